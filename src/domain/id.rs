@@ -1,0 +1,182 @@
+//! Names of things: what may be a name, and the path of a node.
+//!
+//! A string enters, a checked name leaves; inside, a name is trusted. Cloning a name copies a pointer.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Longest KPI id, measurement id and source name, in bytes.
+pub const ID_LEN_MAX: usize = 128;
+
+/// Why a string is not a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// Nothing there.
+    #[error("it is empty: give it at least one character")]
+    Empty,
+    /// More bytes than allowed.
+    #[error("it has {len} bytes: at most {max} are allowed")]
+    TooLong {
+        /// Bytes found.
+        len: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
+    /// A character outside the alphabet.
+    #[error("`{found}` is not allowed there: use {allowed}")]
+    Character {
+        /// The character found.
+        found: char,
+        /// The alphabet in words.
+        allowed: &'static str,
+    },
+}
+
+/// The id of a KPI: `[a-z0-9]` then `[a-z0-9._-]`, at most 128 bytes; unique over the whole catalog.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KpiId(Arc<str>);
+
+/// The id of a scorecard, perspective, objective or alert rule: `[a-z0-9-]`, at most 128 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slug(Arc<str>);
+
+/// The value of the label that an `each` scorecard names: one instance of it. 1 to 256 bytes of text
+/// without `/`, `@`, white space or control characters, so that it can stand in a node path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceId(Arc<str>);
+
+impl KpiId {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Checks a KPI id.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        check_len(text, ID_LEN_MAX)?;
+        let allowed = "`a-z`, `0-9`, and after the first character also `.`, `_`, `-`";
+        for (index, found) in text.chars().enumerate() {
+            let plain = found.is_ascii_lowercase() || found.is_ascii_digit();
+            if !(plain || index > 0 && matches!(found, '.' | '_' | '-')) {
+                return Err(IdError::Character { found, allowed });
+            }
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl Slug {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Checks a slug.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        check_len(text, ID_LEN_MAX)?;
+        let allowed = "`a-z`, `0-9` and `-`";
+        match text
+            .chars()
+            .find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-'))
+        {
+            Some(found) => Err(IdError::Character { found, allowed }),
+            None => Ok(Self(text.into())),
+        }
+    }
+}
+
+impl InstanceId {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Checks the value of an `each` label.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        check_len(text, 256)?;
+        let allowed = "anything but `/`, `@`, white space and control characters";
+        match text
+            .chars()
+            .find(|c| c.is_whitespace() || c.is_control() || matches!(c, '/' | '@'))
+        {
+            Some(found) => Err(IdError::Character { found, allowed }),
+            None => Ok(Self(text.into())),
+        }
+    }
+}
+
+impl fmt::Display for KpiId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Slug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn check_len(text: &str, max: usize) -> Result<(), IdError> {
+    match text.len() {
+        0 => Err(IdError::Empty),
+        len if len > max => Err(IdError::TooLong { len, max }),
+        _ => Ok(()),
+    }
+}
+
+/// A position in the journal: from 1, without gaps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Sequence(pub u64);
+
+impl Sequence {
+    /// Before the first fact.
+    pub const ZERO: Self = Self(0);
+
+    /// The position `count` facts later.
+    #[must_use]
+    pub fn plus(self, count: u64) -> Self {
+        Self(self.0 + count)
+    }
+}
+
+impl fmt::Display for Sequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kpi_id_starts_plain_and_may_have_dots_later() {
+        assert!(KpiId::parse("it.csat_2-b").is_ok());
+        assert!(matches!(
+            KpiId::parse(".it"),
+            Err(IdError::Character { found: '.', .. })
+        ));
+        assert!(matches!(KpiId::parse("It"), Err(IdError::Character { found: 'I', .. })));
+        assert_eq!(KpiId::parse(""), Err(IdError::Empty));
+        assert_eq!(
+            KpiId::parse(&"a".repeat(129)),
+            Err(IdError::TooLong { len: 129, max: 128 })
+        );
+        assert!(KpiId::parse(&"a".repeat(128)).is_ok());
+    }
+
+    #[test]
+    fn an_instance_id_cannot_break_a_path() {
+        assert!(InstanceId::parse("Berlin-Mitte.ü").is_ok());
+        for bad in ["a/b", "a@b", "a b", "a\n", ""] {
+            assert!(InstanceId::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! THE RULES. What a KPI, a window, a score and an alert mean.
+//!
+//! Everything here is pure: no IO, no async, no clock, no environment, no serialisation, no logs, no randomness.
+//! Time is an argument; refused input is a value. The same facts and the same instants give the same bits on
+//! every machine, which is why a replay is the truth.
+
+pub mod aggregate;
+pub mod alert;
+pub mod board;
+pub mod calendar;
+pub mod catalog;
+pub mod fact;
+pub mod id;
+pub mod instant;
+pub mod measurement;
+pub mod projection;
+pub mod reading;
+pub mod roll_up;
+pub mod score;
+pub mod series;
+pub mod sketch;
+pub mod window;

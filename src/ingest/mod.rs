@@ -1,0 +1,3 @@
+//! FRONT DOOR: decode and limits; HTTP, NATS, files.
+
+pub mod decode;

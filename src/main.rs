@@ -1,0 +1,3 @@
+//! The bell: arguments -> library -> exit code.
+
+fn main() {}

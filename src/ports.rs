@@ -1,0 +1,359 @@
+//! THE DOORS: what the corridor needs from the world, and what each adapter must keep.
+//!
+//! One suite of tests proves the promises on every adapter of a door.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::broadcast;
+
+use crate::domain::alert::AlertTransition;
+use crate::domain::board::{Board, Picture};
+use crate::domain::fact::{Block, MeasurementPlace, SourcePosition};
+use crate::domain::id::{InstanceId, KpiId, Sequence};
+use crate::domain::instant::Instant;
+use crate::domain::measurement::{RejectionReason, Report};
+use crate::domain::reading::{Reading, ReadingChange};
+
+/// What the wall says. The only way in which time enters.
+pub trait Clock: Send + Sync {
+    /// Now; may jump in both directions.
+    fn now(&self) -> Instant;
+}
+
+// ---------------------------------------------------------------- journal
+
+/// The event log: the truth. One writer, any number of readers.
+///
+/// Promises: after `append` returned `Ok` the block survives `kill -9` and loss of power, as a whole; blocks are read back
+/// in order, bit for bit; sequences have no gaps. After `append` returned `Err` nothing further is accepted.
+pub trait Journal: Send {
+    /// Where the next block goes.
+    fn tail(&self) -> Tail;
+
+    /// Makes a block durable. It must continue the tail: `first`, `series_base` equal to the tail's, `recorded_at` not before it.
+    fn append(&mut self, block: &Block) -> Result<(), JournalError>;
+
+    /// Whole blocks in order from the one that holds `from` on, up to the durable end at the moment of each read.
+    fn read_from(&self, from: Sequence) -> Result<Box<dyn BlockReader>, JournalError>;
+}
+
+/// Where a journal ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tail {
+    /// Sequence of the next fact.
+    pub next: Sequence,
+    /// `recorded_at` of the last block.
+    pub recorded_at: Instant,
+    /// Number of the next new series.
+    pub series: u32,
+}
+
+/// Reads blocks in order.
+pub trait BlockReader: Send {
+    /// The next block, or `None` at the durable end (a later call may find more).
+    fn next_block(&mut self) -> Result<Option<Block>, JournalError>;
+}
+
+/// What may go wrong with a journal.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The disk said no. Nothing further is accepted; the process must end and start again.
+    #[error("journal {operation} failed on {path}: {source}: free space or repair the disk, then start again")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On which file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Bytes that were durable do not fit any more: exit code 3.
+    #[error("journal damaged at sequences {from} to {to} in {path}: {reason}: restore this segment from a backup")]
+    Damaged {
+        /// First sequence in doubt.
+        from: Sequence,
+        /// Last sequence in doubt.
+        to: Sequence,
+        /// Which file.
+        path: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// Another process holds it.
+    #[error("journal {path} is in use by another process: stop it, or use another `data_dir`")]
+    Locked {
+        /// The folder.
+        path: String,
+    },
+    /// An earlier append failed.
+    #[error("journal closed after a failed append: start again")]
+    Poisoned,
+    /// A block that does not continue the tail: a broken invariant of the caller.
+    #[error("block does not continue the journal: {0}")]
+    OutOfOrder(String),
+}
+
+// ---------------------------------------------------------------- state: all of it derivable
+
+/// Ids already seen, so that the same `(source, id)` counts once and corrections find their target.
+///
+/// Promises: `find` sees everything remembered; after a crash `position` never claims more than is really there (what is
+/// missing is filled in from the journal). Losing it all costs a pass over the journal.
+pub trait SeenIds: Send {
+    /// Facts up to here are included.
+    fn position(&self) -> Sequence;
+
+    /// What is known of an id.
+    fn find(&self, source: &str, id: &str) -> Result<Option<Seen>, StateError>;
+
+    /// Takes in what a block brought and moves the position. A later entry of the same id replaces the earlier.
+    fn remember(&mut self, up_to: Sequence, entries: &[(Arc<str>, Box<str>, Seen)]) -> Result<(), StateError>;
+}
+
+/// What is known of an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// The measurement it stands for, as it is now.
+    pub place: MeasurementPlace,
+    /// When it was taken (for the deduplication window).
+    pub recorded_at: Instant,
+    /// First 8 bytes of a BLAKE3 over its content: another content under the same id is a conflict.
+    pub content: u64,
+    /// It was retracted.
+    pub retracted: bool,
+}
+
+/// Saved states of the projection, to start from instead of from the beginning.
+///
+/// Promises: `load` gives back exactly what one `save` or an unbroken row of saves left, or `None`; never a mixture.
+pub trait Checkpoints: Send {
+    /// Saves changed parts (`None` removes one) and the head. Incremental: parts not named stay as they were.
+    fn save(&mut self, head: &CheckpointHead, parts: &[(u64, Option<Vec<u64>>)]) -> Result<(), StateError>;
+
+    /// The last state saved: its head and all its parts.
+    fn load(&self) -> Result<Option<(CheckpointHead, Vec<(u64, Vec<u64>)>)>, StateError>;
+
+    /// Forgets everything, for example after a change of the catalog.
+    fn clear(&mut self) -> Result<(), StateError>;
+}
+
+/// What a saved state reflects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckpointHead {
+    /// Journal position.
+    pub sequence: Sequence,
+    /// Clock.
+    pub at: Instant,
+    /// Catalog under which it was made; another one makes it worthless.
+    pub fingerprint: String,
+}
+
+/// Transitions that are decided and not yet delivered.
+///
+/// Promises: a transition put is pending until it is done; `put` of an id that is pending or done changes nothing.
+/// `position` is saved together with what was put.
+pub trait Outbox: Send + Sync {
+    /// Transitions that rest on facts up to here, decided up to this instant, were put.
+    fn position(&self) -> Result<Option<(Sequence, Instant)>, StateError>;
+
+    /// Puts transitions in order, and moves the position.
+    fn put(&self, up_to: (Sequence, Instant), transitions: &[AlertTransition]) -> Result<(), StateError>;
+
+    /// Pending transitions of a destination in order, at most `count`, each with its key.
+    fn pending(&self, destination: &str, count: usize) -> Result<Vec<(u64, AlertTransition)>, StateError>;
+
+    /// A destination has it.
+    fn done(&self, destination: &str, key: u64) -> Result<(), StateError>;
+}
+
+/// What may go wrong with derived state. It is never worse than a rebuild.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The store failed.
+    #[error("state store {operation} failed: {reason}")]
+    Store {
+        /// What was tried.
+        operation: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// A value could not be read back.
+    #[error("state store holds an unreadable {what}: it will be rebuilt")]
+    Unreadable {
+        /// Which kind of value.
+        what: &'static str,
+    },
+}
+
+// ---------------------------------------------------------------- intake
+
+/// The way in. A front door decodes, submits, and answers its sender with the receipt.
+pub trait Intake: Send + Sync {
+    /// Judges a batch and waits until what was taken is durable. Back-pressure is the waiting.
+    fn submit(&self, batch: Batch) -> BoxFuture<'_, Result<Receipt, IntakeError>>;
+
+    /// The last position of a source that is in the journal, for sources that resume.
+    fn source_position(&self, source: &str) -> Option<u64>;
+}
+
+/// What one request, message or chunk of a file brought.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// One entry a measurement, in the sender's order: decoded, or why not.
+    pub reports: Vec<Result<Report, (RejectionReason, String)>>,
+    /// `http`, `nats` or `file`: the source of measurements that name none.
+    pub transport: &'static str,
+    /// Position to keep beside the batch, for sources that resume. A batch at or before the known position of its source
+    /// is answered as taken and changes nothing.
+    pub position: Option<SourcePosition>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Receipt {
+    /// Taken and durable.
+    pub accepted: u64,
+    /// Taken earlier already.
+    pub duplicates: u64,
+    /// Not taken, by index.
+    pub rejected: Vec<crate::domain::measurement::Rejection>,
+    /// Last sequence of the journal when it was answered.
+    pub sequence: Sequence,
+}
+
+/// Why a batch got no receipt. None of it was acknowledged; the sender should send it again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IntakeError {
+    /// The house is closing, or the journal failed.
+    #[error("kpid is shutting down: send it again later")]
+    Closed,
+}
+
+/// Where refused input goes besides the answer to its sender; never blocks.
+pub trait RejectionSink: Send + Sync {
+    /// Passes on one refused measurement with its original bytes.
+    fn reject(&self, reason: RejectionReason, detail: &str, transport: &'static str, original: &[u8]);
+}
+
+// ---------------------------------------------------------------- out
+
+/// Delivers alert transitions to one destination.
+///
+/// Promises: `Ok` only when the destination has it; delivering the same transition again is recognised and is `Ok`.
+pub trait Publisher: Send + Sync {
+    /// Name of the destination, a key of the outbox: `nats`, ...
+    fn destination(&self) -> &'static str;
+
+    /// Delivers one transition.
+    fn publish<'a>(&'a self, transition: &'a AlertTransition) -> BoxFuture<'a, Result<Delivery, PublishError>>;
+
+    /// Keeps the latest reading of a node (a lost one is made good by the next).
+    fn keep_readings<'a>(&'a self, changes: &'a [ReadingChange]) -> BoxFuture<'a, Result<(), PublishError>>;
+}
+
+/// How a transition was delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// For the first time.
+    New,
+    /// It was there already.
+    Duplicate,
+}
+
+/// Why it was not delivered; it stays in the outbox and is tried again.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{destination} did not take it: {reason}")]
+pub struct PublishError {
+    /// Where to.
+    pub destination: &'static str,
+    /// What was said.
+    pub reason: String,
+}
+
+// ---------------------------------------------------------------- seeing
+
+/// What windows show: the board, the past, what happens.
+pub trait Views: Send + Sync {
+    /// The board as it is now.
+    fn board(&self) -> Arc<Board>;
+
+    /// Readings of one KPI at given instants, computed from what is known now.
+    fn readings(&self, query: ReadingsQuery) -> BoxFuture<'_, Result<Vec<(Instant, Reading)>, QueryError>>;
+
+    /// A scorecard as its measurements up to given instants show it, with what is known now: one picture an instant.
+    fn pictures(&self, query: PicturesQuery) -> BoxFuture<'_, Result<Vec<Picture>, QueryError>>;
+
+    /// Everything that changes from now on.
+    fn subscribe(&self) -> broadcast::Receiver<Arc<Notice>>;
+
+    /// Whether it is caught up, and the journal's end.
+    fn house(&self) -> HouseState;
+}
+
+/// Readings of one KPI.
+#[derive(Debug, Clone)]
+pub struct ReadingsQuery {
+    /// Which KPI.
+    pub kpi: KpiId,
+    /// Which instance, where the scorecard has `each`; the KPI over all instances when absent.
+    pub instance: Option<InstanceId>,
+    /// The instants, ascending.
+    pub at: Vec<Instant>,
+}
+
+/// Pictures of one scorecard.
+#[derive(Debug, Clone)]
+pub struct PicturesQuery {
+    /// Which scorecard.
+    pub scorecard: String,
+    /// Which instance.
+    pub instance: Option<InstanceId>,
+    /// The instants, ascending; each is rounded up to the end of the slice per KPI.
+    pub at: Vec<Instant>,
+}
+
+/// Why a question has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QueryError {
+    /// No such KPI, scorecard or instance.
+    #[error("{0}")]
+    Unknown(String),
+    /// The house is closing.
+    #[error("kpid is shutting down")]
+    Closed,
+}
+
+/// Something that happened, for those who listen.
+#[derive(Debug, Clone)]
+pub enum Notice {
+    /// Nodes changed at one evaluation (only those of scorecards, not more than 1,000 a notice).
+    Readings(Vec<ReadingChange>),
+    /// An alert did.
+    Alert(Box<AlertTransition>),
+}
+
+/// How the house is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HouseState {
+    /// Replay done and everything running.
+    pub ready: bool,
+    /// Why not ready, in words; empty when ready.
+    pub waiting_for: String,
+    /// Last durable sequence.
+    pub journal_end: Sequence,
+    /// Sequence the projection has reached.
+    pub applied: Sequence,
+    /// `recorded_at` of the last block.
+    pub recorded_at: Instant,
+    /// Bytes of the journal on disk.
+    pub journal_bytes: u64,
+    /// Segment files.
+    pub segments: u64,
+    /// Series known.
+    pub series: u64,
+    /// Where the journal is, for people.
+    pub journal_path: String,
+    /// NATS: `off`, `connected`, `disconnected`.
+    pub nats: String,
+}

@@ -1,0 +1,12 @@
+//! THE LETTERS: every form in which something enters or leaves the process. serde lives here and in `settings`.
+//!
+//! A form is a contract: `tests/golden/` holds examples that are added to and never edited.
+
+pub mod alert;
+pub mod catalog;
+pub mod cloudevents;
+pub mod csv;
+pub mod measurement;
+pub mod problem;
+pub mod reading;
+pub mod scorecard;
