@@ -335,3 +335,24 @@ pub struct Retraction {
     /// The retraction's own key and words.
     pub extra: Extra,
 }
+
+impl Correction {
+    /// The measurement as it is from now on, in the form of a row.
+    pub fn row(&self) -> Row<'_> {
+        let (shape, value, second) = columns_of(&self.value);
+        let word = match &self.value {
+            MeasuredValue::Word(word) => Some(word),
+            _ => None,
+        };
+        Row {
+            series: self.target.series,
+            observed_at: self.observed_at,
+            received_at: self.received_at,
+            shape,
+            value,
+            second,
+            word,
+            extra: Some(&self.extra),
+        }
+    }
+}
