@@ -53,10 +53,10 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(settings.http.listen.to_string(), "127.0.0.1:8484");
     assert_eq!(settings.nats.url, ["nats://127.0.0.1:4222"]);
     assert_eq!(settings.nats.auth, NatsAuth::Anonymous);
-    assert_eq!(settings.ingest.max_future, Duration::from_secs(300));
+    assert_eq!(settings.ingest.max_future, Duration::from_mins(5));
     assert_eq!(settings.ingest.label_count_max, 16);
-    assert_eq!(settings.projection.history, Duration::from_secs(400 * 86_400));
-    assert_eq!(settings.journal.dedup_window, Duration::from_secs(7 * 86_400));
+    assert_eq!(settings.projection.history, Duration::from_hours(400 * 24));
+    assert_eq!(settings.journal.dedup_window, Duration::from_hours(7 * 24));
     assert_eq!(settings.warnings, Vec::<String>::new());
 }
 

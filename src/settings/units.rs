@@ -74,13 +74,12 @@ pub fn parse_size(text: &str) -> Option<u64> {
 /// A duration in the largest units that say it exactly, for messages.
 pub(super) fn duration_text(duration: Duration) -> String {
     let mut rest = duration.as_millis() as u64;
-    let mut text = String::new();
-    for (unit, factor) in DURATION_UNITS.iter().rev() {
-        if rest >= *factor {
-            text.push_str(&format!("{}{unit}", rest / factor));
-            rest %= factor;
-        }
-    }
+    let parts = DURATION_UNITS.iter().rev().filter_map(|(unit, factor)| {
+        let count = rest / factor;
+        rest %= factor;
+        (count > 0).then(|| format!("{count}{unit}"))
+    });
+    let text: String = parts.collect();
     if text.is_empty() { "0ms".to_owned() } else { text }
 }
 
@@ -94,7 +93,7 @@ pub(super) fn size_text(bytes: u64) -> String {
     ];
     let whole = binary
         .iter()
-        .find(|(_, factor)| bytes >= *factor && bytes % factor == 0);
+        .find(|(_, factor)| bytes >= *factor && bytes.is_multiple_of(*factor));
     whole.map_or_else(
         || format!("{bytes}B"),
         |(unit, factor)| format!("{}{unit}", bytes / factor),
