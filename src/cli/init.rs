@@ -10,9 +10,7 @@ use super::args::InitArgs;
 use super::error::CliError;
 use super::output;
 use crate::settings::DEFAULT_SETTINGS;
-
-/// Names and texts of the scorecards written.
-const SCORECARDS: &[(&str, &str)] = &[];
+use crate::wire::catalog::DEFAULT_SCORECARDS;
 
 /// What became of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +43,7 @@ pub fn run(args: &InitArgs) -> Result<(), CliError> {
 }
 
 fn files() -> impl Iterator<Item = (String, &'static str)> {
-    let scorecards = SCORECARDS
+    let scorecards = DEFAULT_SCORECARDS
         .iter()
         .map(|(name, text)| (format!("config/scorecards/{name}"), *text));
     std::iter::once(("config/kpid.toml".to_owned(), DEFAULT_SETTINGS)).chain(scorecards)

@@ -94,15 +94,22 @@ pub struct Settings {
 impl Settings {
     /// Merges all layers and checks them; the error lists everything that is wrong, in no need of a second try.
     pub fn load(options: &LoadOptions) -> Result<Self, Vec<SettingsProblem>> {
+        let (settings, problems) = Self::inspect(options);
+        if problems.is_empty() {
+            Ok(settings)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// Like [`Settings::load`], for those who want to go on looking for problems: where a value is wrong, a stand-in
+    /// takes its place. Settings with problems are for looking at, not for use.
+    pub fn inspect(options: &LoadOptions) -> (Self, Vec<SettingsProblem>) {
         let mut reader = Reader::new(Layers::merge(options));
         let mut settings = Self::read(&mut reader);
         settings.check(&mut reader);
-        if reader.problems.is_empty() {
-            settings.warnings = reader.warnings;
-            Ok(settings)
-        } else {
-            Err(reader.problems)
-        }
+        settings.warnings = reader.warnings;
+        (settings, reader.problems)
     }
 
     /// Where the journal is.
