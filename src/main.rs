@@ -1,3 +1,7 @@
 //! The bell: arguments -> library -> exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kpid::cli::run(std::env::args_os())
+}

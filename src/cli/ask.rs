@@ -1,0 +1,185 @@
+//! Asks a running daemon over HTTP.
+//!
+//! An address and a question enter, JSON or lines of a stream leave; what goes wrong names the address and the remedy.
+//! The token comes from the environment, never from a flag: other users of the machine can read command lines.
+
+use std::io::{BufRead, BufReader};
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::http::Response;
+use ureq::{Agent, Body};
+
+use super::error::CliError;
+
+/// Longest wait for an answer; a scorecard of the past may have to be computed first.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The variable that holds the daemon's token, the same as for the daemon itself.
+const TOKEN_VARIABLE: &str = "KPID_HTTP__TOKEN";
+
+/// A daemon at an address.
+pub struct Daemon {
+    server: String,
+    token: Option<String>,
+}
+
+impl Daemon {
+    /// The daemon at `http://HOST:PORT`; the token is taken from the environment.
+    pub fn at(server: &str) -> Self {
+        Self {
+            server: server.trim_end_matches('/').to_owned(),
+            token: std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty()),
+        }
+    }
+
+    /// The JSON at a path.
+    pub fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, CliError> {
+        let mut response = self.call(path, query, Some(ANSWER_TIMEOUT))?;
+        let body = response.body_mut().with_config().limit(u64::MAX).read_to_string();
+        let body = body.map_err(|error| self.broken(&error.to_string()))?;
+        serde_json::from_str(&body).map_err(|error| self.broken(&format!("the answer is not JSON: {error}")))
+    }
+
+    /// Calls `take` with every event of a stream of server-sent events, as (event, data), until the stream ends.
+    pub fn follow(&self, path: &str, mut take: impl FnMut(&str, &str) -> Result<(), CliError>) -> Result<(), CliError> {
+        let response = self.call(path, &[], None)?;
+        let mut events = Events::default();
+        for line in BufReader::new(response.into_body().into_reader()).lines() {
+            let line = line.map_err(|error| self.broken(&error.to_string()))?;
+            if let Some((event, data)) = events.take(&line) {
+                take(&event, &data)?;
+            }
+        }
+        Err(self.broken("the stream ended"))
+    }
+
+    fn call(&self, path: &str, query: &[(&str, &str)], timeout: Option<Duration>) -> Result<Response<Body>, CliError> {
+        let mut request = self.agent(timeout).get(format!("{}{path}", self.server));
+        for (name, value) in query {
+            request = request.query(name, value);
+        }
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let response = request.call().map_err(|error| self.unreachable(&error))?;
+        if response.status().is_success() {
+            Ok(response)
+        } else {
+            Err(self.refused(response))
+        }
+    }
+
+    fn agent(&self, timeout: Option<Duration>) -> Agent {
+        let config = Agent::config_builder()
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_global(timeout)
+            .http_status_as_error(false);
+        // A proxy cannot reach this machine's own loopback.
+        let local = ["://127.", "://localhost", "://[::1]"]
+            .iter()
+            .any(|host| self.server.contains(host));
+        let config = if local { config.proxy(None) } else { config };
+        Agent::new_with_config(config.build())
+    }
+
+    fn unreachable(&self, error: &ureq::Error) -> CliError {
+        CliError::failed(format!(
+            "no answer from {}: {error}: start the daemon with `kpid serve`, or name its address with --server",
+            self.server
+        ))
+    }
+
+    fn broken(&self, reason: &str) -> CliError {
+        CliError::failed(format!("the answer of {} broke off: {reason}: ask again", self.server))
+    }
+
+    /// The words of a problem document, or the bare status.
+    fn refused(&self, mut response: Response<Body>) -> CliError {
+        let status = response.status();
+        let body = response.body_mut().read_to_string().unwrap_or_default();
+        let problem: Value = serde_json::from_str(&body).unwrap_or_default();
+        let words = ["detail", "title"].iter().find_map(|key| problem.get(key)?.as_str());
+        let remedy = if status.as_u16() == 401 || status.as_u16() == 403 {
+            format!(": put its token into the variable {TOKEN_VARIABLE}")
+        } else {
+            String::new()
+        };
+        let words = words.unwrap_or_default();
+        CliError::failed(format!("{} answered {status} {words}{remedy}", self.server).replace(" :", ":"))
+    }
+}
+
+/// Puts lines of a stream of server-sent events together.
+#[derive(Debug, Default)]
+struct Events {
+    event: String,
+    data: String,
+}
+
+impl Events {
+    /// Takes a line; an empty one ends an event, which leaves when it has data.
+    fn take(&mut self, line: &str) -> Option<(String, String)> {
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "event" if !line.is_empty() => value.clone_into(&mut self.event),
+            "data" => {
+                if !self.data.is_empty() {
+                    self.data.push('\n');
+                }
+                self.data.push_str(value);
+            }
+            "" if line.is_empty() => {
+                let whole = (std::mem::take(&mut self.event), std::mem::take(&mut self.data));
+                return Some(whole).filter(|(_, data)| !data.is_empty());
+            }
+            _ => {}
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_is_not_there_is_named_with_the_remedy() {
+        let closed = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let error = Daemon::at(&format!("http://{closed}/"))
+            .get("/api/v1/alerts", &[])
+            .unwrap_err();
+        let words = error.to_string();
+        assert!(
+            words.contains(&closed.to_string()) && words.contains("kpid serve"),
+            "{words}"
+        );
+        assert_eq!(error.exit_code(), 1);
+    }
+
+    #[test]
+    fn events_are_put_together_line_by_line() {
+        let mut events = Events::default();
+        let lines = [
+            "id: 7",
+            "event: alert",
+            "data: {\"a\":",
+            "data: 1}",
+            "",
+            ": keep-alive",
+            "",
+            "data:x",
+            "",
+        ];
+        let found: Vec<(String, String)> = lines.iter().filter_map(|line| events.take(line)).collect();
+        let alert = ("alert".to_owned(), "{\"a\":\n1}".to_owned());
+        assert_eq!(found, [alert, (String::new(), "x".to_owned())]);
+    }
+}
