@@ -64,7 +64,7 @@ impl Admission<'_> {
         let observed_at = self.instant(report.observed_at)?;
         let value = measured_value(&report, definition)?;
         check_plausible(&value, definition)?;
-        let moves = report.observed_at.is_some();
+        let is_dated = report.observed_at.is_some();
         let each = take_each(scorecard, &mut report.labels)?;
         if let Aggregate::Distinct { key } = &definition.aggregate {
             let is_each = each.as_ref().is_some_and(|(label, _)| label == key);
@@ -76,10 +76,10 @@ impl Admission<'_> {
         report.labels.sort();
         let extra = Extra { id: report.id, labels: report.labels, note: report.note, by: report.by };
         let series = SeriesKey { kpi: definition.id.clone(), source, each };
-        let measurement = Measurement { series, observed_at, received_at: self.received_at, value, extra };
+        let measurement = Measurement { series, observed_at, is_dated, received_at: self.received_at, value, extra };
         Ok(match report.corrects {
             None => Submission::Measure(measurement),
-            Some(corrects) => Submission::Correct { corrects, replacement: measurement, moves },
+            Some(corrects) => Submission::Correct { corrects, replacement: measurement },
         })
     }
 
@@ -135,6 +135,10 @@ impl Admission<'_> {
         ];
         for (name, text, max) in texts {
             check_len(name, text.as_deref().unwrap_or_default(), max)?;
+        }
+        if let Some(source) = report.source.as_deref().filter(|source| source.chars().any(char::is_control)) {
+            let detail = format!("source {source:?} has control characters: use a plain name");
+            return Err((RejectionReason::Malformed, detail));
         }
         for (name, value) in &report.labels {
             check_len("a label's name", name, limits.label_name_len_max)?;

@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod measurement;
 pub mod admit;
 pub mod fact;
+pub mod words;
 pub mod sketch;
 pub mod aggregate;
 pub mod window;

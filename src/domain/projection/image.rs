@@ -19,6 +19,7 @@ use crate::domain::instant::Instant;
 use crate::domain::measurement::SeriesKey;
 use crate::domain::reading::Absence;
 use crate::domain::series::Series;
+use crate::domain::words::{put_text, take_text};
 
 /// Keys: the kind in the highest byte, the number below.
 const HEAD: u64 = 1 << 56;
@@ -198,22 +199,6 @@ fn names_words(names: &[(SeriesKey, Option<super::SeriesPlace>)]) -> Vec<u64> {
         put_text(&mut out, key.each.as_ref().map_or("", |(_, name)| name.as_str()));
     }
     out
-}
-
-fn put_text(out: &mut Vec<u64>, text: &str) {
-    out.push(text.len() as u64);
-    let word = |chunk: &[u8]| chunk.iter().enumerate().fold(0, |word, (place, byte)| word | u64::from(*byte) << (8 * place));
-    out.extend(text.as_bytes().chunks(8).map(word));
-}
-
-fn take_text(words: &mut dyn Iterator<Item = u64>) -> Option<String> {
-    let len = usize::try_from(words.next()?).ok()?;
-    let mut bytes: Vec<u8> = words.take(len.div_ceil(8)).flat_map(u64::to_le_bytes).collect();
-    if bytes.len() < len {
-        return None;
-    }
-    bytes.truncate(len);
-    String::from_utf8(bytes).ok()
 }
 
 fn put_active(out: &mut Vec<u64>, active: &Active) {
