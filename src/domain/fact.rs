@@ -147,6 +147,18 @@ impl Measurements {
         }
     }
 
+    /// Keeps the first `len` rows.
+    pub fn truncate(&mut self, len: usize) {
+        self.series.truncate(len);
+        self.observed_at.truncate(len);
+        self.received_at.truncate(len);
+        self.shape.truncate(len);
+        self.value.truncate(len);
+        self.second.truncate(len);
+        self.words.retain(|(row, _)| (*row as usize) < len);
+        self.extras.retain(|(row, _)| (*row as usize) < len);
+    }
+
     /// One row, or `None` behind the last.
     pub fn row(&self, index: usize) -> Option<Row<'_>> {
         let shape = *self.shape.get(index)?;

@@ -13,7 +13,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::fact::SourcePosition;
 use crate::domain::measurement::{AdmitLimits, Rejection, Submission};
 use crate::ports::{Batch, Clock, Intake, IntakeError, Receipt};
-use crate::telemetry;
+use crate::telemetry::metric;
 
 /// What a batch asks of the appender.
 #[derive(Debug)]
@@ -99,16 +99,29 @@ impl Door {
 impl Intake for Door {
     fn submit(&self, batch: Batch) -> BoxFuture<'_, Result<Receipt, IntakeError>> {
         Box::pin(async move {
+            let (transport, arrived) = (batch.transport, self.clock.now());
             let (job, receipt) = self.admit(batch);
             self.jobs.send(job).await.map_err(|_| IntakeError::Closed)?;
+            metrics::gauge!(metric::INTAKE_QUEUE).set((self.jobs.max_capacity() - self.jobs.capacity()) as f64);
             let receipt = receipt.await.map_err(|_| IntakeError::Closed)?;
-            telemetry::metric::count_receipt(receipt.accepted, receipt.duplicates);
-            receipt.rejected.iter().for_each(|rejection| telemetry::metric::count_rejection(rejection.reason.word()));
+            metrics::histogram!(metric::INTAKE_SECONDS).record(self.clock.now().since(arrived) as f64 / 1_000.0);
+            count(transport, &receipt);
             Ok(receipt)
         })
     }
 
     fn source_position(&self, source: &str) -> Option<u64> {
         self.positions.get(source)
+    }
+}
+
+fn count(transport: &'static str, receipt: &Receipt) {
+    let results =
+        [("accepted", receipt.accepted), ("duplicate", receipt.duplicates), ("rejected", receipt.rejected.len() as u64)];
+    for (result, count) in results.into_iter().filter(|(_, count)| *count > 0) {
+        metrics::counter!(metric::MEASUREMENTS, "transport" => transport, "result" => result).increment(count);
+    }
+    for rejection in &receipt.rejected {
+        metrics::counter!(metric::REJECTIONS, "reason" => rejection.reason.word()).increment(1);
     }
 }

@@ -56,6 +56,11 @@ impl Projection {
         parts
     }
 
+    /// The next image is whole again, as if none had been taken.
+    pub fn forget_saved(&mut self) {
+        self.instances.iter_mut().for_each(|state| state.is_unsaved = true);
+    }
+
     /// A projection from all parts of an image. `None` where they do not make sense.
     pub fn from_image(catalog: Arc<Catalog>, options: ProjectionOptions, parts: &[Part]) -> Option<Self> {
         let mut projection = Self::new(catalog, options);
