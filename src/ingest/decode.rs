@@ -300,3 +300,6 @@ fn trimmed(bytes: &[u8], range: Range<usize>) -> Range<usize> {
     }
     start..end
 }
+
+#[cfg(test)]
+mod tests;
