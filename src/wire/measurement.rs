@@ -18,10 +18,12 @@ use crate::domain::measurement::{RejectionReason, Report, ReportValue};
 
 mod elements;
 mod field;
+mod receipt;
 mod scalar;
 
 pub use elements::Elements;
 use field::Field;
+pub use receipt::{ReceiptBody, RejectionBody};
 pub use scalar::Scalar;
 
 /// Why a measurement was not decoded: the one word, and the thing, the value found and the remedy.
