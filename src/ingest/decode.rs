@@ -54,10 +54,13 @@ pub struct Envelope<'a> {
 
 /// Decodes a payload.
 pub fn decode(payload: &[u8], envelope: &Envelope<'_>, limits: &DecodeLimits) -> Decoded {
-    let mut decoder = Decoder {
+    let reader = Reader {
         envelope,
         limits,
         events_only: is_cloudevents(envelope.content_type),
+    };
+    let mut decoder = Decoder {
+        reader,
         decoded: Decoded::default(),
     };
     let whole = trimmed(payload, without_mark(payload)..payload.len());
@@ -68,130 +71,151 @@ pub fn decode(payload: &[u8], envelope: &Envelope<'_>, limits: &DecodeLimits) ->
     decoder.decoded
 }
 
+/// Walks over a payload and keeps what was read.
 struct Decoder<'e> {
-    envelope: &'e Envelope<'e>,
-    limits: &'e DecodeLimits,
-    /// The content type says that everything in it is a CloudEvent.
-    events_only: bool,
+    reader: Reader<'e>,
     decoded: Decoded,
 }
 
-impl Decoder<'_> {
+/// A way to read one measurement into an empty report.
+type Read<'e> = fn(&Reader<'e>, &str, &mut Report) -> Result<(), Refusal>;
+
+impl<'e> Decoder<'e> {
     /// A payload that is UTF-8 as a whole, which is checked once and not again for each line.
     fn payload(&mut self, text: &str, whole: Range<usize>) {
         let content = text.get(whole.clone()).unwrap_or_default();
         let Some(first) = content.as_bytes().first() else {
             let refusal = malformed("the payload is empty: send a measurement as a JSON object".to_owned());
-            return self.push(Err(refusal), whole);
+            return self.refuse(refusal, whole);
         };
         let one_line = memchr(b'\n', content.as_bytes()).is_none();
-        if self.is_binary() {
-            let read = self.checked(content, Self::binary);
-            self.push(read, whole);
+        if self.reader.is_binary() {
+            self.read(content, whole, Reader::binary);
         } else if *first == b'[' {
             self.array(text, whole);
         } else if one_line && matches!(first, b'-' | b'0'..=b'9') {
-            let read = self.checked(content, Self::bare_number);
-            self.push(read, whole);
+            self.read(content, whole, Reader::bare_number);
         } else if one_line || is_one_object(content) {
-            let read = self.checked(content, Self::item);
-            self.push(read, whole);
+            self.read(content, whole, Reader::item);
         } else {
-            self.lines(text, whole);
+            self.reserve(memchr::memchr_iter(b'\n', content.as_bytes()).count() + 1);
+            self.lines(text.as_bytes(), whole, |line| text.get(line));
         }
     }
 
-    fn is_binary(&self) -> bool {
-        !self.events_only && (self.envelope.ce_type.is_some() || self.envelope.ce_specversion.is_some())
+    /// Where only some lines are UTF-8, the others are measurements all the same.
+    fn broken_text(&mut self, payload: &[u8], whole: Range<usize>) {
+        let content = payload.get(whole.clone()).unwrap_or_default();
+        if self.reader.is_binary() || !has_more_objects(content) {
+            return self.refuse(not_utf8(), whole);
+        }
+        self.lines(payload, whole, |line| std::str::from_utf8(payload.get(line)?).ok());
     }
 
-    /// One measurement a line; blank lines are none.
-    fn lines(&mut self, text: &str, whole: Range<usize>) {
-        self.reserve(memchr::memchr_iter(b'\n', text.as_bytes()).count() + 1);
+    /// One measurement a line; blank lines are none. `text_of` gives the text of a line where it has one.
+    fn lines<'t>(&mut self, bytes: &[u8], whole: Range<usize>, text_of: impl Fn(Range<usize>) -> Option<&'t str>) {
         let mut start = whole.start;
         while start < whole.end {
-            let line = line_from(text.as_bytes(), start, whole.end);
+            let line = line_from(bytes, start, whole.end);
             start = line.end + 1;
-            let line = trimmed(text.as_bytes(), line);
+            let line = trimmed(bytes, line);
             if line.is_empty() {
                 continue;
             }
             if self.is_full() {
-                return self.push_rest(line.start..whole.end);
+                return self.refuse_rest(line.start..whole.end);
             }
-            let read = self.checked(text.get(line.clone()).unwrap_or_default(), Self::item);
-            self.push(read, line);
+            match text_of(line.clone()) {
+                Some(text) => self.read(text, line, Reader::item),
+                None => self.refuse(not_utf8(), line),
+            }
         }
     }
 
     /// Elements one by one, so that each stands for itself; an array that is broken between its elements is one refusal.
     fn array(&mut self, text: &str, whole: Range<usize>) {
         let content = text.get(whole.clone()).unwrap_or_default();
-        let elements = match Elements::parse(content, self.limits.batch_len_max) {
+        let elements = match Elements::parse(content, self.reader.limits.batch_len_max) {
             Ok(elements) => elements,
-            Err(refusal) => return self.push(Err(refusal), whole),
+            Err(refusal) => return self.refuse(refusal, whole),
         };
         self.reserve(elements.texts.len());
         let mut last = whole.start + 1;
         for element in elements.texts {
             let start = element.as_ptr().addr() - text.as_ptr().addr();
             last = start + element.len();
-            let read = self.checked(element, Self::item);
-            self.push(read, start..last);
+            self.read(element, start..last, Reader::item);
         }
         if elements.more {
-            self.push_rest(last..whole.end);
+            self.refuse_rest(last..whole.end);
         }
     }
 
-    /// Where only some lines are UTF-8, the others are measurements all the same.
-    fn broken_text(&mut self, payload: &[u8], whole: Range<usize>) {
-        let refusal = || malformed("it is not UTF-8: send JSON (RFC 8259) in UTF-8".to_owned());
-        let content = payload.get(whole.clone()).unwrap_or_default();
-        if self.is_binary() || !has_more_objects(content) {
-            return self.push(Err(refusal()), whole);
-        }
-        let mut start = whole.start;
-        while start < whole.end {
-            let line = line_from(payload, start, whole.end);
-            start = line.end + 1;
-            let line = trimmed(payload, line);
-            if line.is_empty() {
-                continue;
-            }
-            if self.is_full() {
-                return self.push_rest(line.start..whole.end);
-            }
-            let read = match std::str::from_utf8(payload.get(line.clone()).unwrap_or_default()) {
-                Ok(text) => self.checked(text, Self::item),
-                Err(_) => Err(refusal()),
-            };
-            self.push(read, line);
-        }
+    fn is_full(&self) -> bool {
+        self.decoded.reports.len() >= self.reader.limits.batch_len_max
     }
 
-    /// Reads one measurement, unless it is too long to be looked at.
-    fn checked(&self, text: &str, read: fn(&Self, &str) -> Result<Report, Refusal>) -> Result<Report, Refusal> {
-        let (len, max) = (text.len(), self.limits.measurement_len_max);
+    fn reserve(&mut self, count: usize) {
+        let count = count.min(self.reader.limits.batch_len_max.saturating_add(1));
+        self.decoded.reports.reserve(count);
+        self.decoded.spans.reserve(count);
+    }
+
+    /// Reads one measurement into the place where it stays, unless it is too long to be looked at.
+    fn read(&mut self, text: &str, span: Range<usize>, read: Read<'e>) {
+        let (len, max) = (text.len(), self.reader.limits.measurement_len_max);
         if len > max {
             let detail = format!("the measurement has {len} bytes: at most {max} are allowed");
-            return Err((RejectionReason::TooLarge, detail));
+            return self.refuse((RejectionReason::TooLarge, detail), span);
         }
-        read(self, text)
+        self.decoded.spans.push(span);
+        let entry = self.decoded.reports.push_mut(Ok(Report::default()));
+        if let Ok(report) = entry
+            && let Err(refusal) = read(&self.reader, text, report)
+        {
+            *entry = Err(refusal);
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal, span: Range<usize>) {
+        self.decoded.reports.push(Err(refusal));
+        self.decoded.spans.push(span);
+    }
+
+    /// One refusal for everything beyond the limit.
+    fn refuse_rest(&mut self, span: Range<usize>) {
+        let max = self.reader.limits.batch_len_max;
+        let detail = format!("the payload holds more than {max} measurements: send the rest in another one");
+        self.refuse((RejectionReason::TooLarge, detail), span);
+    }
+}
+
+/// Reads one measurement, knowing what came around it.
+struct Reader<'e> {
+    envelope: &'e Envelope<'e>,
+    limits: &'e DecodeLimits,
+    /// The content type says that everything in it is a CloudEvent.
+    events_only: bool,
+}
+
+impl Reader<'_> {
+    fn is_binary(&self) -> bool {
+        !self.events_only && (self.envelope.ce_type.is_some() || self.envelope.ce_specversion.is_some())
     }
 
     /// A measurement, plain or in a structured event.
-    fn item(&self, text: &str) -> Result<Report, Refusal> {
-        let form = Form::parse(text)?;
-        let report = match self.events_only || cloudevents::is_event(&form) {
+    fn item(&self, text: &str, report: &mut Report) -> Result<(), Refusal> {
+        let form = Form::parse(text, report)?;
+        match self.events_only || form.is_event() {
             true => cloudevents::structured(form)?,
-            false => form.into_report()?,
-        };
-        Ok(self.under_subject(report))
+            false => form.finish()?,
+        }
+        self.name(report);
+        Ok(())
     }
 
     /// The data of an event whose attributes stand in the headers.
-    fn binary(&self, text: &str) -> Result<Report, Refusal> {
+    fn binary(&self, text: &str, report: &mut Report) -> Result<(), Refusal> {
         let attributes = BinaryAttributes {
             specversion: self.envelope.ce_specversion,
             event_type: self.envelope.ce_type,
@@ -199,52 +223,33 @@ impl Decoder<'_> {
             source: self.envelope.ce_source,
             time: self.envelope.ce_time,
         };
-        let report = Form::parse(text)?.into_report()?;
-        cloudevents::binary(report, &attributes).map(|report| self.under_subject(report))
+        Form::parse(text, report)?.finish()?;
+        cloudevents::binary(report, &attributes)?;
+        self.name(report);
+        Ok(())
     }
 
-    fn bare_number(&self, text: &str) -> Result<Report, Refusal> {
+    fn bare_number(&self, text: &str, report: &mut Report) -> Result<(), Refusal> {
         let value = number(text)?;
         if self.envelope.subject_kpi.is_none() {
             let detail = format!("the bare number {value} names no KPI: send an object with `kpi` and `value`");
             return Err(malformed(detail));
         }
-        let report = Report {
-            value: Some(ReportValue::Number(value)),
-            ..Report::default()
-        };
-        Ok(self.under_subject(report))
+        report.value = Some(ReportValue::Number(value));
+        self.name(report);
+        Ok(())
     }
 
     /// The KPI of the subject stands in where the measurement names none.
-    fn under_subject(&self, mut report: Report) -> Report {
+    fn name(&self, report: &mut Report) {
         if report.kpi.is_none() {
             report.kpi = self.envelope.subject_kpi.map(Box::from);
         }
-        report
     }
+}
 
-    fn is_full(&self) -> bool {
-        self.decoded.reports.len() >= self.limits.batch_len_max
-    }
-
-    fn reserve(&mut self, count: usize) {
-        let count = count.min(self.limits.batch_len_max.saturating_add(1));
-        self.decoded.reports.reserve(count);
-        self.decoded.spans.reserve(count);
-    }
-
-    fn push(&mut self, read: Result<Report, Refusal>, span: Range<usize>) {
-        self.decoded.reports.push(read);
-        self.decoded.spans.push(span);
-    }
-
-    /// One refusal for everything beyond the limit.
-    fn push_rest(&mut self, span: Range<usize>) {
-        let max = self.limits.batch_len_max;
-        let detail = format!("the payload holds more than {max} measurements: send the rest in another one");
-        self.push(Err((RejectionReason::TooLarge, detail)), span);
-    }
+fn not_utf8() -> Refusal {
+    malformed("it is not UTF-8: send JSON (RFC 8259) in UTF-8".to_owned())
 }
 
 /// True for `application/cloudevents+json` and `application/cloudevents-batch+json`, with or without parameters.

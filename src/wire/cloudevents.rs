@@ -27,61 +27,52 @@ pub struct BinaryAttributes<'a> {
     pub time: Option<&'a str>,
 }
 
-/// True when an object says of itself that it is an event.
-pub fn is_event(form: &Form<'_>) -> bool {
-    form.attributes.specversion.is_some() && form.attributes.event_type.is_some()
-}
-
-/// The measurement in a structured event.
-pub fn structured(form: Form<'_>) -> Result<Report, Refusal> {
-    check_version(text("specversion", form.attributes.specversion.as_ref())?)?;
-    check_type(text("type", form.attributes.event_type.as_ref())?)?;
-    let time = match &form.attributes.time {
-        Some(time) => instant_of("time", time.clone())?,
+/// Reads the measurement in a structured event into the event's report.
+pub fn structured(form: Form<'_, '_>) -> Result<(), Refusal> {
+    let event = form.into_event()?;
+    let attributes = event.attributes;
+    check_version(text("specversion", attributes.specversion.as_ref())?)?;
+    check_type(text("type", attributes.event_type.as_ref())?)?;
+    let time = match attributes.time {
+        Some(time) => instant_of("time", time)?,
         None => None,
     };
-    if form.attributes.has_base64 {
-        return Err(malformed(
-            "`data_base64` is not read: send the measurement as JSON in `data`".to_owned(),
-        ));
+    if attributes.has_base64 {
+        let detail = "`data_base64` is not read: send the measurement as JSON in `data`";
+        return Err(malformed(detail.to_owned()));
     }
-    let data = form.attributes.data;
-    let (id, source) = form.into_id_and_source()?;
-    let Some(data) = data else {
+    let Some(data) = attributes.data else {
         return Err(malformed(
             "the event has no `data`: put the measurement there".to_owned(),
         ));
     };
-    let report = Form::parse(data.get())?.into_report()?;
-    merge(report, id, source, time)
+    Form::parse(data.get(), event.report)?.finish()?;
+    merge(event.report, (event.id, event.source), time)
 }
 
-/// The measurement in the body of a binary event.
-pub fn binary(report: Report, attributes: &BinaryAttributes<'_>) -> Result<Report, Refusal> {
+/// Puts the attributes of a binary event over what its body said.
+pub fn binary(report: &mut Report, attributes: &BinaryAttributes<'_>) -> Result<(), Refusal> {
     check_version(header("ce-specversion", attributes.specversion)?.as_deref())?;
     check_type(header("ce-type", attributes.event_type)?.as_deref())?;
     let time = match header("ce-time", attributes.time)? {
         Some(time) => instant_of("ce-time", Scalar::Text(time))?,
         None => None,
     };
-    let id = header("ce-id", attributes.id)?.map(Cow::into_owned).map(Box::from);
-    let source = header("ce-source", attributes.source)?
-        .map(Cow::into_owned)
-        .map(Box::from);
-    merge(report, id, source, time)
+    let id = header("ce-id", attributes.id)?.map(Box::from);
+    let source = header("ce-source", attributes.source)?.map(Box::from);
+    merge(report, (id, source), time)
 }
 
-/// Puts the attributes over what the data says.
+/// Key and source are the attributes; the instant is theirs only where the data has none.
 fn merge(
-    mut report: Report,
-    id: Option<Box<str>>,
-    source: Option<Box<str>>,
+    report: &mut Report,
+    (id, source): (Option<Box<str>>, Option<Box<str>>),
     time: Option<Instant>,
-) -> Result<Report, Refusal> {
+) -> Result<(), Refusal> {
     report.id = Some(required("id", id)?);
     report.source = Some(required("source", source)?);
     report.observed_at = report.observed_at.or(time);
-    Ok(report)
+    Ok(())
 }
 
 fn required(name: &str, value: Option<Box<str>>) -> Result<Box<str>, Refusal> {

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -34,15 +34,16 @@ pub fn malformed(detail: String) -> Refusal {
     (RejectionReason::Malformed, detail)
 }
 
-/// One JSON object as read: the report so far, and what would make it a CloudEvent.
-#[derive(Debug, Default)]
-pub struct Form<'a> {
+/// One JSON object as read: the report so far, and what would make it a CloudEvent. Reports are filled where they will
+/// stay, because moving them costs as much as reading a field.
+#[derive(Debug)]
+pub struct Form<'a, 'r> {
     /// What the known fields say.
-    report: Report,
-    /// `specversion`, `type`, `time`, `data`: unknown fields of a plain measurement.
-    pub attributes: Attributes<'a>,
+    report: &'r mut Report,
+    /// What only a CloudEvent has; unknown fields of a plain measurement.
+    attributes: Option<Box<Attributes<'a>>>,
     /// The first field whose type or length is wrong.
-    fault: Option<(Field, Refusal)>,
+    fault: Option<Box<(Field, Refusal)>>,
     /// One bit a field that was there.
     seen: u32,
 }
@@ -62,26 +63,53 @@ pub struct Attributes<'a> {
     pub has_base64: bool,
 }
 
-impl<'a> Form<'a> {
-    /// Reads one JSON object. Anything else, and broken JSON, is `malformed`; a number beyond the range of a double is `not_finite`.
-    pub fn parse(text: &'a str) -> Result<Self, Refusal> {
-        serde_json::from_str(text).map_err(|error| refusal_of(&error))
+impl<'a, 'r> Form<'a, 'r> {
+    /// Reads one JSON object into an empty report. Anything else, and broken JSON, is `malformed`; a number beyond the
+    /// range of a double is `not_finite`.
+    pub fn parse(text: &'a str, report: &'r mut Report) -> Result<Self, Refusal> {
+        let mut form = Self {
+            report,
+            attributes: None,
+            fault: None,
+            seen: 0,
+        };
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        match Filling(&mut form).deserialize(&mut deserializer) {
+            Ok(()) => deserializer.end().map_err(|error| refusal_of(&error))?,
+            Err(error) => return Err(refusal_of(&error)),
+        }
+        Ok(form)
     }
 
-    /// The plain measurement.
-    pub fn into_report(self) -> Result<Report, Refusal> {
+    /// Ends a plain measurement.
+    pub fn finish(self) -> Result<(), Refusal> {
         match self.fault {
-            None => Ok(self.report),
-            Some((_, refusal)) => Err(refusal),
+            None => Ok(()),
+            Some(fault) => Err(fault.1),
         }
     }
 
-    /// The attributes `id` and `source` of a CloudEvent; other top-level fields are its extensions and none of ours.
-    pub fn into_id_and_source(self) -> Result<(Option<Box<str>>, Option<Box<str>>), Refusal> {
-        match self.fault {
-            Some((Field::Id | Field::Source, refusal)) => Err(refusal),
-            _ => Ok((self.report.id, self.report.source)),
+    /// True when the object says of itself that it is an event.
+    pub fn is_event(&self) -> bool {
+        let event = |attributes: &Attributes<'_>| attributes.specversion.is_some() && attributes.event_type.is_some();
+        self.attributes.as_deref().is_some_and(event)
+    }
+
+    /// The parts of a CloudEvent, and its report emptied for the data: all top-level fields but `id` and `source` are the
+    /// event's own.
+    pub fn into_event(self) -> Result<Event<'a, 'r>, Refusal> {
+        if let Some(fault) = self.fault
+            && matches!(fault.0, Field::Id | Field::Source)
+        {
+            return Err(fault.1);
         }
+        let outer = std::mem::take(self.report);
+        Ok(Event {
+            id: outer.id,
+            source: outer.source,
+            attributes: self.attributes.map(|attributes| *attributes).unwrap_or_default(),
+            report: self.report,
+        })
     }
 
     /// Reads the value of one field.
@@ -95,7 +123,7 @@ impl<'a> Form<'a> {
         self.seen |= field.bit();
         let kept = match field {
             Field::Data => {
-                self.attributes.data = Some(map.next_value()?);
+                self.attributes.get_or_insert_default().data = Some(map.next_value()?);
                 Ok(())
             }
             Field::Labels => labels_of(map.next_value()?).map(|labels| self.report.labels = labels),
@@ -107,14 +135,14 @@ impl<'a> Form<'a> {
         if let Err(refusal) = kept
             && self.fault.is_none()
         {
-            self.fault = Some((field, refusal));
+            self.fault = Some(Box::new((field, refusal)));
         }
         Ok(())
     }
 
     /// Puts one field where it belongs.
     fn keep(&mut self, field: Field, found: Scalar<'a>) -> Result<(), Refusal> {
-        let report = &mut self.report;
+        let report = &mut *self.report;
         match field {
             Field::Kpi => report.kpi = text_of(field, found)?,
             Field::Value => report.value = value_of(found)?,
@@ -129,10 +157,10 @@ impl<'a> Form<'a> {
             Field::Retracts => report.retracts = key_of(field, found)?,
             Field::Note => report.note = text_of(field, found)?,
             Field::By => report.by = text_of(field, found)?,
-            Field::Specversion => self.attributes.specversion = Some(found),
-            Field::Type => self.attributes.event_type = Some(found),
-            Field::Time => self.attributes.time = Some(found),
-            Field::DataBase64 => self.attributes.has_base64 = true,
+            Field::Specversion => self.attributes.get_or_insert_default().specversion = Some(found),
+            Field::Type => self.attributes.get_or_insert_default().event_type = Some(found),
+            Field::Time => self.attributes.get_or_insert_default().time = Some(found),
+            Field::DataBase64 => self.attributes.get_or_insert_default().has_base64 = true,
             Field::Labels | Field::Data | Field::Unknown => {}
         }
         Ok(())
@@ -142,27 +170,42 @@ impl<'a> Form<'a> {
 /// Starts the message of the one error that is ours and not the JSON reader's.
 const DUPLICATE: &str = "duplicate field ";
 
-impl<'de> Deserialize<'de> for Form<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FormVisitor)
+/// A CloudEvent taken apart.
+#[derive(Debug)]
+pub struct Event<'a, 'r> {
+    /// `id`
+    pub id: Option<Box<str>>,
+    /// `source`
+    pub source: Option<Box<str>>,
+    /// The other attributes.
+    pub attributes: Attributes<'a>,
+    /// Empty, for what the data says.
+    pub report: &'r mut Report,
+}
+
+/// A form while it is read.
+struct Filling<'f, 'a, 'r>(&'f mut Form<'a, 'r>);
+
+impl<'de> DeserializeSeed<'de> for Filling<'_, 'de, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
-struct FormVisitor;
-
-impl<'de> Visitor<'de> for FormVisitor {
-    type Value = Form<'de>;
+impl<'de> Visitor<'de> for Filling<'_, 'de, '_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("one JSON object")
     }
 
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Form<'de>, M::Error> {
-        let mut form = Form::default();
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         while let Some(field) = map.next_key::<Field>()? {
-            form.read(field, &mut map)?;
+            self.0.read(field, &mut map)?;
         }
-        Ok(form)
+        Ok(())
     }
 }
 
