@@ -205,11 +205,7 @@ impl Reader<'_> {
 
     /// A measurement, plain or in a structured event.
     fn item(&self, text: &str, report: &mut Report) -> Result<(), Refusal> {
-        let form = Form::parse(text, report)?;
-        match self.events_only || form.is_event() {
-            true => cloudevents::structured(form)?,
-            false => form.finish()?,
-        }
+        cloudevents::read(text, self.events_only, report)?;
         self.name(report);
         Ok(())
     }

@@ -27,8 +27,19 @@ pub struct BinaryAttributes<'a> {
     pub time: Option<&'a str>,
 }
 
+/// Reads one JSON object into an empty report: a plain measurement, or a structured event when the object says so or when
+/// there can be nothing else.
+pub fn read(text: &str, events_only: bool, report: &mut Report) -> Result<(), Refusal> {
+    let form = Form::parse(text, report)?;
+    if events_only || form.is_event() {
+        structured(form)
+    } else {
+        form.finish()
+    }
+}
+
 /// Reads the measurement in a structured event into the event's report.
-pub fn structured(form: Form<'_, '_>) -> Result<(), Refusal> {
+fn structured(form: Form<'_, '_>) -> Result<(), Refusal> {
     let event = form.into_event()?;
     let attributes = event.attributes;
     check_version(text("specversion", attributes.specversion.as_ref())?)?;

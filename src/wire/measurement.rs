@@ -22,9 +22,9 @@ mod receipt;
 mod scalar;
 
 pub use elements::Elements;
-use field::Field;
+pub(in crate::wire) use field::Field;
 pub use receipt::{ReceiptBody, RejectionBody};
-pub use scalar::Scalar;
+pub use scalar::{Scalar, excerpt};
 
 /// Why a measurement was not decoded: the one word, and the thing, the value found and the remedy.
 pub type Refusal = (RejectionReason, String);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 
 /// A known field, or `Unknown`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Field {
+pub(in crate::wire) enum Field {
     Kpi,
     Value,
     Numerator,
@@ -30,7 +30,7 @@ pub(super) enum Field {
 
 impl Field {
     /// `at` is a synonym, so that both at once are one field twice.
-    fn of(name: &str) -> Self {
+    pub(in crate::wire) fn of(name: &str) -> Self {
         match name {
             "kpi" => Self::Kpi,
             "value" => Self::Value,
@@ -56,7 +56,7 @@ impl Field {
     }
 
     /// The name, for error texts.
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::wire) fn name(self) -> &'static str {
         match self {
             Self::Kpi => "kpi",
             Self::Value => "value",
@@ -82,7 +82,7 @@ impl Field {
     }
 
     /// One bit each, to notice a field that is there twice.
-    pub(super) fn bit(self) -> u32 {
+    pub(in crate::wire) fn bit(self) -> u32 {
         1 << self as u32
     }
 }
