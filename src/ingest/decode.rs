@@ -38,7 +38,7 @@ pub struct DecodeLimits {
 pub struct Envelope<'a> {
     /// `Content-Type`, where there is one.
     pub content_type: Option<&'a str>,
-    /// `ce-type`: with it, or with `ce-specversion`, the payload is the data of a CloudEvent in binary mode.
+    /// `ce-type`: with it, or with `ce-specversion`, the payload is the data of an event in binary mode.
     pub ce_type: Option<&'a str>,
     /// `ce-id`
     pub ce_id: Option<&'a str>,
@@ -194,7 +194,7 @@ impl<'e> Decoder<'e> {
 struct Reader<'e> {
     envelope: &'e Envelope<'e>,
     limits: &'e DecodeLimits,
-    /// The content type says that everything in it is a CloudEvent.
+    /// The content type says that everything in it is an event.
     events_only: bool,
 }
 
@@ -283,10 +283,7 @@ fn line_from(bytes: &[u8], start: usize, end: usize) -> Range<usize> {
 
 /// Bytes to skip at the start: a byte order mark, which some editors leave there.
 fn without_mark(payload: &[u8]) -> usize {
-    match payload.starts_with(b"\xEF\xBB\xBF") {
-        true => 3,
-        false => 0,
-    }
+    if payload.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 }
 }
 
 /// A range without the JSON white space at its ends.

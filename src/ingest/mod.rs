@@ -4,4 +4,5 @@
 //! the catalog here and nothing is acknowledged before the intake said that it is durable.
 
 pub mod decode;
+pub mod file;
 pub mod http;

@@ -1,7 +1,7 @@
 //! A measurement as JSON: one object in, a [`Report`] or the reason against it out; and a [`Report`] written as one line.
 //!
 //! Fields go straight into the report while the text is read once; unknown fields are skipped, `null` counts as absent,
-//! and the attributes that only a CloudEvent has are set aside for [`super::cloudevents`]. Whether a value is plausible,
+//! and the attributes that only an event has are set aside for [`super::cloudevents`]. Whether a value is plausible,
 //! known or in time is not judged here. Rejected: a derived form struct, because it costs a second copy of every field
 //! and names neither the field nor the value found when a type is wrong.
 
@@ -34,13 +34,13 @@ pub fn malformed(detail: String) -> Refusal {
     (RejectionReason::Malformed, detail)
 }
 
-/// One JSON object as read: the report so far, and what would make it a CloudEvent. Reports are filled where they will
+/// One JSON object as read: the report so far, and what would make it an event. Reports are filled where they will
 /// stay, because moving them costs as much as reading a field.
 #[derive(Debug)]
 pub struct Form<'a, 'r> {
     /// What the known fields say.
     report: &'r mut Report,
-    /// What only a CloudEvent has; unknown fields of a plain measurement.
+    /// What only an event has; unknown fields of a plain measurement.
     attributes: Option<Box<Attributes<'a>>>,
     /// The first field whose type or length is wrong.
     fault: Option<Box<(Field, Refusal)>>,
@@ -48,7 +48,7 @@ pub struct Form<'a, 'r> {
     seen: u32,
 }
 
-/// What only a CloudEvent has.
+/// What only an event has.
 #[derive(Debug, Default)]
 pub struct Attributes<'a> {
     /// `specversion`
@@ -95,7 +95,7 @@ impl<'a, 'r> Form<'a, 'r> {
         self.attributes.as_deref().is_some_and(event)
     }
 
-    /// The parts of a CloudEvent, and its report emptied for the data: all top-level fields but `id` and `source` are the
+    /// The parts of an event, and its report emptied for the data: all top-level fields but `id` and `source` are the
     /// event's own.
     pub fn into_event(self) -> Result<Event<'a, 'r>, Refusal> {
         if let Some(fault) = self.fault
@@ -170,7 +170,7 @@ impl<'a, 'r> Form<'a, 'r> {
 /// Starts the message of the one error that is ours and not the JSON reader's.
 const DUPLICATE: &str = "duplicate field ";
 
-/// A CloudEvent taken apart.
+/// An event taken apart.
 #[derive(Debug)]
 pub struct Event<'a, 'r> {
     /// `id`

@@ -62,7 +62,7 @@ fn example() -> Report {
 #[test]
 fn an_object_over_two_lines_is_one_measurement() {
     assert_eq!(one(EXAMPLE), example());
-    assert_eq!(read(EXAMPLE).spans, [0..EXAMPLE.len()]);
+    assert_eq!(read(EXAMPLE).spans.first(), Some(&(0..EXAMPLE.len())));
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn fields_of_a_measurement_arrive() {
     );
     assert_eq!(report.labels, [("b".into(), "2".into()), ("a".into(), "ü".into())]);
     assert_eq!(report.observed_at, Some(Instant(1_772_359_200_999)));
-    assert_eq!(one(r#"{"kpi":"a","not_applicable":true}"#).not_applicable, true);
+    assert!(one(r#"{"kpi":"a","not_applicable":true}"#).not_applicable);
     assert_eq!(one(r#"{"retracts":"x1"}"#).retracts.as_deref(), Some("x1"));
     assert_eq!(
         one(r#"{"kpi":"a","value":"good"}"#).value,
@@ -499,8 +499,8 @@ fn check_spans(payload: &[u8]) -> Result<(), TestCaseError> {
     for subject_kpi in [None, Some("a")] {
         for content_type in [None, Some("application/cloudevents+json")] {
             let envelope = Envelope {
-                subject_kpi,
                 content_type,
+                subject_kpi,
                 ..Envelope::default()
             };
             let decoded = decode(payload, &envelope, &LIMITS);

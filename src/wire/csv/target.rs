@@ -31,7 +31,7 @@ impl Target {
         }
         match Field::of(name) {
             Field::Labels | Field::Unknown => None,
-            Field::Specversion | Field::Type | Field::Time | Field::Data | Field::DataBase64 => None,
+            field if field.is_attribute() => None,
             field => Some(Self::Field(field)),
         }
     }
@@ -107,15 +107,12 @@ fn value_of(text: &str) -> Result<ReportValue, Refusal> {
 }
 
 fn number_of(field: Field, text: &str) -> Result<f64, Refusal> {
-    match text.parse::<f64>() {
-        Ok(number) => finite(field, number),
-        Err(_) => {
-            let (name, found) = (field.name(), excerpt(text));
-            Err(malformed(format!(
-                "`{name}` is `{found}`: write a number with a decimal point"
-            )))
-        }
-    }
+    let Ok(number) = text.parse::<f64>() else {
+        let (name, found) = (field.name(), excerpt(text));
+        let remedy = "write a number with a decimal point";
+        return Err(malformed(format!("`{name}` is `{found}`: {remedy}")));
+    };
+    finite(field, number)
 }
 
 fn finite(field: Field, number: f64) -> Result<f64, Refusal> {

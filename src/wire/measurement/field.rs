@@ -81,6 +81,14 @@ impl Field {
         }
     }
 
+    /// True for what only an event has beside its `data`.
+    pub(in crate::wire) fn is_attribute(self) -> bool {
+        matches!(
+            self,
+            Self::Specversion | Self::Type | Self::Time | Self::Data | Self::DataBase64
+        )
+    }
+
     /// One bit each, to notice a field that is there twice.
     pub(in crate::wire) fn bit(self) -> u32 {
         1 << self as u32
