@@ -1,0 +1,125 @@
+//! What is wrong with a catalog: the thing, the value found, the remedy, and where it stands.
+//!
+//! Byte offsets of the TOML document enter, lines and columns leave. Problems are collected, never thrown: a reader
+//! of the catalog shall see all of them at once.
+
+use std::cell::RefCell;
+use std::fmt;
+
+/// One thing that has to be put right before a catalog holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// File name without folder, for example `it.toml`; empty when there is no file.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// The thing and the value found.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl fmt::Display for Problem {
+    /// `file:line: what: remedy`, one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.file.as_str() {
+            "" => write!(f, "{}: {}", self.what, self.remedy),
+            file => write!(f, "{file}:{}: {}: {}", self.line, self.what, self.remedy),
+        }
+    }
+}
+
+/// The problems of one file, as they are found.
+pub(super) struct Report<'a> {
+    /// File name, for people.
+    pub file: &'a str,
+    text: &'a str,
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl<'a> Report<'a> {
+    /// An empty report about a file.
+    pub fn new(file: &'a str, text: &'a str) -> Self {
+        Self {
+            file,
+            text,
+            problems: RefCell::default(),
+        }
+    }
+
+    /// Adds a problem at a byte offset. Texts of several lines become one.
+    pub fn add(&self, at: usize, what: &str, remedy: &str) {
+        let (line, column) = self.position(at);
+        let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.problems.borrow_mut().push(Problem {
+            file: self.file.to_owned(),
+            line,
+            column,
+            what: one_line(what),
+            remedy: one_line(remedy),
+        });
+    }
+
+    /// Line and column of a byte offset, both from 1.
+    pub fn position(&self, at: usize) -> (usize, usize) {
+        let before = self.text.get(..at).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let column = before.get(line_start..).map_or(0, |line| line.chars().count());
+        (before.matches('\n').count() + 1, column + 1)
+    }
+
+    /// What was found, leaving nothing.
+    pub fn take(&self) -> Vec<Problem> {
+        self.problems.take()
+    }
+}
+
+/// The known word nearest to one that is not known, if any is near enough to be meant.
+pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // A third of the letters may differ, and in short words two: `targt`, `up ` and `lagging`/`laging` are found.
+    let reach = (word.chars().count() / 3).max(2);
+    known
+        .into_iter()
+        .map(|candidate| (strsim::osa_distance(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= reach && *distance < candidate.chars().count())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// `did you mean ...?`, or all that is known.
+pub(super) fn suggest(word: &str, known: &[&str]) -> String {
+    match nearest(word, known.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None if known.is_empty() => "remove it".to_owned(),
+        None => format!("use one of {}", list(known)),
+    }
+}
+
+/// Words in a row: `a`, `b`, `c`.
+pub(super) fn list(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    quoted.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_counts_characters_and_survives_any_offset() {
+        let report = Report::new("x.toml", "ä = 1\nzwölf = 2\n");
+        assert_eq!(report.position(0), (1, 1));
+        assert_eq!(report.position(7), (2, 1));
+        assert_eq!(report.position(14), (2, 7));
+        assert_eq!(report.position(9_999), (3, 1));
+    }
+
+    #[test]
+    fn only_a_near_word_is_suggested() {
+        assert_eq!(nearest("targt", ["title", "target"]), Some("target"));
+        assert_eq!(nearest("xyz", ["up", "down"]), None);
+        assert_eq!(nearest("ab", ["up"]), None);
+    }
+}
