@@ -8,7 +8,10 @@ use super::intake::{Measurement, What};
 /// The value of the measurements, which are sorted by `observed_at`, then by their place in the journal; those that
 /// are not applicable are passed over. `None` where the definition gives none, as with a denominator of 0.
 pub fn value(kpi: &Kpi, measurements: &[&Measurement], window_ms: i64) -> Option<f64> {
-    let pairs: Vec<(f64, f64)> = measurements.iter().filter_map(|measurement| pair(measurement)).collect();
+    let pairs: Vec<(f64, f64)> = measurements
+        .iter()
+        .filter_map(|measurement| pair(measurement))
+        .collect();
     if pairs.is_empty() {
         return None;
     }
@@ -38,7 +41,12 @@ pub fn value(kpi: &Kpi, measurements: &[&Measurement], window_ms: i64) -> Option
         Aggregate::Percentile(percent) => Some(percentile(values, *percent)),
         Aggregate::Distinct { key } => {
             let counted = measurements.iter().filter(|measurement| pair(measurement).is_some());
-            Some(counted.map(|measurement| &measurement.labels[key]).collect::<BTreeSet<_>>().len() as f64)
+            Some(
+                counted
+                    .map(|measurement| &measurement.labels[key])
+                    .collect::<BTreeSet<_>>()
+                    .len() as f64,
+            )
         }
     }
 }
@@ -56,10 +64,19 @@ fn pair(measurement: &Measurement) -> Option<(f64, f64)> {
 fn across(kpi: &Kpi, measurements: &[&Measurement], own: impl Fn(&[f64]) -> f64) -> f64 {
     let instances: BTreeSet<&Option<String>> = measurements.iter().map(|measurement| &measurement.instance).collect();
     let of = |instance: &Option<String>| -> Vec<f64> {
-        let mine = measurements.iter().filter(|measurement| measurement.instance == *instance);
-        mine.filter_map(|measurement| pair(measurement)).map(|(value, _)| value).collect()
+        let mine = measurements
+            .iter()
+            .filter(|measurement| measurement.instance == *instance);
+        mine.filter_map(|measurement| pair(measurement))
+            .map(|(value, _)| value)
+            .collect()
     };
-    let each: Vec<f64> = instances.into_iter().map(of).filter(|values| !values.is_empty()).map(|values| own(&values)).collect();
+    let each: Vec<f64> = instances
+        .into_iter()
+        .map(of)
+        .filter(|values| !values.is_empty())
+        .map(|values| own(&values))
+        .collect();
     if kpi.averages_across { mean(&each) } else { sum(&each) }
 }
 
@@ -76,7 +93,11 @@ pub fn sum(values: &[f64]) -> f64 {
     let (mut total, mut lost) = (0.0_f64, 0.0_f64);
     for value in values {
         let next = total + value;
-        lost += if total.abs() >= value.abs() { (total - next) + value } else { (value - next) + total };
+        lost += if total.abs() >= value.abs() {
+            (total - next) + value
+        } else {
+            (value - next) + total
+        };
         total = next;
     }
     total + lost

@@ -17,8 +17,14 @@ pub struct Alerts {
 #[derive(Clone, Copy)]
 enum State {
     Inactive,
-    Pending { since: i64 },
-    Firing { since: i64, next_repeat: Option<i64>, cleared: Option<i64> },
+    Pending {
+        since: i64,
+    },
+    Firing {
+        since: i64,
+        next_repeat: Option<i64>,
+        cleared: Option<i64>,
+    },
 }
 
 /// What one evaluation says of the condition.
@@ -39,7 +45,10 @@ impl Alerts {
     pub fn evaluate(&mut self, rules: &[Rule], nodes: &[Node], t: i64) {
         for (place, rule) in rules.iter().enumerate() {
             for node in nodes.iter().filter(|node| concerns(rule, node)) {
-                let state = self.machines.entry((place, node.line.path.clone())).or_insert(State::Inactive);
+                let state = self
+                    .machines
+                    .entry((place, node.line.path.clone()))
+                    .or_insert(State::Inactive);
                 *state = after(*state, verdict(rule, node), t);
             }
         }
@@ -49,10 +58,18 @@ impl Alerts {
     pub fn run_timers(&mut self, rules: &[Rule], t: i64, inclusive: bool) {
         for ((place, path), state) in &mut self.machines {
             let rule = &rules[*place];
-            while let Some((at, next, transition)) = timer(*state, rule).filter(|(at, ..)| *at < t || inclusive && *at == t) {
+            while let Some((at, next, transition)) =
+                timer(*state, rule).filter(|(at, ..)| *at < t || inclusive && *at == t)
+            {
                 let since = since_of(*state);
                 *state = next;
-                let line = AlertLine { rule: rule.id.clone(), path: path.clone(), transition: transition.to_owned(), at_ms: at, since_ms: since };
+                let line = AlertLine {
+                    rule: rule.id.clone(),
+                    path: path.clone(),
+                    transition: transition.to_owned(),
+                    at_ms: at,
+                    since_ms: since,
+                };
                 self.printed.push((*place, line));
             }
         }
@@ -82,10 +99,23 @@ fn after(state: State, verdict: Verdict, t: i64) -> State {
         (State::Inactive, Verdict::True) => State::Pending { since: t },
         (State::Pending { since }, Verdict::True) => State::Pending { since },
         (State::Inactive | State::Pending { .. }, _) => State::Inactive,
-        (State::Firing { since, next_repeat, cleared }, Verdict::Cleared) => {
-            State::Firing { since, next_repeat, cleared: cleared.or(Some(t)) }
-        }
-        (State::Firing { since, next_repeat, .. }, _) => State::Firing { since, next_repeat, cleared: None },
+        (
+            State::Firing {
+                since,
+                next_repeat,
+                cleared,
+            },
+            Verdict::Cleared,
+        ) => State::Firing {
+            since,
+            next_repeat,
+            cleared: cleared.or(Some(t)),
+        },
+        (State::Firing { since, next_repeat, .. }, _) => State::Firing {
+            since,
+            next_repeat,
+            cleared: None,
+        },
     }
 }
 
@@ -97,12 +127,32 @@ fn timer(state: State, rule: &Rule) -> Option<(i64, State, &'static str)> {
         State::Pending { since } => {
             let at = since + rule.for_ms;
             let next_repeat = rule.repeat_ms.map(|repeat| at + repeat);
-            Some((at, State::Firing { since, next_repeat, cleared: None }, "firing"))
+            Some((
+                at,
+                State::Firing {
+                    since,
+                    next_repeat,
+                    cleared: None,
+                },
+                "firing",
+            ))
         }
-        State::Firing { since, next_repeat, cleared } => {
+        State::Firing {
+            since,
+            next_repeat,
+            cleared,
+        } => {
             let resolve = cleared.map(|cleared| (cleared + rule.keep_firing_for_ms, State::Inactive, "resolved"));
             let repeat = next_repeat.zip(rule.repeat_ms).map(|(at, repeat)| {
-                (at, State::Firing { since, next_repeat: Some(at + repeat), cleared }, "repeated")
+                (
+                    at,
+                    State::Firing {
+                        since,
+                        next_repeat: Some(at + repeat),
+                        cleared,
+                    },
+                    "repeated",
+                )
             });
             match (resolve, repeat) {
                 (Some(resolve), Some(repeat)) => Some(if resolve.0 <= repeat.0 { resolve } else { repeat }),
@@ -130,8 +180,14 @@ fn verdict(rule: &Rule, node: &Node) -> Verdict {
     let (holds, cleared) = match &rule.condition {
         Condition::Below { threshold, clear } => (number < *threshold, number >= *clear),
         Condition::Above { threshold, clear } => (number > *threshold, number <= *clear),
-        Condition::AtWorst { band: name, clear: Some(clear) } => (number <= band(node, name), number >= band(node, clear)),
-        Condition::AtWorst { band: name, clear: None } => (number <= band(node, name), number > band(node, name)),
+        Condition::AtWorst {
+            band: name,
+            clear: Some(clear),
+        } => (number <= band(node, name), number >= band(node, clear)),
+        Condition::AtWorst {
+            band: name,
+            clear: None,
+        } => (number <= band(node, name), number > band(node, name)),
     };
     match (holds, cleared) {
         (true, _) => Verdict::True,
@@ -149,7 +205,10 @@ fn band(node: &Node, name: &str) -> f64 {
 fn concerns(rule: &Rule, node: &Node) -> bool {
     let pattern: Vec<&str> = rule.on.split('/').collect();
     let path: Vec<&str> = node.line.path.split('/').collect();
-    let of_kind = rule.kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|kind| kind == node.kind));
+    let of_kind = rule
+        .kinds
+        .as_ref()
+        .is_none_or(|kinds| kinds.iter().any(|kind| kind == node.kind));
     of_kind && matches(&pattern, &path)
 }
 

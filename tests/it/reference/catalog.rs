@@ -18,7 +18,11 @@ pub fn read(files: &[File]) -> Catalog {
     let tables: Vec<Table> = sorted.iter().map(|(_, text)| text.parse().expect("TOML")).collect();
     Catalog {
         scorecards: tables.iter().map(scorecard).collect(),
-        rules: tables.iter().flat_map(|table| list(table, "alert")).map(|table| rule(&table)).collect(),
+        rules: tables
+            .iter()
+            .flat_map(|table| list(table, "alert"))
+            .map(|table| rule(&table))
+            .collect(),
     }
 }
 
@@ -53,7 +57,9 @@ fn scorecard(file: &Table) -> Scorecard {
         roll_up: roll_up(table),
         min_coverage: number(table, "min_coverage").unwrap_or(0.0),
         bands: versions(table, &calendar, bands),
-        perspectives: list(file, "perspective").map(|table| perspective(file, &table, &calendar)).collect(),
+        perspectives: list(file, "perspective")
+            .map(|table| perspective(file, &table, &calendar))
+            .collect(),
         calendar,
     }
 }
@@ -92,7 +98,9 @@ fn kpi(table: &Table, calendar: &Calendar) -> Kpi {
         missing: match text(table, "missing") {
             None | Some("exclude") => Missing::Exclude,
             Some("zero") => Missing::Zero,
-            Some("hold") => Missing::Hold { hold_for_ms: duration(table, "hold_for").expect("hold_for") },
+            Some("hold") => Missing::Hold {
+                hold_for_ms: duration(table, "hold_for").expect("hold_for"),
+            },
             Some(other) => panic!("missing = {other:?}"),
         },
         accept: table.get("accept").map(pair),
@@ -116,7 +124,12 @@ fn version(table: &Table) -> KpiVersion {
 /// What the table says from the beginning, and what each of its `changes` makes of the version before it.
 fn versions<T>(table: &Table, calendar: &Calendar, read: fn(&Table) -> T) -> Versions<T> {
     let mut changes: Vec<(i64, Table)> = list(table, "changes")
-        .map(|change| (windows::midnight(text(&change, "from").expect("from").parse().expect("a date"), calendar), change))
+        .map(|change| {
+            (
+                windows::midnight(text(&change, "from").expect("from").parse().expect("a date"), calendar),
+                change,
+            )
+        })
         .collect();
     changes.sort_by_key(|(from, _)| *from);
     let mut holds = table.clone();
@@ -137,12 +150,18 @@ fn aggregate(table: &Table) -> Aggregate {
         "max" => Aggregate::Max,
         "first" => Aggregate::First,
         "last" => Aggregate::Last,
-        "ratio" => Aggregate::Ratio { scale_by: number(table, "scale_by").unwrap_or(1.0) },
+        "ratio" => Aggregate::Ratio {
+            scale_by: number(table, "scale_by").unwrap_or(1.0),
+        },
         "weighted_mean" => Aggregate::WeightedMean,
         "stddev" => Aggregate::Stddev,
         "delta" => Aggregate::Delta,
-        "rate" => Aggregate::Rate { per_ms: duration(table, "per").expect("per") },
-        "distinct" => Aggregate::Distinct { key: text(table, "key").expect("key").to_owned() },
+        "rate" => Aggregate::Rate {
+            per_ms: duration(table, "per").expect("per"),
+        },
+        "distinct" => Aggregate::Distinct {
+            key: text(table, "key").expect("key").to_owned(),
+        },
         other => {
             let percent = other.strip_prefix('p').expect("an aggregate");
             Aggregate::Percentile(percent.parse().expect("a percentile"))
@@ -180,7 +199,10 @@ fn window(table: &Table) -> Window {
 /// The largest of 1m, 5m, 15m, 1h, 6h, 1d that gives at least 24 slices, else 1m.
 fn default_slice_ms(length_ms: i64) -> i64 {
     let widths = ["1d", "6h", "1h", "15m", "5m", "1m"].map(duration_ms);
-    widths.into_iter().find(|width| length_ms / width >= 24).unwrap_or(60_000)
+    widths
+        .into_iter()
+        .find(|width| length_ms / width >= 24)
+        .unwrap_or(60_000)
 }
 
 fn scoring(table: &Table) -> Scoring {
@@ -196,7 +218,11 @@ fn scoring(table: &Table) -> Scoring {
     if text(table, "direction") == Some("range") {
         let target = pair(target);
         let best = number(table, "best").unwrap_or(f64::midpoint(target.0, target.1));
-        return Scoring::Range { red: pair(red), target, best };
+        return Scoring::Range {
+            red: pair(red),
+            target,
+            best,
+        };
     }
     let (red, target) = (number_of(red), number_of(target));
     let best = number(table, "best").unwrap_or(target + (target - red));
@@ -210,10 +236,17 @@ fn scoring(table: &Table) -> Scoring {
 
 fn bands(table: &Table) -> Vec<(String, f64)> {
     let mut bands: Vec<(String, f64)> = list(table, "bands")
-        .map(|band| (text(&band, "name").expect("name").to_owned(), number(&band, "from").expect("from")))
+        .map(|band| {
+            (
+                text(&band, "name").expect("name").to_owned(),
+                number(&band, "from").expect("from"),
+            )
+        })
         .collect();
     if bands.is_empty() {
-        bands = [("red", 0.0), ("amber", 50.0), ("green", 75.0)].map(|(name, from)| (name.to_owned(), from)).to_vec();
+        bands = [("red", 0.0), ("amber", 50.0), ("green", 75.0)]
+            .map(|(name, from)| (name.to_owned(), from))
+            .to_vec();
     }
     bands.sort_by(|one, other| one.1.total_cmp(&other.1));
     bands
@@ -233,7 +266,9 @@ fn rule(table: &Table) -> Rule {
     Rule {
         id: id(table),
         on: text(table, "on").expect("on").to_owned(),
-        kinds: table.get("kinds").map(|kinds| kinds.clone().try_into().expect("a list of words")),
+        kinds: table
+            .get("kinds")
+            .map(|kinds| kinds.clone().try_into().expect("a list of words")),
         metric: match text(table, "metric") {
             Some("value") => Metric::Value,
             None | Some("score") => Metric::Score,
@@ -256,13 +291,22 @@ fn rule(table: &Table) -> Rule {
 
 fn condition(table: &Table) -> Condition {
     if let Some(band) = text(table, "at_worst") {
-        return Condition::AtWorst { band: band.to_owned(), clear: text(table, "clear").map(str::to_owned) };
+        return Condition::AtWorst {
+            band: band.to_owned(),
+            clear: text(table, "clear").map(str::to_owned),
+        };
     }
     if let Some(threshold) = number(table, "below") {
-        return Condition::Below { threshold, clear: number(table, "clear").unwrap_or(threshold) };
+        return Condition::Below {
+            threshold,
+            clear: number(table, "clear").unwrap_or(threshold),
+        };
     }
     let threshold = number(table, "above").expect("below, above or at_worst");
-    Condition::Above { threshold, clear: number(table, "clear").unwrap_or(threshold) }
+    Condition::Above {
+        threshold,
+        clear: number(table, "clear").unwrap_or(threshold),
+    }
 }
 
 fn id(table: &Table) -> String {
@@ -298,6 +342,8 @@ fn pair(value: &Value) -> (f64, f64) {
 /// The tables of an array of tables; none when it is absent.
 fn list(table: &Table, key: &str) -> impl Iterator<Item = Table> + use<> {
     let entries = table.get(key).map(|list| list.as_array().expect("a list").clone());
-    entries.unwrap_or_default().into_iter().map(|entry| entry.as_table().expect("a table").clone())
+    entries
+        .unwrap_or_default()
+        .into_iter()
+        .map(|entry| entry.as_table().expect("a table").clone())
 }
-

@@ -16,7 +16,7 @@ pub fn run(files: &[File], measurements_ndjson: &str, every_ms: i64) -> Lines {
     let mut intake = Intake::default();
     let mut next: Option<i64> = None;
     for line in measurements_ndjson.lines() {
-        let Some(taken) = intake.judge(&catalog, line) else {
+        let Ok(taken) = intake.judge(&catalog, line) else {
             continue;
         };
         if let Some(observed_at) = taken.observed_at() {
@@ -46,13 +46,24 @@ struct Replay<'a> {
 
 impl<'a> Replay<'a> {
     fn new(catalog: &'a Catalog) -> Self {
-        Self { catalog, held: BTreeMap::new(), printed: BTreeMap::new(), readings: Vec::new(), alerts: Alerts::default() }
+        Self {
+            catalog,
+            held: BTreeMap::new(),
+            printed: BTreeMap::new(),
+            readings: Vec::new(),
+            alerts: Alerts::default(),
+        }
     }
 
     /// Timers that ran out since, then all nodes, then all conditions, then timers that run out at this very instant.
     fn evaluate(&mut self, intake: &Intake, t: i64) {
         self.alerts.run_timers(&self.catalog.rules, t, false);
-        let moment = Moment { catalog: self.catalog, measurements: &intake.list, held: &self.held, t };
+        let moment = Moment {
+            catalog: self.catalog,
+            measurements: &intake.list,
+            held: &self.held,
+            t,
+        };
         let nodes = moment.nodes();
         for node in &nodes {
             if let Some(value) = node.own_value {
@@ -68,7 +79,12 @@ impl<'a> Replay<'a> {
     fn print(&mut self, node: &Node) {
         let line = &node.line;
         let known = self.printed.get(&line.path);
-        if known.is_some_and(|known| ReadingLine { at_ms: line.at_ms, ..known.clone() } == *line) {
+        if known.is_some_and(|known| {
+            ReadingLine {
+                at_ms: line.at_ms,
+                ..known.clone()
+            } == *line
+        }) {
             return;
         }
         self.printed.insert(line.path.clone(), line.clone());

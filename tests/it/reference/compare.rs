@@ -47,7 +47,11 @@ fn compare_readings(expected: &[ReadingLine], actual: &[ReadingLine], exactness:
 }
 
 /// Takes in the lines of that instant; returns whose lines they were.
-fn learn<'a>(known: &mut BTreeMap<&'a str, &'a ReadingLine>, lines: &'a [ReadingLine], instant: i64) -> BTreeSet<&'a str> {
+fn learn<'a>(
+    known: &mut BTreeMap<&'a str, &'a ReadingLine>,
+    lines: &'a [ReadingLine],
+    instant: i64,
+) -> BTreeSet<&'a str> {
     let news: Vec<&ReadingLine> = lines.iter().filter(|line| line.at_ms == instant).collect();
     known.extend(news.iter().map(|line| (line.path.as_str(), *line)));
     news.into_iter().map(|line| line.path.as_str()).collect()
@@ -55,7 +59,13 @@ fn learn<'a>(known: &mut BTreeMap<&'a str, &'a ReadingLine>, lines: &'a [Reading
 
 fn must_go_forward(lines: &[ReadingLine]) -> Result<(), String> {
     let backwards = lines.windows(2).find(|pair| pair[1].at_ms < pair[0].at_ms);
-    backwards.map_or(Ok(()), |pair| Err(format!("readings go back in time:\n{}\n{}", show(&pair[0]), show(&pair[1]))))
+    backwards.map_or(Ok(()), |pair| {
+        Err(format!(
+            "readings go back in time:\n{}\n{}",
+            show(&pair[0]),
+            show(&pair[1])
+        ))
+    })
 }
 
 /// A line for an instant at which nothing changed is one too many.
@@ -63,7 +73,10 @@ fn must_tell_changes(lines: &[ReadingLine]) -> Result<(), String> {
     let mut last: BTreeMap<&str, &ReadingLine> = BTreeMap::new();
     for line in lines {
         if let Some(before) = last.insert(&line.path, line) {
-            let same = ReadingLine { at_ms: line.at_ms, ..before.clone() };
+            let same = ReadingLine {
+                at_ms: line.at_ms,
+                ..before.clone()
+            };
             if same == *line {
                 return Err(format!("a line without a change:\n{}\n{}", show(before), show(line)));
             }
@@ -137,7 +150,10 @@ fn differ(path: &str, instant: i64, expected: &[ReadingLine], actual: &[ReadingL
     for (name, lines) in [("expected", expected), ("actual", actual)] {
         let _ = writeln!(text, "{name}:");
         let of_path: Vec<&ReadingLine> = lines.iter().filter(|line| line.path == path).collect();
-        let later = of_path.iter().position(|line| line.at_ms > instant).unwrap_or(of_path.len());
+        let later = of_path
+            .iter()
+            .position(|line| line.at_ms > instant)
+            .unwrap_or(of_path.len());
         for line in of_path.iter().skip(later.saturating_sub(3)).take(4) {
             let _ = writeln!(text, "  {}", show(line));
         }
@@ -146,7 +162,15 @@ fn differ(path: &str, instant: i64, expected: &[ReadingLine], actual: &[ReadingL
 }
 
 fn show(line: &ReadingLine) -> String {
-    let ReadingLine { at_ms, path, value, score, status, absence, coverage } = line;
+    let ReadingLine {
+        at_ms,
+        path,
+        value,
+        score,
+        status,
+        absence,
+        coverage,
+    } = line;
     let at = time(*at_ms);
     format!("{at} {path} value={value:?} score={score:?} status={status:?} absence={absence:?} coverage={coverage:?}")
 }

@@ -108,8 +108,15 @@ pub enum Aggregate {
 }
 
 pub enum Window {
-    Rolling { length_ms: i64, slice_ms: i64 },
-    Period { period: Period, complete: bool, weeks: Option<[i64; 3]> },
+    Rolling {
+        length_ms: i64,
+        slice_ms: i64,
+    },
+    Period {
+        period: Period,
+        complete: bool,
+        weeks: Option<[i64; 3]>,
+    },
     All,
 }
 
@@ -131,7 +138,11 @@ pub enum Missing {
 pub enum Scoring {
     /// Up or down: (value, score), values strictly increasing.
     Curve(Vec<(f64, f64)>),
-    Range { red: (f64, f64), target: (f64, f64), best: f64 },
+    Range {
+        red: (f64, f64),
+        target: (f64, f64),
+        best: f64,
+    },
     /// The value is the score.
     Scale,
     None,
@@ -158,10 +169,19 @@ pub enum Metric {
 }
 
 pub enum Condition {
-    Below { threshold: f64, clear: f64 },
-    Above { threshold: f64, clear: f64 },
+    Below {
+        threshold: f64,
+        clear: f64,
+    },
+    Above {
+        threshold: f64,
+        clear: f64,
+    },
     /// Status is this band or a worse one; `clear` is a band as well.
-    AtWorst { band: String, clear: Option<String> },
+    AtWorst {
+        band: String,
+        clear: Option<String>,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq)]

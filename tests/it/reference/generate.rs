@@ -70,16 +70,36 @@ pub fn percentile_cases() -> impl Strategy<Value = Case> {
 fn parts(exactness: Just<Exactness>) -> impl Strategy<Value = (Parts, Exactness)> {
     let part = |length: usize| vec(any::<u8>(), length);
     let lines = prop_oneof![6 => vec(part(16), 10..=60), 1 => vec(part(16), 61..=300)];
-    let all = (part(8), vec(part(16), 1..=3), vec(part(40), 1..=6), vec(part(16), 0..=3), lines);
+    let all = (
+        part(8),
+        vec(part(16), 1..=3),
+        vec(part(40), 1..=6),
+        vec(part(16), 0..=3),
+        lines,
+    );
     (all, exactness).prop_map(|((head, scorecards, kpis, rules, lines), exactness)| {
-        (Parts { head, scorecards, kpis, rules, lines }, exactness)
+        (
+            Parts {
+                head,
+                scorecards,
+                kpis,
+                rules,
+                lines,
+            },
+            exactness,
+        )
     })
 }
 
 fn draw(parts: &Parts, exactness: Exactness) -> Case {
     let catalog = catalogs::draw(parts, exactness);
     let ndjson = streams::draw(&parts.lines, &catalog);
-    Case { files: catalog.files(), ndjson, every_ms: catalog.head.every_ms, exactness }
+    Case {
+        files: catalog.files(),
+        ndjson,
+        every_ms: catalog.head.every_ms,
+        exactness,
+    }
 }
 
 /// Takes one byte for each choice; zeros once they are spent.

@@ -34,8 +34,14 @@ pub enum What {
 pub enum Taken {
     Measure(Measurement),
     /// Replaces what the measurement at that place says, and when, if it says when.
-    Correct { place: usize, what: What, observed_at: Option<i64> },
-    Retract { place: usize },
+    Correct {
+        place: usize,
+        what: What,
+        observed_at: Option<i64>,
+    },
+    Retract {
+        place: usize,
+    },
 }
 
 impl Taken {
@@ -49,6 +55,9 @@ impl Taken {
     }
 }
 
+/// The line is refused, or was counted already: either way it leaves no trace.
+pub struct Refused;
+
 /// Everything that was ever taken.
 #[derive(Default)]
 pub struct Intake {
@@ -58,14 +67,14 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Judges a line; `None` when it is refused or was counted already.
-    pub fn judge(&mut self, catalog: &Catalog, line: &str) -> Option<Taken> {
-        let report: Value = serde_json::from_str(line).ok()?;
-        let (scorecard, kpi) = find_kpi(catalog, report.get("kpi")?.as_str()?)?;
+    /// Judges a line.
+    pub fn judge(&mut self, catalog: &Catalog, line: &str) -> Result<Taken, Refused> {
+        let report: Value = serde_json::from_str(line).map_err(|_| Refused)?;
+        let (scorecard, kpi) = find_kpi(catalog, report.get("kpi").and_then(Value::as_str).ok_or(Refused)?)?;
         let source = string(&report, "source")?.unwrap_or_else(|| "file".to_owned());
         let key = string(&report, "id")?.map(|id| (source.clone(), id));
         if key.as_ref().is_some_and(|key| self.seen.contains_key(key)) {
-            return None;
+            return Err(Refused);
         }
         let taken = if let Some(id) = string(&report, "retracts")? {
             let place = self.place_of(kpi, (source, id))?;
@@ -73,21 +82,29 @@ impl Intake {
         } else if let Some(id) = string(&report, "corrects")? {
             let place = self.place_of(kpi, (source, id))?;
             let observed_at = observed_at(&report)?;
-            Taken::Correct { place, what: what(kpi, &report)?, observed_at }
+            Taken::Correct {
+                place,
+                what: what(kpi, &report)?,
+                observed_at,
+            }
         } else {
             Taken::Measure(measurement(scorecard, kpi, key.clone(), &report)?)
         };
         if let Some(key) = key {
             self.seen.insert(key, report);
         }
-        Some(taken)
+        Ok(taken)
     }
 
     /// Writes it into the list.
     pub fn apply(&mut self, taken: Taken) {
         match taken {
             Taken::Measure(measurement) => self.list.push(measurement),
-            Taken::Correct { place, what, observed_at } => {
+            Taken::Correct {
+                place,
+                what,
+                observed_at,
+            } => {
                 let corrected = &mut self.list[place];
                 corrected.what = what;
                 corrected.observed_at = observed_at.unwrap_or(corrected.observed_at);
@@ -97,15 +114,20 @@ impl Intake {
     }
 
     /// The measurement of that source and id, unless it was never seen or is retracted.
-    fn place_of(&self, kpi: &Kpi, key: (String, String)) -> Option<usize> {
+    fn place_of(&self, kpi: &Kpi, key: (String, String)) -> Result<usize, Refused> {
         let key = Some(key);
-        self.list.iter().position(|known| known.key == key && known.kpi == kpi.id && !known.retracted)
+        let mut known = self.list.iter();
+        let place = known.position(|known| known.key == key && known.kpi == kpi.id && !known.retracted);
+        place.ok_or(Refused)
     }
 }
 
-fn find_kpi<'a>(catalog: &'a Catalog, id: &str) -> Option<(&'a Scorecard, &'a Kpi)> {
-    let mut all = catalog.scorecards.iter().flat_map(|scorecard| scorecard.kpis().map(move |kpi| (scorecard, kpi)));
-    all.find(|(_, kpi)| kpi.id == id)
+fn find_kpi<'a>(catalog: &'a Catalog, id: &str) -> Result<(&'a Scorecard, &'a Kpi), Refused> {
+    let mut all = catalog
+        .scorecards
+        .iter()
+        .flat_map(|scorecard| scorecard.kpis().map(move |kpi| (scorecard, kpi)));
+    all.find(|(_, kpi)| kpi.id == id).ok_or(Refused)
 }
 
 fn measurement(
@@ -113,66 +135,88 @@ fn measurement(
     kpi: &Kpi,
     key: Option<(String, String)>,
     report: &Value,
-) -> Option<Measurement> {
+) -> Result<Measurement, Refused> {
     let labels: HashMap<String, String> = match report.get("labels") {
-        Some(labels) => serde_json::from_value(labels.clone()).ok()?,
+        Some(labels) => serde_json::from_value(labels.clone()).map_err(|_| Refused)?,
         None => HashMap::new(),
     };
     let instance = match &scorecard.each {
-        Some(label) => Some(labels.get(label)?.clone()),
+        Some(label) => Some(labels.get(label).ok_or(Refused)?.clone()),
         None => None,
     };
     if let Aggregate::Distinct { key } = &kpi.aggregate {
-        labels.get(key)?;
+        labels.get(key).ok_or(Refused)?;
     }
-    let observed_at = observed_at(report)??;
+    let observed_at = observed_at(report)?.ok_or(Refused)?;
     let what = what(kpi, report)?;
-    Some(Measurement { kpi: kpi.id.clone(), instance, observed_at, what, key, labels, retracted: false })
+    Ok(Measurement {
+        kpi: kpi.id.clone(),
+        instance,
+        observed_at,
+        what,
+        key,
+        labels,
+        retracted: false,
+    })
 }
 
-/// A string field: absent is `Some(None)`, anything but a string refuses the line.
-fn string(report: &Value, name: &str) -> Option<Option<String>> {
+/// A string field; anything else under its name refuses the line.
+fn string(report: &Value, name: &str) -> Result<Option<String>, Refused> {
     match report.get(name) {
-        None | Some(Value::Null) => Some(None),
-        Some(Value::String(text)) => Some(Some(text.clone())),
-        Some(_) => None,
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(Refused),
     }
 }
 
 /// `observed_at` or its synonym `at`: RFC 3339 or epoch milliseconds, from 1970 to before 2200.
-fn observed_at(report: &Value) -> Option<Option<i64>> {
-    let instant = match report.get("observed_at").or(report.get("at")) {
-        None => return Some(None),
-        Some(Value::String(text)) => text.parse::<Timestamp>().ok()?.as_millisecond(),
-        Some(number) => number.as_i64()?,
+fn observed_at(report: &Value) -> Result<Option<i64>, Refused> {
+    let Some(said) = report.get("observed_at").or(report.get("at")) else {
+        return Ok(None);
     };
-    let end = "2200-01-01T00:00:00Z".parse::<Timestamp>().expect("an instant").as_millisecond();
-    (0..end).contains(&instant).then_some(Some(instant))
+    let parsed = said
+        .as_str()
+        .map(|text| text.parse::<Timestamp>().map_err(|_| Refused))
+        .transpose()?;
+    let instant = parsed.map(Timestamp::as_millisecond).or(said.as_i64()).ok_or(Refused)?;
+    let end: Timestamp = "2200-01-01T00:00:00Z".parse().expect("an instant");
+    if (0..end.as_millisecond()).contains(&instant) {
+        Ok(Some(instant))
+    } else {
+        Err(Refused)
+    }
 }
 
 /// Exactly one of value, numerator with denominator, and `not_applicable`; the one that the KPI takes; plausible.
-fn what(kpi: &Kpi, report: &Value) -> Option<What> {
+fn what(kpi: &Kpi, report: &Value) -> Result<What, Refused> {
     let not_applicable = report.get("not_applicable").and_then(Value::as_bool).unwrap_or(false);
     let takes_ratio = matches!(kpi.aggregate, Aggregate::Ratio { .. });
     let parts = (report.get("value"), report.get("numerator"), report.get("denominator"));
-    let weight = report.get("weight").map_or(Some(1.0), Value::as_f64)?;
+    let weight = report.get("weight").map_or(Some(1.0), Value::as_f64).ok_or(Refused)?;
     let (what, plausible) = match (not_applicable, parts) {
         (true, (None, None, None)) => (What::NotApplicable, None),
         (false, (Some(value), None, None)) if !takes_ratio => {
-            let value = number_of(kpi, value)?;
+            let value = number_of(kpi, value).ok_or(Refused)?;
             (What::Value { value, weight }, Some(value))
         }
         (false, (None, Some(numerator), Some(denominator))) if takes_ratio => {
-            let (numerator, denominator) = (numerator.as_f64()?, denominator.as_f64()?);
-            (What::Ratio { numerator, denominator }, ratio_of(kpi, numerator, denominator))
+            let (numerator, denominator) = numerator.as_f64().zip(denominator.as_f64()).ok_or(Refused)?;
+            (
+                What::Ratio { numerator, denominator },
+                ratio_of(kpi, numerator, denominator),
+            )
         }
-        _ => return None,
+        _ => return Err(Refused),
     };
     let accepted = match (kpi.accept, plausible) {
         (Some((low, high)), Some(value)) => low <= value && value <= high,
         _ => true,
     };
-    (accepted && weight >= 0.0).then_some(what)
+    if accepted && weight >= 0.0 {
+        Ok(what)
+    } else {
+        Err(Refused)
+    }
 }
 
 /// The number, or the score of the word where the KPI has a scale.

@@ -22,7 +22,10 @@ fn on_curve(points: &[(f64, f64)], value: f64) -> f64 {
     if value >= last.0 {
         return last.1;
     }
-    let piece = points.windows(2).find(|piece| value <= piece[1].0).expect("between first and last");
+    let piece = points
+        .windows(2)
+        .find(|piece| value <= piece[1].0)
+        .expect("between first and last");
     between(piece[0], piece[1], value)
 }
 
@@ -48,7 +51,10 @@ fn between(one: (f64, f64), other: (f64, f64), value: f64) -> f64 {
 
 /// The band with the greatest `from` that is not above the score.
 pub fn status(bands: &[(String, f64)], score: f64) -> Option<String> {
-    bands.iter().rfind(|(_, from)| *from <= score).map(|(name, _)| name.clone())
+    bands
+        .iter()
+        .rfind(|(_, from)| *from <= score)
+        .map(|(name, _)| name.clone())
 }
 
 /// What a parent hears of a child, and what it says itself.
@@ -61,8 +67,13 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    fn without_score(word: &str, coverage: Option<f64>) -> Self {
-        Self { score: None, absence: Some(word.to_owned()), coverage }
+    /// Why there is no score; coverage is `None` when it is left out.
+    pub fn without_score(word: &str, coverage: Option<f64>) -> Self {
+        Self {
+            score: None,
+            absence: Some(word.to_owned()),
+            coverage,
+        }
     }
 }
 
@@ -72,20 +83,30 @@ pub fn roll_up(how: RollUp, min_coverage: f64, children: &[(f64, Judgement)]) ->
         let word = children.first().and_then(|(_, child)| child.absence.clone());
         return Judgement::without_score(&word.expect("a child that is left out says why"), None);
     };
-    let scored: Vec<(f64, f64)> =
-        children.iter().filter_map(|(weight, child)| Some((*weight, child.score?))).filter(|(weight, _)| *weight > 0.0).collect();
+    let scored: Vec<(f64, f64)> = children
+        .iter()
+        .filter_map(|(weight, child)| Some((*weight, child.score?)))
+        .filter(|(weight, _)| *weight > 0.0)
+        .collect();
     if scored.is_empty() {
         return Judgement::without_score("no_data", Some(coverage));
     }
     if coverage < min_coverage {
         return Judgement::without_score("insufficient_coverage", Some(coverage));
     }
-    Judgement { score: Some(combine(how, &scored)), absence: None, coverage: Some(coverage) }
+    Judgement {
+        score: Some(combine(how, &scored)),
+        absence: None,
+        coverage: Some(coverage),
+    }
 }
 
 /// The weighted mean over the children that are not left out; `None` when there are children and all are left out.
 fn coverage(children: &[(f64, Judgement)]) -> Option<f64> {
-    let counted: Vec<(f64, f64)> = children.iter().filter_map(|(weight, child)| Some((*weight, child.coverage?))).collect();
+    let counted: Vec<(f64, f64)> = children
+        .iter()
+        .filter_map(|(weight, child)| Some((*weight, child.coverage?)))
+        .collect();
     if counted.is_empty() && !children.is_empty() {
         return None;
     }
@@ -108,7 +129,10 @@ fn combine(how: RollUp, scored: &[(f64, f64)]) -> f64 {
         // Children that agree have that very score: a power and its root would miss it by a rounding, and a band with it.
         RollUp::Geometric if lowest == highest => lowest,
         RollUp::Geometric => {
-            let product: f64 = scored.iter().map(|(weight, score)| score.powf(weight / weights)).product();
+            let product: f64 = scored
+                .iter()
+                .map(|(weight, score)| score.powf(weight / weights))
+                .product();
             product
         }
     }

@@ -61,12 +61,18 @@ pub fn vector(name: &'static str) -> Vector {
 impl Vector {
     /// Further lines of `[scorecard]`.
     pub fn scorecard(self, lines: &'static str) -> Self {
-        Self { scorecard: lines, ..self }
+        Self {
+            scorecard: lines,
+            ..self
+        }
     }
 
     /// `[[perspective]]` and `[[objective]]` instead of the only ones.
     pub fn objectives(self, tables: &'static str) -> Self {
-        Self { objectives: Some(tables), ..self }
+        Self {
+            objectives: Some(tables),
+            ..self
+        }
     }
 
     /// A KPI of the objective `o`, scored by [`POINTS`].
@@ -76,7 +82,10 @@ impl Vector {
 
     /// A KPI of the objective `o`, scored by its own lines or not at all.
     pub fn unscored(mut self, id: &str, lines: &str) -> Self {
-        let _ = write!(self.body, "\n[[kpi]]\nid = '{id}'\nobjective = 'o'\ntitle = 'K'\nkind = 'lagging'\n{lines}\n");
+        let _ = write!(
+            self.body,
+            "\n[[kpi]]\nid = '{id}'\nobjective = 'o'\ntitle = 'K'\nkind = 'lagging'\n{lines}\n"
+        );
         self
     }
 
@@ -114,15 +123,22 @@ impl Vector {
 
     /// Values are those of a sketch.
     pub fn percentiles(self) -> Self {
-        Self { exactness: Exactness::Percentiles, ..self }
+        Self {
+            exactness: Exactness::Percentiles,
+            ..self
+        }
     }
 
     /// The catalog that the daemon would read.
     pub fn catalog(&self) -> Vec<File> {
-        let only = "\n[[perspective]]\nid = 'p'\ntitle = 'P'\n\n[[objective]]\nid = 'o'\nperspective = 'p'\ntitle = 'O'\n";
+        let only =
+            "\n[[perspective]]\nid = 'p'\ntitle = 'P'\n\n[[objective]]\nid = 'o'\nperspective = 'p'\ntitle = 'O'\n";
         let (scorecard, objectives, body) = (self.scorecard, self.objectives.unwrap_or(only), &self.body);
         let head = "[scorecard]\nid = 't'\ntitle = 'T'\nowner = 'o@example.com'";
-        let mut files = vec![("t.toml".to_owned(), format!("{head}\n{scorecard}\n{objectives}\n{body}"))];
+        let mut files = vec![(
+            "t.toml".to_owned(),
+            format!("{head}\n{scorecard}\n{objectives}\n{body}"),
+        )];
         files.extend(self.files.iter().cloned());
         files
     }
@@ -133,7 +149,10 @@ impl Vector {
     }
 
     fn expected(&self) -> Lines {
-        (self.readings.iter().map(|line| reading(line)).collect(), self.alerts.iter().map(|line| alert(line)).collect())
+        (
+            self.readings.iter().map(|line| reading(line)).collect(),
+            self.alerts.iter().map(|line| alert(line)).collect(),
+        )
     }
 
     /// Replays it and compares what it says of the paths that are named.
@@ -141,7 +160,10 @@ impl Vector {
         let expected = self.expected();
         let (readings, alerts) = run(&self.catalog(), &self.ndjson(), catalog::duration_ms(self.every));
         let named: BTreeSet<&str> = expected.0.iter().map(|line| line.path.as_str()).collect();
-        let readings = readings.into_iter().filter(|line| named.contains(line.path.as_str())).collect();
+        let readings = readings
+            .into_iter()
+            .filter(|line| named.contains(line.path.as_str()))
+            .collect();
         compare(&expected, &(readings, alerts), self.exactness)
     }
 }
@@ -167,15 +189,25 @@ pub fn check_vectors(run: Replay<'_>) {
     for vector in &vectors {
         if let Err(difference) = vector.check(run) {
             let (name, catalog, stream) = (vector.name, &vector.catalog()[0].1, vector.stream.join("\n"));
-            failures.push(format!("## {name}\n{difference}\ncatalog:\n{catalog}\nstream:\n{stream}\n"));
+            failures.push(format!(
+                "## {name}\n{difference}\ncatalog:\n{catalog}\nstream:\n{stream}\n"
+            ));
         }
     }
     let (wrong, total) = (failures.len(), vectors.len());
-    assert!(failures.is_empty(), "{wrong} of {total} vectors end otherwise:\n\n{}", failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{wrong} of {total} vectors end otherwise:\n\n{}",
+        failures.join("\n")
+    );
 }
 
 fn instant(text: &str) -> i64 {
-    let whole = if text.contains('T') { text.to_owned() } else { format!("2026-03-02T{text}Z") };
+    let whole = if text.contains('T') {
+        text.to_owned()
+    } else {
+        format!("2026-03-02T{text}Z")
+    };
     let timestamp: jiff::Timestamp = whole.parse().expect("an instant");
     timestamp.as_millisecond()
 }
@@ -199,7 +231,11 @@ fn measurement(line: &str) -> String {
 
 /// `k` is `t/p/o/k`.
 fn path(text: &str) -> String {
-    if text.contains('/') || text.starts_with('t') { text.to_owned() } else { format!("t/p/o/{text}") }
+    if text.contains('/') || text.starts_with('t') {
+        text.to_owned()
+    } else {
+        format!("t/p/o/{text}")
+    }
 }
 
 fn reading(line: &str) -> ReadingLine {

@@ -23,19 +23,39 @@ impl Span {
 pub fn span(window: &Window, calendar: &Calendar, t: i64) -> Span {
     match window {
         Window::Rolling { length_ms, slice_ms } => rolling(*length_ms, *slice_ms, t),
-        Window::Period { period, complete, weeks } => {
+        Window::Period {
+            period,
+            complete,
+            weeks,
+        } => {
             let (first, next) = period_of(*period, *weeks, local_date(t - 1, calendar), calendar);
             let (from, to) = (midnight(first, calendar), midnight(next, calendar));
             if !complete {
-                return Span { from, to: t, length_ms: t - from };
+                return Span {
+                    from,
+                    to: t,
+                    length_ms: t - from,
+                };
             }
             if to <= t {
-                return Span { from, to, length_ms: to - from };
+                return Span {
+                    from,
+                    to,
+                    length_ms: to - from,
+                };
             }
             let (first, _) = period_of(*period, *weeks, first.yesterday().expect("a day before"), calendar);
-            Span { from: midnight(first, calendar), to: from, length_ms: from - midnight(first, calendar) }
+            Span {
+                from: midnight(first, calendar),
+                to: from,
+                length_ms: from - midnight(first, calendar),
+            }
         }
-        Window::All => Span { from: i64::MIN, to: t, length_ms: t },
+        Window::All => Span {
+            from: i64::MIN,
+            to: t,
+            length_ms: t,
+        },
     }
 }
 
@@ -43,7 +63,11 @@ pub fn span(window: &Window, calendar: &Calendar, t: i64) -> Span {
 fn rolling(length_ms: i64, slice_ms: i64, t: i64) -> Span {
     let slices = length_ms / slice_ms;
     let running = (t - 1).div_euclid(slice_ms);
-    Span { from: (running - slices + 1) * slice_ms, to: (running + 1) * slice_ms, length_ms }
+    Span {
+        from: (running - slices + 1) * slice_ms,
+        to: (running + 1) * slice_ms,
+        length_ms,
+    }
 }
 
 /// The instant at which the local day begins.
@@ -68,7 +92,10 @@ fn period_of(period: Period, weeks: Option<[i64; 3]>, date: Date, calendar: &Cal
         (Period::Month, None) => months_from(date.first_of_month(), 1),
         (Period::Quarter, None) => {
             let year = fiscal_year(date, calendar);
-            (0..4).map(|quarter| months_from(plus_months(year, 3 * quarter), 3)).find(|span| contains(*span, date)).expect("a quarter")
+            (0..4)
+                .map(|quarter| months_from(plus_months(year, 3 * quarter), 3))
+                .find(|span| contains(*span, date))
+                .expect("a quarter")
         }
         (Period::Year, None) => months_from(fiscal_year(date, calendar), 12),
         (_, Some(pattern)) => week_period_of(period, pattern, date, calendar),
@@ -99,7 +126,11 @@ fn week_period_of(period: Period, pattern: [i64; 3], date: Date, calendar: &Cale
 fn week_year(year: i16, calendar: &Calendar) -> Date {
     let first = Date::new(year, calendar.fiscal_year_start, 1).expect("a month");
     let before = week_start(first, calendar);
-    if week_start_is_near(before, first) { before } else { plus_days(before, 7) }
+    if week_start_is_near(before, first) {
+        before
+    } else {
+        plus_days(before, 7)
+    }
 }
 
 fn week_start_is_near(before: Date, first: Date) -> bool {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::super::File;
 use super::super::compare::Exactness;
-use super::{Dice, Parts, duration};
+use super::{Dice, Parts};
 
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -30,6 +30,8 @@ pub struct Head {
     pub start_ms: i64,
     /// Names of the bands, lowest first.
     pub bands: &'static [(&'static str, i64)],
+    /// Some KPIs weigh nothing.
+    pub zero_weights: bool,
     /// Files in the opposite order of the scorecards.
     pub files_reversed: bool,
 }
@@ -56,8 +58,8 @@ pub struct Kpi {
     pub aggregate: &'static str,
     pub shape: Shape,
     pub domain: Domain,
-    /// First of its objective: it always weighs something, so that no node's weights are all 0, of which the
-    /// specification does not speak.
+    /// Where some KPIs weigh nothing, the first of each objective always counts: of a node whose weights are all 0
+    /// the specification does not speak.
     pub anchor: bool,
     toml: String,
 }
@@ -112,37 +114,82 @@ pub fn draw(parts: &Parts, exactness: Exactness) -> Catalog {
     let head = head(&mut Dice::new(&parts.head));
     let mut kpis: Vec<Kpi> = Vec::new();
     for (place, bytes) in parts.kpis.iter().enumerate() {
-        let next = kpi(place, parts.scorecards.len(), &kpis, &mut Dice::new(bytes), (&head, exactness));
+        let next = kpi(
+            place,
+            parts.scorecards.len(),
+            &kpis,
+            &mut Dice::new(bytes),
+            (&head, exactness),
+        );
         kpis.push(next);
     }
-    let scorecards: Vec<Scorecard> = parts.scorecards.iter().enumerate()
+    let scorecards: Vec<Scorecard> = parts
+        .scorecards
+        .iter()
+        .enumerate()
         .map(|(place, bytes)| scorecard(place, &kpis, &mut Dice::new(bytes), &head))
         .collect();
-    let geometric = scorecards.iter().any(|scorecard| scorecard.roll_ups.contains(&"geometric"));
-    let rules = parts.rules.iter().enumerate()
+    let geometric = scorecards
+        .iter()
+        .any(|scorecard| scorecard.roll_ups.contains(&"geometric"));
+    let rules = parts
+        .rules
+        .iter()
+        .enumerate()
         .map(|(place, bytes)| super::rules::rule(place, &kpis, &mut Dice::new(bytes), (&head, geometric)))
         .collect();
-    Catalog { head, scorecards, kpis, rules }
+    Catalog {
+        head,
+        scorecards,
+        kpis,
+        rules,
+    }
 }
 
 fn head(dice: &mut Dice<'_>) -> Head {
-    let every_ms = dice.pick(&[HOUR, MINUTE, 5 * MINUTE, 15 * MINUTE, 6 * HOUR, DAY, 7 * MINUTE, 90 * SECOND]);
+    let every_ms = dice.pick(&[
+        HOUR,
+        MINUTE,
+        5 * MINUTE,
+        15 * MINUTE,
+        6 * HOUR,
+        DAY,
+        7 * MINUTE,
+        90 * SECOND,
+    ]);
     let beginning: jiff::Timestamp = dice.pick(&BEGINNINGS).parse().expect("an instant");
     Head {
         every_ms,
         start_ms: beginning.as_millisecond() - dice.below(6) * every_ms,
-        bands: dice.pick(&[&[("red", 0), ("amber", 50), ("green", 75)][..], &[("low", 0), ("fair", 40), ("good", 60), ("high", 90)][..]]),
+        bands: dice.pick(&[
+            &[("red", 0), ("amber", 50), ("green", 75)][..],
+            &[("low", 0), ("fair", 40), ("good", 60), ("high", 90)][..],
+        ]),
         files_reversed: dice.chance(50),
+        zero_weights: dice.chance(30),
     }
 }
 
 fn scorecard(place: usize, kpis: &[Kpi], dice: &mut Dice<'_>, head: &Head) -> Scorecard {
     const ROLL_UPS: [&str; 8] = ["mean", "mean", "mean", "mean", "mean", "worst", "best", "geometric"];
     let mut text = format!("[scorecard]\nid = \"c{place}\"\ntitle = \"C{place}\"\nowner = \"o@example.com\"\n");
-    let zone = dice.pick(&["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"]);
+    let zone = dice.pick(&[
+        "UTC",
+        "Europe/Berlin",
+        "America/New_York",
+        "Asia/Kolkata",
+        "Australia/Lord_Howe",
+    ]);
     let (week_start, month) = (dice.pick(&["monday", "sunday"]), 1 + dice.below(12));
-    let _ = writeln!(text, "time_zone = \"{zone}\"\nweek_start = \"{week_start}\"\nfiscal_year_start = {month}");
-    let bands: Vec<String> = head.bands.iter().map(|(name, from)| format!("{{ name = \"{name}\", from = {from} }}")).collect();
+    let _ = writeln!(
+        text,
+        "time_zone = \"{zone}\"\nweek_start = \"{week_start}\"\nfiscal_year_start = {month}"
+    );
+    let bands: Vec<String> = head
+        .bands
+        .iter()
+        .map(|(name, from)| format!("{{ name = \"{name}\", from = {from} }}"))
+        .collect();
     let _ = writeln!(text, "bands = [{}]", bands.join(", "));
     // Not a half: thirds of thirds may round to either side of it.
     let _ = writeln!(text, "min_coverage = {}", dice.pick(&[0.0, 0.0, 0.3, 0.55, 0.8, 1.0]));
@@ -158,12 +205,36 @@ fn scorecard(place: usize, kpis: &[Kpi], dice: &mut Dice<'_>, head: &Head) -> Sc
         let levels = [root, kpi.perspective_path(), kpi.objective_path(), kpi.path()];
         (levels[dice.below(4) as usize].clone(), 1 + dice.below(3))
     });
-    Scorecard { each, head: text, roll_ups, include }
+    Scorecard {
+        each,
+        head: text,
+        roll_ups,
+        include,
+    }
 }
 
-fn kpi(place: usize, scorecards: usize, others: &[Kpi], dice: &mut Dice<'_>, (head, exactness): (&Head, Exactness)) -> Kpi {
+fn kpi(
+    place: usize,
+    scorecards: usize,
+    others: &[Kpi],
+    dice: &mut Dice<'_>,
+    (head, exactness): (&Head, Exactness),
+) -> Kpi {
     const AGGREGATES: [&str; 14] = [
-        "last", "mean", "sum", "count", "min", "max", "first", "ratio", "weighted_mean", "stddev", "delta", "rate", "distinct", "mean",
+        "last",
+        "mean",
+        "sum",
+        "count",
+        "min",
+        "max",
+        "first",
+        "ratio",
+        "weighted_mean",
+        "stddev",
+        "delta",
+        "rate",
+        "distinct",
+        "mean",
     ];
     let (scorecard, objective) = (dice.below(scorecards as i64) as usize, dice.below(3));
     let scale = dice.chance(10);
@@ -179,10 +250,30 @@ fn kpi(place: usize, scorecards: usize, others: &[Kpi], dice: &mut Dice<'_>, (he
         "distinct" => Shape::User,
         _ => Shape::Number,
     };
-    let domain = dice.pick(&[Domain::Plain, Domain::Plain, Domain::Plain, Domain::Signed, Domain::Tiny, Domain::Huge, Domain::Tenths]);
+    let domain = dice.pick(&[
+        Domain::Plain,
+        Domain::Plain,
+        Domain::Plain,
+        Domain::Signed,
+        Domain::Tiny,
+        Domain::Huge,
+        Domain::Tenths,
+    ]);
     let id = format!("k{place}");
-    let anchor = !others.iter().any(|other| (other.scorecard, other.objective) == (scorecard, objective));
-    let mut kpi = Kpi { scorecard, objective, id, aggregate, shape, domain, anchor, toml: String::new() };
+    let anchor = head.zero_weights
+        && !others
+            .iter()
+            .any(|other| (other.scorecard, other.objective) == (scorecard, objective));
+    let mut kpi = Kpi {
+        scorecard,
+        objective,
+        id,
+        aggregate,
+        shape,
+        domain,
+        anchor,
+        toml: String::new(),
+    };
     kpi.toml = super::kpis::toml(&kpi, dice, head);
     kpi
 }
@@ -192,12 +283,19 @@ impl Catalog {
     pub fn files(&self) -> Vec<File> {
         let used: BTreeSet<usize> = self.kpis.iter().map(|kpi| kpi.scorecard).collect();
         let last = *used.last().expect("a KPI");
-        let mut files: Vec<File> = used.iter().map(|place| {
-            let rules = self.rules.iter().enumerate().filter(|(rule, _)| used.iter().nth(rule % used.len()) == Some(place));
-            let rules: String = rules.map(|(_, rule)| rule.as_str()).collect();
-            let number = if self.head.files_reversed { last - place } else { *place };
-            (format!("{number}.toml"), self.scorecard_toml(*place) + &rules)
-        }).collect();
+        let mut files: Vec<File> = used
+            .iter()
+            .map(|place| {
+                let rules = self
+                    .rules
+                    .iter()
+                    .enumerate()
+                    .filter(|(rule, _)| used.iter().nth(rule % used.len()) == Some(place));
+                let rules: String = rules.map(|(_, rule)| rule.as_str()).collect();
+                let number = if self.head.files_reversed { last - place } else { *place };
+                (format!("{number}.toml"), self.scorecard_toml(*place) + &rules)
+            })
+            .collect();
         files.sort();
         files
     }
@@ -210,10 +308,19 @@ impl Catalog {
         let objectives: BTreeSet<i64> = mine.iter().map(|kpi| kpi.objective).collect();
         let perspectives: BTreeSet<i64> = objectives.iter().map(|objective| objective / 2).collect();
         for id in perspectives {
-            let _ = write!(text, "\n[[perspective]]\nid = \"p{id}\"\ntitle = \"P\"\nweight = {}\nroll_up = \"{middle}\"\n", id + 1);
+            let _ = write!(
+                text,
+                "\n[[perspective]]\nid = \"p{id}\"\ntitle = \"P\"\nweight = {}\nroll_up = \"{middle}\"\n",
+                id + 1
+            );
         }
         for (order, id) in objectives.iter().enumerate() {
-            let _ = write!(text, "\n[[objective]]\nid = \"o{id}\"\ntitle = \"O\"\nperspective = \"p{}\"\nweight = {}\nroll_up = \"{bottom}\"\n", id / 2, 3 - id);
+            let _ = write!(
+                text,
+                "\n[[objective]]\nid = \"o{id}\"\ntitle = \"O\"\nperspective = \"p{}\"\nweight = {}\nroll_up = \"{bottom}\"\n",
+                id / 2,
+                3 - id
+            );
             if let Some((node, weight)) = scorecard.include.as_ref().filter(|_| order == 0) {
                 let _ = writeln!(text, "include = [{{ node = \"{node}\", weight = {weight} }}]");
             }

@@ -16,8 +16,12 @@ pub fn toml(kpi: &Kpi, dice: &mut Dice<'_>, head: &Head) -> String {
     );
     match kpi.aggregate {
         // A power of two: it may be multiplied before or after the division and gives the same.
-        "ratio" => { let _ = writeln!(text, "scale_by = {}", dice.pick(&[1, 64, 128])); }
-        "rate" => { let _ = writeln!(text, "per = \"{}\"", dice.pick(&["1h", "1s", "1d", "15m"])); }
+        "ratio" => {
+            let _ = writeln!(text, "scale_by = {}", dice.pick(&[1, 64, 128]));
+        }
+        "rate" => {
+            let _ = writeln!(text, "per = \"{}\"", dice.pick(&["1h", "1s", "1d", "15m"]));
+        }
         "distinct" => text.push_str("key = \"user\"\n"),
         "first" | "last" | "delta" if dice.chance(40) => text.push_str("across = \"mean\"\n"),
         _ => {}
@@ -25,16 +29,26 @@ pub fn toml(kpi: &Kpi, dice: &mut Dice<'_>, head: &Head) -> String {
     let (window, complete) = window(kpi, dice, head);
     let _ = writeln!(text, "window = {window}");
     let weight = dice.pick(&[1, 1, 2, 3, 5, 0]);
-    let _ = writeln!(text, "weight = {}", if kpi.anchor { weight.max(1) } else { weight });
+    let weightless = head.zero_weights && !kpi.anchor;
+    let _ = writeln!(text, "weight = {}", if weightless { weight } else { weight.max(1) });
     let missing = missing(kpi, dice, head);
     let zero = missing.contains("zero");
     text.push_str(&missing);
     // Whether a period that is over or a zero for want of measurements can be fresh is not decided.
     if dice.chance(30) && !complete && !zero {
-        let _ = writeln!(text, "expected_every = \"{}\"", duration((1 + dice.below(8)) * head.every_ms / 2));
+        let _ = writeln!(
+            text,
+            "expected_every = \"{}\"",
+            duration((1 + dice.below(8)) * head.every_ms / 2)
+        );
     }
     if dice.chance(20) && matches!(kpi.shape, Shape::Number | Shape::Weighted) {
-        let _ = writeln!(text, "accept = [{:?}, {:?}]", kpi.domain.number(-20), kpi.domain.number(100));
+        let _ = writeln!(
+            text,
+            "accept = [{:?}, {:?}]",
+            kpi.domain.number(-20),
+            kpi.domain.number(100)
+        );
     }
     if dice.chance(6) && !kpi.anchor {
         text.push_str("paused = true\n");
@@ -47,7 +61,9 @@ pub fn toml(kpi: &Kpi, dice: &mut Dice<'_>, head: &Head) -> String {
 
 /// The window, and whether it is a complete period.
 fn window(kpi: &Kpi, dice: &mut Dice<'_>, head: &Head) -> (String, bool) {
-    let kind = dice.pick(&["all", "rolling", "rolling", "rolling", "default", "period", "period", "period"]);
+    let kind = dice.pick(&[
+        "all", "rolling", "rolling", "rolling", "default", "period", "period", "period",
+    ]);
     match kind {
         // A rate over everything has no length.
         "all" if kpi.aggregate != "rate" => ("{ all = true }".to_owned(), false),
@@ -58,7 +74,13 @@ fn window(kpi: &Kpi, dice: &mut Dice<'_>, head: &Head) -> (String, bool) {
         "period" => {
             let period = dice.pick(&["day", "week", "month", "quarter", "year"]);
             let complete = dice.chance(35);
-            let weeks = dice.pick(&["", "", ", calendar = \"4-4-5\"", ", calendar = \"4-5-4\"", ", calendar = \"5-4-4\""]);
+            let weeks = dice.pick(&[
+                "",
+                "",
+                ", calendar = \"4-4-5\"",
+                ", calendar = \"4-5-4\"",
+                ", calendar = \"5-4-4\"",
+            ]);
             let weeks = if matches!(period, "day" | "week") { "" } else { weeks };
             let ended = if complete { ", complete = true" } else { "" };
             (format!("{{ period = \"{period}\"{ended}{weeks} }}"), complete)
@@ -66,7 +88,14 @@ fn window(kpi: &Kpi, dice: &mut Dice<'_>, head: &Head) -> (String, bool) {
         _ => {
             let slice = dice.pick(&[head.every_ms, 3 * head.every_ms, head.every_ms / 3, HOUR, DAY]);
             let length = slice * (1 + dice.below(10));
-            (format!("{{ rolling = \"{}\", slice = \"{}\" }}", duration(length), duration(slice)), false)
+            (
+                format!(
+                    "{{ rolling = \"{}\", slice = \"{}\" }}",
+                    duration(length),
+                    duration(slice)
+                ),
+                false,
+            )
         }
     }
 }
@@ -77,7 +106,10 @@ fn missing(kpi: &Kpi, dice: &mut Dice<'_>, head: &Head) -> String {
     let how = dice.pick(&["exclude", "exclude", "zero", "hold"]);
     match how {
         _ if matches!(kpi.shape, Shape::Ratio | Shape::Weighted) => String::new(),
-        "hold" => format!("missing = \"hold\"\nhold_for = \"{}\"\n", duration((1 + dice.below(12)) * head.every_ms / 2)),
+        "hold" => format!(
+            "missing = \"hold\"\nhold_for = \"{}\"\n",
+            duration((1 + dice.below(12)) * head.every_ms / 2)
+        ),
         other => format!("missing = \"{other}\"\n"),
     }
 }
@@ -86,9 +118,23 @@ fn missing(kpi: &Kpi, dice: &mut Dice<'_>, head: &Head) -> String {
 enum Points {
     None,
     Scale,
-    Line { up: bool, red: i64, step: i64, best: Option<i64>, worst: Option<i64> },
-    Range { low: i64, inner: i64, left: i64, right: i64 },
-    Curve { first: i64, pieces: Vec<(i64, i64)> },
+    Line {
+        up: bool,
+        red: i64,
+        step: i64,
+        best: Option<i64>,
+        worst: Option<i64>,
+    },
+    Range {
+        low: i64,
+        inner: i64,
+        left: i64,
+        right: i64,
+    },
+    Curve {
+        first: i64,
+        pieces: Vec<(i64, i64)>,
+    },
 }
 
 impl Points {
@@ -99,17 +145,31 @@ impl Points {
         match kind {
             _ if kpi.shape == Shape::Word => Self::Scale,
             "none" if !kpi.anchor => Self::None,
-            "range" => Self::Range { low: middle, inner: power() - 1, left: power(), right: power() },
+            "range" => Self::Range {
+                low: middle,
+                inner: power() - 1,
+                left: power(),
+                right: power(),
+            },
             "curve" => {
                 let steps = [power(), power(), power()];
                 let scores = [dice.below(101), dice.below(101), dice.below(101), dice.below(101)];
                 let pieces = steps.into_iter().zip(scores.into_iter().skip(1)).collect::<Vec<_>>();
-                Self::Curve { first: middle, pieces: std::iter::once((0, scores[0])).chain(pieces).collect() }
+                Self::Curve {
+                    first: middle,
+                    pieces: std::iter::once((0, scores[0])).chain(pieces).collect(),
+                }
             }
             _ => {
                 let (step, best, worst) = (power(), power(), power());
                 let (best, worst) = (dice.chance(30).then_some(best), dice.chance(30).then_some(worst));
-                Self::Line { up: !dice.chance(40), red: middle, step, best, worst }
+                Self::Line {
+                    up: !dice.chance(40),
+                    red: middle,
+                    step,
+                    best,
+                    worst,
+                }
             }
         }
     }
@@ -120,7 +180,13 @@ impl Points {
         match self {
             Self::None => vec![],
             Self::Scale => vec!["scale = { bad = 0, ok = 40, good = 75, great = 100 }".to_owned()],
-            Self::Line { up, red, step, best, worst } => {
+            Self::Line {
+                up,
+                red,
+                step,
+                best,
+                worst,
+            } => {
                 let sign = if *up { 1 } else { -1 };
                 let target = red + sign * step;
                 let mut lines = vec![format!("red = {}", at(*red)), format!("target = {}", at(target))];
@@ -129,7 +195,12 @@ impl Points {
                 lines.push(format!("direction = \"{}\"", if *up { "up" } else { "down" }));
                 lines
             }
-            Self::Range { low, inner, left, right } => {
+            Self::Range {
+                low,
+                inner,
+                left,
+                right,
+            } => {
                 // An even width: the middle is half of it away from both ends, and a power of two or nothing.
                 let high = low + if *inner == 0 { 0 } else { 2 * (inner + 1) };
                 vec![
@@ -152,7 +223,8 @@ impl Points {
 
 /// Values that rounding touches shall not lie on borders: their points are moved a little.
 fn beside(kpi: &Kpi) -> f64 {
-    let inexact = kpi.domain == Domain::Tenths || matches!(kpi.aggregate, "stddev" | "rate") || kpi.aggregate.starts_with('p');
+    let inexact =
+        kpi.domain == Domain::Tenths || matches!(kpi.aggregate, "stddev" | "rate") || kpi.aggregate.starts_with('p');
     if inexact { kpi.domain.number(1) * 0.037 } else { 0.0 }
 }
 
@@ -163,7 +235,9 @@ fn changes(kpi: &Kpi, points: &Points, dice: &mut Dice<'_>, head: &Head) -> Stri
         if !dice.chance(20) {
             continue;
         }
-        let date = (start + jiff::SignedDuration::from_hours(24 * (days + dice.below(7)))).to_zoned(jiff::tz::TimeZone::UTC).date();
+        let date = (start + jiff::SignedDuration::from_hours(24 * (days + dice.below(7))))
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .date();
         let mut fields = vec![format!("from = \"{date}\""), format!("weight = {}", 1 + dice.below(5))];
         if dice.chance(50) && matches!(points, Points::Line { .. } | Points::Range { .. }) {
             let moved = points.toml(kpi, dice.below(9) - 4);
@@ -174,5 +248,9 @@ fn changes(kpi: &Kpi, points: &Points, dice: &mut Dice<'_>, head: &Head) -> Stri
         }
         changes.push(format!("{{ {} }}", fields.join(", ")));
     }
-    if changes.is_empty() { String::new() } else { format!("changes = [{}]\n", changes.join(", ")) }
+    if changes.is_empty() {
+        String::new()
+    } else {
+        format!("changes = [{}]\n", changes.join(", "))
+    }
 }

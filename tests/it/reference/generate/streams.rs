@@ -25,7 +25,12 @@ struct Stream<'a> {
 }
 
 pub fn draw(lines: &[Vec<u8>], catalog: &Catalog) -> String {
-    let mut stream = Stream { catalog, clock: catalog.head.start_ms, known: Vec::new(), text: String::new() };
+    let mut stream = Stream {
+        catalog,
+        clock: catalog.head.start_ms,
+        known: Vec::new(),
+        text: String::new(),
+    };
     for (place, bytes) in lines.iter().enumerate() {
         stream.line(place, &mut Dice::new(bytes));
     }
@@ -40,7 +45,7 @@ impl Stream<'_> {
         let back = dice.below(8) as usize;
         match act {
             86..=89 => self.again(back, dice, Self::correction),
-            90..=92 => self.again(back, dice, Self::retraction),
+            90..=92 => self.again(back, dice, |_, sent, _| retraction(sent)),
             93..=95 => self.again(back, dice, Self::duplicate),
             96..=99 => self.refused(kpi, dice),
             _ => self.measure(place, kpi, dice),
@@ -51,7 +56,11 @@ impl Stream<'_> {
         let mut object = self.object(kpi, dice);
         if dice.chance(50) {
             object.insert("id".into(), format!("m{place}").into());
-            self.known.push(Sent { kpi, object: object.clone(), clock: self.clock });
+            self.known.push(Sent {
+                kpi,
+                object: object.clone(),
+                clock: self.clock,
+            });
         }
         self.send(object);
     }
@@ -61,19 +70,24 @@ impl Stream<'_> {
         let each = self.catalog.scorecards[definition.scorecard].each;
         let mut object = Map::new();
         object.insert("kpi".into(), definition.id.as_str().into());
-        object.insert("observed_at".into(), instant(self.clock - lateness(self.catalog.head.every_ms, dice)));
+        object.insert(
+            "observed_at".into(),
+            instant(self.clock - lateness(self.catalog.head.every_ms, dice)),
+        );
         let mut labels = Map::new();
         if each {
             labels.insert("site".into(), dice.pick(&["a", "b", "c"]).into());
         }
         if definition.shape == Shape::User {
-            labels.insert("user".into(), dice.pick(&["ann", "bob", "cem", "dot", "eve", "fay"]).into());
+            labels.insert(
+                "user".into(),
+                dice.pick(&["ann", "bob", "cem", "dot", "eve", "fay"]).into(),
+            );
         }
         if !labels.is_empty() {
             object.insert("labels".into(), labels.into());
         }
-        // Of instances, some applicable and some not, the specification does not tell what holds over all of them;
-        // and what its weights say of an anchor that is left out neither.
+        // Of instances, some applicable and some not, the specification does not tell what holds over all of them.
         if dice.chance(6) && !each && !definition.anchor {
             object.insert("not_applicable".into(), true.into());
         } else {
@@ -83,7 +97,12 @@ impl Stream<'_> {
     }
 
     /// Comes back to an earlier line that has an id; where there is none, nothing is sent.
-    fn again(&mut self, back: usize, dice: &mut Dice<'_>, act: fn(&Self, &Sent, &mut Dice<'_>) -> Option<Map<String, Value>>) {
+    fn again(
+        &mut self,
+        back: usize,
+        dice: &mut Dice<'_>,
+        act: impl Fn(&Self, &Sent, &mut Dice<'_>) -> Option<Map<String, Value>>,
+    ) {
         let found = self.known.iter().rev().nth(back).or(self.known.last());
         if let Some(object) = found.and_then(|sent| act(self, sent, dice)) {
             self.send(object);
@@ -104,16 +123,6 @@ impl Stream<'_> {
             1 => drop(object.remove("observed_at")),
             _ => drop(object.insert("observed_at".into(), instant(self.clock))),
         }
-        Some(object)
-    }
-
-    /// With the instant of the original, which never moves the clock, whether it is heeded or not.
-    fn retraction(&self, sent: &Sent, _: &mut Dice<'_>) -> Option<Map<String, Value>> {
-        let mut object = Map::new();
-        for field in ["kpi", "labels", "observed_at"] {
-            object.extend(sent.object.get(field).map(|value| (field.to_owned(), value.clone())));
-        }
-        object.insert("retracts".into(), sent.object.get("id")?.clone());
         Some(object)
     }
 
@@ -152,6 +161,16 @@ impl Stream<'_> {
     }
 }
 
+/// With the instant of the original, which never moves the clock, whether it is heeded or not.
+fn retraction(sent: &Sent) -> Option<Map<String, Value>> {
+    let mut object = Map::new();
+    for field in ["kpi", "labels", "observed_at"] {
+        object.extend(sent.object.get(field).map(|value| (field.to_owned(), value.clone())));
+    }
+    object.insert("retracts".into(), sent.object.get("id")?.clone());
+    Some(object)
+}
+
 /// How the clock goes on: not at all, a little, to an edge or just before it, or far.
 fn step(clock: i64, every: i64, dice: &mut Dice<'_>) -> i64 {
     let edge = |width: i64| (clock.div_euclid(width) + 1) * width;
@@ -178,12 +197,19 @@ fn lateness(every: i64, dice: &mut Dice<'_>) -> i64 {
 }
 
 fn instant(ms: i64) -> Value {
-    jiff::Timestamp::from_millisecond(ms).expect("an instant").to_string().into()
+    jiff::Timestamp::from_millisecond(ms)
+        .expect("an instant")
+        .to_string()
+        .into()
 }
 
 /// The fields that say what was measured.
 fn value(kpi: &Kpi, dice: &mut Dice<'_>) -> Map<String, Value> {
-    let whole = if kpi.domain == Domain::Signed { dice.below(100) - 40 } else { dice.below(121) };
+    let whole = if kpi.domain == Domain::Signed {
+        dice.below(100) - 40
+    } else {
+        dice.below(121)
+    };
     let number = json!(kpi.domain.number(whole));
     let fields = match kpi.shape {
         Shape::Number | Shape::User => json!({ "value": number }),
@@ -191,6 +217,8 @@ fn value(kpi: &Kpi, dice: &mut Dice<'_>) -> Map<String, Value> {
         Shape::Ratio => json!({ "numerator": number, "denominator": dice.below(9) }),
         Shape::Word => json!({ "value": dice.pick(&["ok", "bad", "good", "great"]) }),
     };
-    let Value::Object(fields) = fields else { unreachable!("written as an object") };
+    let Value::Object(fields) = fields else {
+        unreachable!("written as an object")
+    };
     fields
 }

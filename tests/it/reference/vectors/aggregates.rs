@@ -3,7 +3,10 @@
 use super::{Vector, vector};
 
 pub fn vectors() -> Vec<Vector> {
-    [single(), missing(), instances()].into_iter().flatten().collect()
+    [single(), others(), missing(), instances()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn single() -> Vec<Vector> {
@@ -15,7 +18,12 @@ fn single() -> Vec<Vector> {
         vector("of equal instants the first is the earlier in the file, the last the later")
             .kpi("k", "aggregate = 'first'\nwindow = { all = true }")
             .kpi("j", "aggregate = 'last'\nwindow = { all = true }")
-            .stream(&["00:10 k value=60", "00:10 k value=70", "00:10 j value=60", "00:10 j value=70"])
+            .stream(&[
+                "00:10 k value=60",
+                "00:10 k value=70",
+                "00:10 j value=60",
+                "00:10 j value=70",
+            ])
             .readings(&["01:00 k 60 60 amber 1", "01:00 j 70 70 amber 1"]),
         vector("a ratio is one of sums, never a mean of ratios")
             .kpi("k", "aggregate = 'ratio'\nscale_by = 100\nwindow = { all = true }")
@@ -27,7 +35,11 @@ fn single() -> Vec<Vector> {
             .readings(&["01:00 k - - no_data 0", "02:00 k 75 75 green 1"]),
         vector("a weighted mean, the default weight being 1; a weight of 0 alone gives no value")
             .kpi("k", "aggregate = 'weighted_mean'\nwindow = { all = true }")
-            .stream(&["00:10 k value=10 weight=0", "01:10 k value=60", "01:20 k value=90 weight=2"])
+            .stream(&[
+                "00:10 k value=10 weight=0",
+                "01:10 k value=60",
+                "01:20 k value=90 weight=2",
+            ])
             .readings(&["01:00 k - - no_data 0", "02:00 k 80 80 green 1"]),
         vector("the standard deviation of a whole population, far from zero")
             .kpi("k", "aggregate = 'stddev'\nwindow = { all = true }")
@@ -42,6 +54,11 @@ fn single() -> Vec<Vector> {
                 "00:20 k value=1000000009",
             ])
             .readings(&["01:00 k 2 2 red 1"]),
+    ]
+}
+
+fn others() -> Vec<Vector> {
+    vec![
         vector("delta is last minus first, 0 of one")
             .kpi("k", "aggregate = 'delta'\nwindow = { all = true }")
             .stream(&["00:10 k value=5", "01:20 k value=35", "01:10 k value=90"])
@@ -51,7 +68,10 @@ fn single() -> Vec<Vector> {
             .stream(&["00:10 k value=6", "01:30 k value=0", "02:10 k value=9"])
             .readings(&["01:00 k 6 6 red 1", "02:00 k 3 3 red 1", "03:00 k 5 5 red 1"]),
         vector("a rate in a rolling window counts its whole length from the beginning")
-            .kpi("k", "aggregate = 'rate'\nper = '1m'\nwindow = { rolling = '2h', slice = '1h' }")
+            .kpi(
+                "k",
+                "aggregate = 'rate'\nper = '1m'\nwindow = { rolling = '2h', slice = '1h' }",
+            )
             .stream(&["00:10 k value=6000"])
             .readings(&["01:00 k 50 50 amber 1"]),
         vector("the median, to one percent")
@@ -59,8 +79,15 @@ fn single() -> Vec<Vector> {
             .kpi("k", "aggregate = 'p50'\nwindow = { all = true }")
             .kpi("i", "aggregate = 'p100'\nwindow = { all = true }")
             .kpi("j", "aggregate = 'p0'\nwindow = { all = true }")
-            .stream(&["00:10 k value=30", "00:20 k value=10", "00:30 k value=20",
-                "00:10 i value=30", "00:20 i value=80", "00:10 j value=-4", "00:20 j value=80"])
+            .stream(&[
+                "00:10 k value=30",
+                "00:20 k value=10",
+                "00:30 k value=20",
+                "00:10 i value=30",
+                "00:20 i value=80",
+                "00:10 j value=-4",
+                "00:20 j value=80",
+            ])
             .readings(&["01:00 k 20 20 red 1", "01:00 i 80 80 green 1", "01:00 j -4 0 red 1"]),
         vector("distinct counts the values of a label, and takes nothing without it")
             .kpi("k", "aggregate = 'distinct'\nkey = 'user'\nwindow = { all = true }")
@@ -77,23 +104,40 @@ fn single() -> Vec<Vector> {
 fn missing() -> Vec<Vector> {
     vec![
         vector("missing = zero makes an empty window 0, even where nothing was ever measured")
-            .kpi("k", "aggregate = 'mean'\nmissing = 'zero'\nwindow = { rolling = '1h', slice = '1h' }")
+            .kpi(
+                "k",
+                "aggregate = 'mean'\nmissing = 'zero'\nwindow = { rolling = '1h', slice = '1h' }",
+            )
             .kpi("j", "aggregate = 'mean'\nmissing = 'zero'\nwindow = { all = true }")
             .stream(&["00:10 k value=80", "02:10 k value=60"])
-            .readings(&["01:00 k 80 80 green 1", "02:00 k 0 0 red 1", "03:00 k 60 60 amber 1", "01:00 j 0 0 red 1"]),
+            .readings(&[
+                "01:00 k 80 80 green 1",
+                "02:00 k 0 0 red 1",
+                "03:00 k 60 60 amber 1",
+                "01:00 j 0 0 red 1",
+            ]),
         vector("hold keeps the last evaluated value for hold_for after that evaluation, its end included")
-            .kpi("k", "aggregate = 'last'\nmissing = 'hold'\nhold_for = '2h'\nwindow = { rolling = '1h', slice = '1h' }")
+            .kpi(
+                "k",
+                "aggregate = 'last'\nmissing = 'hold'\nhold_for = '2h'\nwindow = { rolling = '1h', slice = '1h' }",
+            )
             .kpi("j", "aggregate = 'last'\nwindow = { all = true }")
             .stream(&["00:10 k value=80", "04:30 j value=1"])
             .readings(&["01:00 k 80 80 green 1", "04:00 k - - stale 0"]),
         vector("what is held is not held anew: hold_for counts from the evaluation whose window had the value")
             .every("30m")
-            .kpi("k", "aggregate = 'last'\nmissing = 'hold'\nhold_for = '45m'\nwindow = { rolling = '1h', slice = '1h' }")
+            .kpi(
+                "k",
+                "aggregate = 'last'\nmissing = 'hold'\nhold_for = '45m'\nwindow = { rolling = '1h', slice = '1h' }",
+            )
             .kpi("j", "aggregate = 'last'\nwindow = { all = true }")
             .stream(&["00:10 k value=80", "02:30 j value=1"])
             .readings(&["00:30 k 80 80 green 1", "02:00 k - - stale 0"]),
         vector("hold has nothing to keep where nothing was ever measured")
-            .kpi("k", "aggregate = 'last'\nmissing = 'hold'\nhold_for = '2h'\nwindow = { all = true }")
+            .kpi(
+                "k",
+                "aggregate = 'last'\nmissing = 'hold'\nhold_for = '2h'\nwindow = { all = true }",
+            )
             .kpi("j", "aggregate = 'last'\nwindow = { all = true }")
             .stream(&["00:10 j value=80"])
             .readings(&["01:00 k - - no_data 0"]),
@@ -110,7 +154,11 @@ fn instances() -> Vec<Vector> {
                 "00:20 k value=90 labels={\"site\":\"a\"}",
                 "00:30 k value=30 labels={\"site\":\"b\"}",
             ])
-            .readings(&["01:00 t@a/p/o/k 75 75 green 1", "01:00 t@b/p/o/k 30 30 red 1", "01:00 k 60 60 amber 1"]),
+            .readings(&[
+                "01:00 t@a/p/o/k 75 75 green 1",
+                "01:00 t@b/p/o/k 30 30 red 1",
+                "01:00 k 60 60 amber 1",
+            ]),
         vector("last adds up over the instances, delta too; across = mean averages them")
             .scorecard("each = 'site'")
             .kpi("k", "aggregate = 'last'\nwindow = { all = true }")

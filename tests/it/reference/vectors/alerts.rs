@@ -6,7 +6,10 @@ const LAST: &str = "aggregate = 'last'\nwindow = { all = true }";
 const HOURLY: &str = "aggregate = 'last'\nwindow = { rolling = '1h', slice = '1h' }";
 
 pub fn vectors() -> Vec<Vector> {
-    [conditions(), durations(), keeping(), without_data(), places()].into_iter().flatten().collect()
+    [conditions(), durations(), keeping(), without_data(), places()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn rule(lines: &str) -> String {
@@ -23,17 +26,32 @@ fn conditions() -> Vec<Vector> {
         vector("above is strict, and cleared at or below its clear")
             .kpi("k", LAST)
             .tables(&rule("metric = 'value'\nabove = 70\nclear = 60"))
-            .stream(&["00:10 k value=70", "01:10 k value=71", "02:10 k value=61", "03:10 k value=60"])
+            .stream(&[
+                "00:10 k value=70",
+                "01:10 k value=71",
+                "02:10 k value=61",
+                "03:10 k value=60",
+            ])
             .alerts(&["02:00 low k firing 02:00", "04:00 low k resolved 02:00"]),
         vector("clear is reached at its very value")
             .kpi("k", LAST)
             .tables(&rule("metric = 'score'\nbelow = 50\nclear = 55"))
-            .stream(&["00:10 k value=49", "01:10 k value=54", "02:10 k value=55", "03:10 k value=54"])
+            .stream(&[
+                "00:10 k value=49",
+                "01:10 k value=54",
+                "02:10 k value=55",
+                "03:10 k value=54",
+            ])
             .alerts(&["01:00 low k firing 01:00", "03:00 low k resolved 01:00"]),
         vector("at_worst holds for that band and the worse ones")
             .kpi("k", LAST)
             .tables(&rule("metric = 'status'\nat_worst = 'amber'"))
-            .stream(&["00:10 k value=75", "01:10 k value=74", "02:10 k value=10", "03:10 k value=75"])
+            .stream(&[
+                "00:10 k value=75",
+                "01:10 k value=74",
+                "02:10 k value=10",
+                "03:10 k value=75",
+            ])
             .alerts(&["02:00 low k firing 02:00", "04:00 low k resolved 02:00"]),
         vector("coverage is a condition too")
             .kpi("a", LAST)
@@ -64,7 +82,12 @@ fn durations() -> Vec<Vector> {
         vector("a break starts for again; the distance to clear holds only what fires already")
             .kpi("k", LAST)
             .tables(&rule("metric = 'score'\nbelow = 50\nclear = 55\nfor = '2h'"))
-            .stream(&["00:10 k value=49", "01:10 k value=52", "02:10 k value=49", "05:10 k value=49"])
+            .stream(&[
+                "00:10 k value=49",
+                "01:10 k value=52",
+                "02:10 k value=49",
+                "05:10 k value=49",
+            ])
             .alerts(&["05:00 low k firing 03:00"]),
         vector("after the last evaluation nothing runs out any more")
             .kpi("k", LAST)
@@ -79,7 +102,13 @@ fn keeping() -> Vec<Vector> {
         vector("keep_firing_for resolves at its exact end, unless the condition is back before")
             .kpi("k", LAST)
             .tables(&rule("metric = 'score'\nbelow = 50\nkeep_firing_for = '90m'"))
-            .stream(&["00:10 k value=49", "01:10 k value=60", "02:10 k value=49", "03:10 k value=60", "06:10 k value=60"])
+            .stream(&[
+                "00:10 k value=49",
+                "01:10 k value=60",
+                "02:10 k value=49",
+                "03:10 k value=60",
+                "06:10 k value=60",
+            ])
             .alerts(&["01:00 low k firing 01:00", "05:30 low k resolved 01:00"]),
         vector("a condition that is back at the very end of keep_firing_for keeps firing")
             .kpi("k", LAST)
@@ -100,7 +129,11 @@ fn keeping() -> Vec<Vector> {
             .kpi("k", LAST)
             .tables(&rule("metric = 'score'\nbelow = 50\nrepeat = '1h'"))
             .stream(&["00:10 k value=49", "02:10 k value=60"])
-            .alerts(&["01:00 low k firing 01:00", "02:00 low k repeated 01:00", "03:00 low k resolved 01:00"]),
+            .alerts(&[
+                "01:00 low k firing 01:00",
+                "02:00 low k repeated 01:00",
+                "03:00 low k resolved 01:00",
+            ]),
     ]
 }
 
@@ -110,7 +143,11 @@ fn without_data() -> Vec<Vector> {
             .kpi("k", HOURLY)
             .tables(&rule("metric = 'score'\nbelow = 50\nrepeat = '150m'"))
             .stream(&["00:10 k value=49", "04:10 k value=60"])
-            .alerts(&["01:00 low k firing 01:00", "03:30 low k repeated 01:00", "05:00 low k resolved 01:00"]),
+            .alerts(&[
+                "01:00 low k firing 01:00",
+                "03:30 low k repeated 01:00",
+                "05:00 low k resolved 01:00",
+            ]),
         vector("no_data = keep: what is pending stays pending, and its for runs out without a value")
             .kpi("k", HOURLY)
             .tables(&rule("metric = 'score'\nbelow = 50\nfor = '90m'"))

@@ -5,7 +5,10 @@ use super::{Vector, vector};
 const LAST: &str = "aggregate = 'last'\nwindow = { all = true }";
 
 pub fn vectors() -> Vec<Vector> {
-    [scores(), coverage(), absences(), cascades()].into_iter().flatten().collect()
+    [scores(), coverage(), absences(), cascades()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn scores() -> Vec<Vector> {
@@ -67,11 +70,18 @@ fn coverage() -> Vec<Vector> {
             .kpi("b", LAST)
             .kpi("c", "weight = 2\naggregate = 'last'\nwindow = { all = true }")
             .stream(&["00:10 a value=80", "01:10 b value=60"])
-            .readings(&["01:00 t/p/o - - insufficient_coverage 0.25", "02:00 t/p/o - 70 amber 0.5", "02:00 t - 70 amber 0.5",
-                "01:00 t - - no_data 0.25"]),
+            .readings(&[
+                "01:00 t/p/o - - insufficient_coverage 0.25",
+                "02:00 t/p/o - 70 amber 0.5",
+                "02:00 t - 70 amber 0.5",
+                "01:00 t - - no_data 0.25",
+            ]),
         vector("what is exactly as old as expected_every is fresh; older keeps its score and covers nothing")
             .every("30m")
-            .kpi("k", "expected_every = '1h'\naggregate = 'last'\nwindow = { all = true }")
+            .kpi(
+                "k",
+                "expected_every = '1h'\naggregate = 'last'\nwindow = { all = true }",
+            )
             .kpi("j", LAST)
             .stream(&["00:00 k value=80", "00:00 j value=60", "01:10 j value=60"])
             .readings(&[
@@ -83,10 +93,18 @@ fn coverage() -> Vec<Vector> {
         vector("paused, not applicable and without a target are left out of both sums of coverage")
             .scorecard("min_coverage = 1")
             .kpi("a", LAST)
-            .kpi("b", "weight = 5\npaused = true\naggregate = 'last'\nwindow = { all = true }")
+            .kpi(
+                "b",
+                "weight = 5\npaused = true\naggregate = 'last'\nwindow = { all = true }",
+            )
             .kpi("c", "weight = 5\naggregate = 'last'\nwindow = { all = true }")
             .unscored("d", LAST)
-            .stream(&["00:10 a value=80", "00:10 b value=10", "00:10 c not_applicable=true", "00:10 d value=7"])
+            .stream(&[
+                "00:10 a value=80",
+                "00:10 b value=10",
+                "00:10 c not_applicable=true",
+                "00:10 d value=7",
+            ])
             .readings(&[
                 "01:00 t/p/o - 80 green 1",
                 "01:00 b 10 - paused -",
@@ -102,7 +120,11 @@ fn absences() -> Vec<Vector> {
             .kpi("b", "paused = true\naggregate = 'last'\nwindow = { all = true }")
             .kpi("c", LAST)
             .stream(&["00:10 b value=10", "00:10 c not_applicable=true"])
-            .readings(&["01:00 t/p/o - - paused -", "01:00 t/p - - paused -", "01:00 t - - paused -"]),
+            .readings(&[
+                "01:00 t/p/o - - paused -",
+                "01:00 t/p - - paused -",
+                "01:00 t - - paused -",
+            ]),
         vector("a node without a scored child has no data, whether they are stale or never were")
             .kpi("a", "aggregate = 'last'\nwindow = { rolling = '1h', slice = '1h' }")
             .kpi("b", LAST)
@@ -123,7 +145,12 @@ fn absences() -> Vec<Vector> {
         vector("of two at one instant the later in the file says whether it is applicable")
             .kpi("k", "aggregate = 'mean'\nwindow = { all = true }")
             .kpi("j", "aggregate = 'mean'\nwindow = { all = true }")
-            .stream(&["00:10 k value=80", "00:10 k not_applicable=true", "00:10 j not_applicable=true", "00:10 j value=80"])
+            .stream(&[
+                "00:10 k value=80",
+                "00:10 k not_applicable=true",
+                "00:10 j not_applicable=true",
+                "00:10 j value=80",
+            ])
             .readings(&["01:00 k - - not_applicable -", "01:00 j 80 80 green 1"]),
         vector("a measurement that is not applicable is a measurement: once it leaves the window, the KPI is stale")
             .kpi("k", "aggregate = 'mean'\nwindow = { rolling = '1h', slice = '1h' }")

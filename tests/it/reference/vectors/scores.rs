@@ -3,7 +3,10 @@
 use super::{Vector, vector};
 
 pub fn vectors() -> Vec<Vector> {
-    [points(), ranges(), others(), changes()].into_iter().flatten().collect()
+    [points(), ranges(), others(), changes()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn points() -> Vec<Vector> {
@@ -87,8 +90,17 @@ fn ranges() -> Vec<Vector> {
 fn others() -> Vec<Vector> {
     vec![
         vector("a curve goes through its points and on from its ends as it was there")
-            .unscored("k", "aggregate = 'last'\nwindow = { all = true }\ncurve = [[0, 90], [10, 50], [30, 10]]")
-            .stream(&["00:10 k value=-5", "01:10 k value=5", "02:10 k value=10", "03:10 k value=20", "04:10 k value=31"])
+            .unscored(
+                "k",
+                "aggregate = 'last'\nwindow = { all = true }\ncurve = [[0, 90], [10, 50], [30, 10]]",
+            )
+            .stream(&[
+                "00:10 k value=-5",
+                "01:10 k value=5",
+                "02:10 k value=10",
+                "03:10 k value=20",
+                "04:10 k value=31",
+            ])
             .readings(&[
                 "01:00 k -5 90 green 1",
                 "02:00 k 5 70 amber 1",
@@ -101,7 +113,9 @@ fn others() -> Vec<Vector> {
             .stream(&["00:10 k value=5"])
             .readings(&["01:00 k 5 - no_target -", "01:00 t/p/o - - no_target -"]),
         vector("bands as the scorecard names them")
-            .scorecard("bands = [{ name = 'low', from = 0 }, { name = 'fair', from = 40 }, { name = 'high', from = 90 }]")
+            .scorecard(
+                "bands = [{ name = 'low', from = 0 }, { name = 'fair', from = 40 }, { name = 'high', from = 90 }]",
+            )
             .kpi("k", "aggregate = 'last'\nwindow = { all = true }")
             .stream(&["00:10 k value=39", "01:10 k value=40", "02:10 k value=90"])
             .readings(&["01:00 k 39 39 low 1", "02:00 k 40 40 fair 1", "03:00 k 90 90 high 1"]),

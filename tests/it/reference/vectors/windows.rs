@@ -3,7 +3,10 @@
 use super::{Vector, vector};
 
 pub fn vectors() -> Vec<Vector> {
-    [rolling(), days(), periods(), whole_weeks(), late()].into_iter().flatten().collect()
+    [rolling(), days(), periods(), fiscal(), whole_weeks(), late()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn rolling() -> Vec<Vector> {
@@ -56,7 +59,10 @@ fn days() -> Vec<Vector> {
             ]),
         vector("the day of 25 hours, complete at its very end: 50 in 25 hours are 2 an hour")
             .scorecard("time_zone = 'Europe/Berlin'")
-            .kpi("k", "aggregate = 'rate'\nper = '1h'\nwindow = { period = 'day', complete = true }")
+            .kpi(
+                "k",
+                "aggregate = 'rate'\nper = '1h'\nwindow = { period = 'day', complete = true }",
+            )
             .stream(&["2026-10-25T01:30Z k value=50", "2026-10-25T23:10Z k value=0"])
             .readings(&["2026-10-25T02:00Z k - - stale 0", "2026-10-25T23:00Z k 2 2 red 1"]),
         vector("at midnight the running day is still the old one")
@@ -70,18 +76,43 @@ fn periods() -> Vec<Vector> {
     vec![
         vector("a week begins on Monday")
             .kpi("k", "aggregate = 'sum'\nwindow = { period = 'week' }")
-            .stream(&["2026-02-28T23:30Z k value=1", "2026-03-01T00:00Z k value=2", "00:00 k value=4"])
-            .readings(&["2026-03-01T00:00Z k 1 1 red 1", "2026-03-01T01:00Z k 3 3 red 1", "01:00 k 4 4 red 1"]),
+            .stream(&[
+                "2026-02-28T23:30Z k value=1",
+                "2026-03-01T00:00Z k value=2",
+                "00:00 k value=4",
+            ])
+            .readings(&[
+                "2026-03-01T00:00Z k 1 1 red 1",
+                "2026-03-01T01:00Z k 3 3 red 1",
+                "01:00 k 4 4 red 1",
+            ]),
         vector("a week begins on Sunday where the scorecard says so")
             .scorecard("week_start = 'sunday'")
             .kpi("k", "aggregate = 'sum'\nwindow = { period = 'week' }")
-            .stream(&["2026-02-28T23:30Z k value=1", "2026-03-01T00:00Z k value=2", "00:00 k value=4"])
-            .readings(&["2026-03-01T00:00Z k 1 1 red 1", "2026-03-01T01:00Z k 2 2 red 1", "01:00 k 6 6 red 1"]),
+            .stream(&[
+                "2026-02-28T23:30Z k value=1",
+                "2026-03-01T00:00Z k value=2",
+                "00:00 k value=4",
+            ])
+            .readings(&[
+                "2026-03-01T00:00Z k 1 1 red 1",
+                "2026-03-01T01:00Z k 2 2 red 1",
+                "01:00 k 6 6 red 1",
+            ]),
         vector("a month that is complete at its very end")
             .every("1d")
             .kpi("k", "aggregate = 'sum'\nwindow = { period = 'month', complete = true }")
-            .stream(&["2026-01-31T23:59:59.999Z k value=5", "2026-02-01T00:00Z k value=7", "2026-03-01T00:00Z k value=9"])
+            .stream(&[
+                "2026-01-31T23:59:59.999Z k value=5",
+                "2026-02-01T00:00Z k value=7",
+                "2026-03-01T00:00Z k value=9",
+            ])
             .readings(&["2026-02-01T00:00Z k 5 5 red 1", "2026-03-01T00:00Z k 7 7 red 1"]),
+    ]
+}
+
+fn fiscal() -> Vec<Vector> {
+    vec![
         vector("fiscal quarters count from February: April belongs to the one before May, by local midnight")
             .every("1d")
             .scorecard("time_zone = 'Europe/Berlin'\nfiscal_year_start = 2")
@@ -92,18 +123,34 @@ fn periods() -> Vec<Vector> {
                 "2026-04-30T21:59Z k value=1",
                 "2026-04-30T22:00Z k value=2",
             ])
-            .readings(&["2026-04-01T00:00Z k 8 8 red 1", "2026-04-02T00:00Z k 24 24 red 1", "2026-05-01T00:00Z k 2 2 red 1"]),
+            .readings(&[
+                "2026-04-01T00:00Z k 8 8 red 1",
+                "2026-04-02T00:00Z k 24 24 red 1",
+                "2026-05-01T00:00Z k 2 2 red 1",
+            ]),
         vector("a fiscal year from October to September, complete at its very end")
             .every("1d")
             .scorecard("fiscal_year_start = 10")
             .kpi("k", "aggregate = 'sum'\nwindow = { period = 'year', complete = true }")
-            .stream(&["2024-10-01T12:00Z k value=1", "2025-09-30T12:00Z k value=2", "2025-10-01T12:00Z k value=4"])
+            .stream(&[
+                "2024-10-01T12:00Z k value=1",
+                "2025-09-30T12:00Z k value=2",
+                "2025-10-01T12:00Z k value=4",
+            ])
             .readings(&["2024-10-02T00:00Z k - - stale 0", "2025-10-01T00:00Z k 3 3 red 1"]),
         vector("everything before the instant")
             .every("1d")
             .kpi("k", "aggregate = 'count'\nwindow = { all = true }")
-            .stream(&["2020-02-29T12:00Z k value=1", "2020-03-01T00:00Z k value=1", "2020-03-02T00:00Z k value=1"])
-            .readings(&["2020-03-01T00:00Z k 1 1 red 1", "2020-03-02T00:00Z k 2 2 red 1", "2020-03-03T00:00Z k 3 3 red 1"]),
+            .stream(&[
+                "2020-02-29T12:00Z k value=1",
+                "2020-03-01T00:00Z k value=1",
+                "2020-03-02T00:00Z k value=1",
+            ])
+            .readings(&[
+                "2020-03-01T00:00Z k 1 1 red 1",
+                "2020-03-02T00:00Z k 2 2 red 1",
+                "2020-03-03T00:00Z k 3 3 red 1",
+            ]),
     ]
 }
 
