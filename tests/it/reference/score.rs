@@ -126,7 +126,7 @@ fn combine(how: RollUp, scored: &[(f64, f64)]) -> f64 {
         RollUp::Mean => scored.iter().map(|(weight, score)| weight * score).sum::<f64>() / weights,
         RollUp::Worst => lowest,
         RollUp::Best => highest,
-        // Children that agree have that very score: a power and its root would miss it by a rounding, and a band with it.
+        // Children that agree have that very score: a power and its root would miss it by a rounding, and so a band.
         RollUp::Geometric if lowest == highest => lowest,
         RollUp::Geometric => {
             let product: f64 = scored

@@ -20,7 +20,6 @@ mod scores;
 mod windows;
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use super::compare::{Exactness, compare};
 use super::{AlertLine, File, Lines, ReadingLine, Replay, catalog};
@@ -32,7 +31,8 @@ pub const POINTS: &str = "direction = 'up'\nred = 50\ntarget = 75\n";
 pub struct Vector {
     name: &'static str,
     scorecard: &'static str,
-    objectives: Option<&'static str>,
+    objective: &'static str,
+    tables: Option<&'static str>,
     body: String,
     files: Vec<File>,
     every: &'static str,
@@ -47,7 +47,8 @@ pub fn vector(name: &'static str) -> Vector {
     Vector {
         name,
         scorecard: "",
-        objectives: None,
+        objective: "",
+        tables: None,
         body: String::new(),
         files: Vec::new(),
         every: "1h",
@@ -67,31 +68,44 @@ impl Vector {
         }
     }
 
-    /// `[[perspective]]` and `[[objective]]` instead of the only ones.
-    pub fn objectives(self, tables: &'static str) -> Self {
+    /// Further lines of the only `[[objective]]`.
+    pub fn objective(self, lines: &'static str) -> Self {
         Self {
-            objectives: Some(tables),
+            objective: lines,
+            ..self
+        }
+    }
+
+    /// `[[perspective]]` and `[[objective]]` instead of the only ones.
+    pub fn levels(self, tables: &'static str) -> Self {
+        Self {
+            tables: Some(tables),
             ..self
         }
     }
 
     /// A KPI of the objective `o`, scored by [`POINTS`].
     pub fn kpi(self, id: &str, lines: &str) -> Self {
-        self.unscored(id, &format!("{POINTS}{lines}"))
+        self.kpi_of("o", id, lines)
+    }
+
+    /// A KPI of any objective, scored by [`POINTS`].
+    pub fn kpi_of(self, objective: &str, id: &str, lines: &str) -> Self {
+        self.with(&kpi(objective, id, &format!("{POINTS}{lines}")))
     }
 
     /// A KPI of the objective `o`, scored by its own lines or not at all.
-    pub fn unscored(mut self, id: &str, lines: &str) -> Self {
-        let _ = write!(
-            self.body,
-            "\n[[kpi]]\nid = '{id}'\nobjective = 'o'\ntitle = 'K'\nkind = 'lagging'\n{lines}\n"
-        );
-        self
+    pub fn unscored(self, id: &str, lines: &str) -> Self {
+        self.with(&kpi("o", id, lines))
     }
 
-    /// Any tables: rules, KPIs of other objectives.
-    pub fn tables(mut self, tables: &str) -> Self {
-        self.body.push_str(tables);
+    /// An alert rule as [`rule`] writes it.
+    pub fn rule(self, table: &str) -> Self {
+        self.with(table)
+    }
+
+    fn with(mut self, table: &str) -> Self {
+        self.body.push_str(table);
         self
     }
 
@@ -131,14 +145,15 @@ impl Vector {
 
     /// The catalog that the daemon would read.
     pub fn catalog(&self) -> Vec<File> {
-        let only =
-            "\n[[perspective]]\nid = 'p'\ntitle = 'P'\n\n[[objective]]\nid = 'o'\nperspective = 'p'\ntitle = 'O'\n";
-        let (scorecard, objectives, body) = (self.scorecard, self.objectives.unwrap_or(only), &self.body);
-        let head = "[scorecard]\nid = 't'\ntitle = 'T'\nowner = 'o@example.com'";
-        let mut files = vec![(
-            "t.toml".to_owned(),
-            format!("{head}\n{scorecard}\n{objectives}\n{body}"),
-        )];
+        let only = levels(self.objective);
+        let text = format!(
+            "{}{}\n{}{}",
+            head("t"),
+            self.scorecard,
+            self.tables.unwrap_or(&only),
+            self.body
+        );
+        let mut files = vec![("t.toml".to_owned(), text)];
         files.extend(self.files.iter().cloned());
         files
     }
@@ -202,6 +217,29 @@ pub fn check_vectors(run: Replay<'_>) {
     );
 }
 
+/// `[scorecard]`, open for further lines.
+fn head(id: &str) -> String {
+    format!("[scorecard]\nid = '{id}'\ntitle = 'T'\nowner = 'o@example.com'\n")
+}
+
+/// The perspective `p` and the objective `o` with further lines of its own.
+fn levels(objective: &str) -> String {
+    format!(
+        "\n[[perspective]]\nid = 'p'\ntitle = 'P'\n
+[[objective]]\nid = 'o'\nperspective = 'p'\ntitle = 'O'\n{objective}\n"
+    )
+}
+
+fn kpi(objective: &str, id: &str, lines: &str) -> String {
+    format!("\n[[kpi]]\nid = '{id}'\nobjective = '{objective}'\ntitle = 'K'\nkind = 'lagging'\n{lines}\n")
+}
+
+/// An alert rule on a path.
+fn rule(id: &str, on: &str, lines: &str) -> String {
+    let path = path(on);
+    format!("\n[[alert]]\nid = '{id}'\non = '{path}'\nseverity = 'critical'\n{lines}\n")
+}
+
 fn instant(text: &str) -> i64 {
     let whole = if text.contains('T') {
         text.to_owned()
@@ -231,7 +269,7 @@ fn measurement(line: &str) -> String {
 
 /// `k` is `t/p/o/k`.
 fn path(text: &str) -> String {
-    if text.contains('/') || text.starts_with('t') {
+    if text.contains(['/', '*']) || text.starts_with('t') {
         text.to_owned()
     } else {
         format!("t/p/o/{text}")

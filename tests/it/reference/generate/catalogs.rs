@@ -317,7 +317,7 @@ impl Catalog {
         for (order, id) in objectives.iter().enumerate() {
             let _ = write!(
                 text,
-                "\n[[objective]]\nid = \"o{id}\"\ntitle = \"O\"\nperspective = \"p{}\"\nweight = {}\nroll_up = \"{bottom}\"\n",
+                "\n[[objective]]\nid = \"o{id}\"\ntitle = \"O\"\nroll_up = \"{bottom}\"\nperspective = \"p{}\"\nweight = {}\n",
                 id / 2,
                 3 - id
             );

@@ -1,6 +1,6 @@
 //! Specification, section 7: from children to parents, coverage, and why there is no score.
 
-use super::{Vector, vector};
+use super::{POINTS, Vector, head, kpi, levels, vector};
 
 const LAST: &str = "aggregate = 'last'\nwindow = { all = true }";
 
@@ -12,53 +12,63 @@ pub fn vectors() -> Vec<Vector> {
 }
 
 fn scores() -> Vec<Vector> {
-    const GEOMETRIC: &str = "\n[[perspective]]\nid = 'p'\ntitle = 'P'\n\n[[objective]]\nid = 'o'\ntitle = 'O'\nperspective = 'p'\nroll_up = 'geometric'\n";
-    const WORST: &str = "\n[[perspective]]\nid = 'p'\ntitle = 'P'\n\n[[objective]]\nid = 'o'\ntitle = 'O'\nperspective = 'p'\nroll_up = 'worst'\n";
-    const BEST: &str = "\n[[perspective]]\nid = 'p'\ntitle = 'P'\n\n[[objective]]\nid = 'o'\ntitle = 'O'\nperspective = 'p'\nroll_up = 'best'\n";
     vec![
         vector("weights renormalise over the children that have a score")
             .kpi("a", LAST)
-            .kpi("b", "weight = 3\naggregate = 'last'\nwindow = { rolling = '1h', slice = '1h' }")
+            .kpi(
+                "b",
+                "weight = 3\naggregate = 'last'\nwindow = { rolling = '1h', slice = '1h' }",
+            )
             .stream(&["00:10 a value=60", "00:10 b value=100", "01:10 a value=60"])
-            .readings(&["01:00 t/p/o - 90 green 1", "02:00 t/p/o - 60 amber 0.25", "01:00 t - 90 green 1", "02:00 t - 60 amber 0.25"]),
+            .readings(&[
+                "01:00 t/p/o - 90 green 1",
+                "02:00 t/p/o - 60 amber 0.25",
+                "01:00 t - 90 green 1",
+                "02:00 t - 60 amber 0.25",
+            ]),
         vector("geometric: 16 once and 81 three times are 54; a 0 makes it 0")
-            .objectives(GEOMETRIC)
+            .objective("roll_up = 'geometric'")
             .kpi("a", LAST)
             .kpi("b", "weight = 3\naggregate = 'last'\nwindow = { all = true }")
             .stream(&["00:10 a value=16", "00:10 b value=81", "01:10 a value=0"])
             .readings(&["01:00 t/p/o - 54 amber 1", "02:00 t/p/o - 0 red 1"]),
         vector("geometric: children that agree on 75 are green")
-            .objectives(GEOMETRIC)
+            .objective("roll_up = 'geometric'")
             .kpi("a", LAST)
             .kpi("b", "weight = 3\naggregate = 'last'\nwindow = { all = true }")
             .stream(&["00:10 a value=75", "00:10 b value=75"])
             .readings(&["01:00 t/p/o - 75 green 1"]),
         vector("worst is that of children with a weight")
-            .objectives(WORST)
+            .objective("roll_up = 'worst'")
             .kpi("a", "weight = 0\naggregate = 'last'\nwindow = { all = true }")
             .kpi("b", LAST)
             .kpi("c", LAST)
             .stream(&["00:10 a value=10", "00:10 b value=60", "00:10 c value=80"])
             .readings(&["01:00 t/p/o - 60 amber 1"]),
         vector("best is that of children with a weight")
-            .objectives(BEST)
+            .objective("roll_up = 'best'")
             .kpi("a", "weight = 0\naggregate = 'last'\nwindow = { all = true }")
             .kpi("b", LAST)
             .kpi("c", LAST)
             .stream(&["00:10 a value=90", "00:10 b value=60", "00:10 c value=80"])
             .readings(&["01:00 t/p/o - 80 green 1"]),
         vector("objectives weigh in their perspective, perspectives in the scorecard")
-            .objectives(
-                "[[perspective]]\nid = 'p'\ntitle = 'P'\nweight = 1\n\n[[perspective]]\nid = 'q'\ntitle = 'Q'\nweight = 3\n
+            .levels(
+                "[[perspective]]\nid = 'p'\ntitle = 'P'\nweight = 1\n
+[[perspective]]\nid = 'q'\ntitle = 'Q'\nweight = 3\n
 [[objective]]\nid = 'o'\nperspective = 'p'\ntitle = 'O'\nweight = 1\n
 [[objective]]\nid = 'o2'\nperspective = 'p'\ntitle = 'O2'\nweight = 2\n
 [[objective]]\nid = 'o3'\nperspective = 'q'\ntitle = 'O3'\n",
             )
             .kpi("a", LAST)
-            .tables("\n[[kpi]]\nid = 'b'\nobjective = 'o2'\ntitle = 'B'\nkind = 'leading'\naggregate = 'last'\nwindow = { all = true }\ndirection = 'up'\nred = 50\ntarget = 75\n")
-            .tables("\n[[kpi]]\nid = 'c'\nobjective = 'o3'\ntitle = 'C'\nkind = 'leading'\naggregate = 'last'\nwindow = { all = true }\ndirection = 'up'\nred = 50\ntarget = 75\n")
+            .kpi_of("o2", "b", LAST)
+            .kpi_of("o3", "c", LAST)
             .stream(&["00:10 a value=30", "00:10 b value=60", "00:10 c value=90"])
-            .readings(&["01:00 t/p - 50 amber 1", "01:00 t/q - 90 green 1", "01:00 t - 80 green 1"]),
+            .readings(&[
+                "01:00 t/p - 50 amber 1",
+                "01:00 t/q - 90 green 1",
+                "01:00 t - 80 green 1",
+            ]),
     ]
 }
 
@@ -161,15 +171,14 @@ fn absences() -> Vec<Vector> {
 }
 
 fn cascades() -> Vec<Vector> {
+    let own = format!("{POINTS}{LAST}");
     vec![
         vector("a node of another scorecard counts with its weight, its score and its coverage")
             .kpi("a", LAST)
             .kpi("b", LAST)
             .file(
-                "a.toml",
-                "[scorecard]\nid = 'above'\ntitle = 'U'\nowner = 'o@example.com'\n\n[[perspective]]\nid = 'p'\ntitle = 'P'\n
-[[objective]]\nid = 'o'\nperspective = 'p'\ntitle = 'O'\ninclude = [{ node = 't/p', weight = 3 }]\n
-[[kpi]]\nid = 'c'\nobjective = 'o'\ntitle = 'C'\nkind = 'leading'\naggregate = 'last'\nwindow = { all = true }\ndirection = 'up'\nred = 50\ntarget = 75\n",
+                "above.toml",
+                &(head("above") + &levels("include = [{ node = 't/p', weight = 3 }]") + &kpi("o", "c", &own)),
             )
             .stream(&["00:10 a value=80", "00:10 c value=40"])
             .readings(&["01:00 t/p - 80 green 0.5", "01:00 above/p/o - 70 amber 0.625"]),

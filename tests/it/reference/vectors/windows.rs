@@ -13,14 +13,24 @@ fn rolling() -> Vec<Vector> {
     vec![
         vector("a slice holds its first instant and not its last")
             .kpi("k", "aggregate = 'sum'\nwindow = { rolling = '2h', slice = '1h' }")
-            .stream(&["00:00 k value=1", "00:59:59.999 k value=2", "01:00 k value=4", "02:00 k value=8"])
+            .stream(&[
+                "00:00 k value=1",
+                "00:59:59.999 k value=2",
+                "01:00 k value=4",
+                "02:00 k value=8",
+            ])
             .readings(&["01:00 k 3 3 red 1", "02:00 k 7 7 red 1", "03:00 k 12 12 red 1"]),
         vector("a rolling window sees whole slices: with the new slice the oldest one goes as a whole")
             .every("15m")
             .kpi("k", "aggregate = 'sum'\nwindow = { rolling = '2h', slice = '1h' }")
             .stream(&["00:50 k value=10", "01:10 k value=20", "02:20 k value=40"])
-            .readings(&["01:00 k 10 10 red 1", "01:15 k 30 30 red 1", "02:15 k 20 20 red 1", "02:30 k 60 60 amber 1"]),
-        vector("without slice, a day has 24 of an hour: the hour that began a day ago goes with the first look into the new one")
+            .readings(&[
+                "01:00 k 10 10 red 1",
+                "01:15 k 30 30 red 1",
+                "02:15 k 20 20 red 1",
+                "02:30 k 60 60 amber 1",
+            ]),
+        vector("without slice, a day has 24 of an hour: the first look into a new hour drops that of yesterday")
             .every("30m")
             .kpi("k", "aggregate = 'sum'\nwindow = { rolling = '24h' }")
             .kpi("j", "aggregate = 'sum'\nwindow = { all = true }")
@@ -156,9 +166,12 @@ fn fiscal() -> Vec<Vector> {
 
 fn whole_weeks() -> Vec<Vector> {
     vec![
-        vector("4-4-5: the year 2026 begins on Monday, 29 December, the nearest to 1 January; its first month has four weeks")
+        vector("4-4-5: the year begins on the Monday nearest to 1 January, and its first month has four weeks")
             .every("1d")
-            .kpi("k", "aggregate = 'sum'\nwindow = { period = 'month', calendar = '4-4-5' }")
+            .kpi(
+                "k",
+                "aggregate = 'sum'\nwindow = { period = 'month', calendar = '4-4-5' }",
+            )
             .stream(&[
                 "2025-12-28T12:00Z k value=1",
                 "2025-12-29T12:00Z k value=2",
@@ -173,7 +186,10 @@ fn whole_weeks() -> Vec<Vector> {
             ]),
         vector("4-4-5: the 53rd week belongs to the last month, which then has six")
             .every("1d")
-            .kpi("k", "aggregate = 'sum'\nwindow = { period = 'month', calendar = '4-4-5' }")
+            .kpi(
+                "k",
+                "aggregate = 'sum'\nwindow = { period = 'month', calendar = '4-4-5' }",
+            )
             .stream(&[
                 "2026-11-22T12:00Z k value=1",
                 "2026-11-23T12:00Z k value=2",
@@ -188,8 +204,14 @@ fn whole_weeks() -> Vec<Vector> {
             ]),
         vector("5-4-4: the first month has five weeks, the quarter thirteen, as in every such calendar")
             .every("1d")
-            .kpi("k", "aggregate = 'sum'\nwindow = { period = 'month', calendar = '5-4-4' }")
-            .kpi("j", "aggregate = 'sum'\nwindow = { period = 'quarter', calendar = '5-4-4' }")
+            .kpi(
+                "k",
+                "aggregate = 'sum'\nwindow = { period = 'month', calendar = '5-4-4' }",
+            )
+            .kpi(
+                "j",
+                "aggregate = 'sum'\nwindow = { period = 'quarter', calendar = '5-4-4' }",
+            )
             .stream(&[
                 "2026-02-01T12:00Z k value=1",
                 "2026-02-02T12:00Z k value=2",
