@@ -38,7 +38,7 @@ pub fn run(
         })?
     } else {
         let query: Vec<(&str, &str)> = args.state.iter().map(|state| ("state", state.as_str())).collect();
-        Daemon::at(&args.from.server).get("/api/v1/alerts", &query)?
+        Daemon::at(&args.from.server)?.get("/api/v1/alerts", &query)?
     };
     match args.format {
         Format::Json => output::print(&format!("{answer:#}\n")),
@@ -49,7 +49,7 @@ pub fn run(
 /// Prints one line a transition until the daemon or the reader goes.
 fn follow(args: &AlertsArgs) -> Result<(), CliError> {
     let style = Style::of_stdout();
-    Daemon::at(&args.from.server).follow("/api/v1/stream", |event, data| {
+    Daemon::at(&args.from.server)?.follow("/api/v1/stream", |event, data| {
         if event != "alert" {
             return Ok(());
         }
