@@ -182,6 +182,75 @@ mod tests {
         assert_eq!(error.exit_code(), 1);
     }
 
+    /// Answers one request on the loopback with these bytes, and gives back what was asked.
+    fn one_answer(answer: &'static str) -> (String, std::thread::JoinHandle<String>) {
+        use std::io::{Read, Write};
+        let door = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = format!("http://{}", door.local_addr().unwrap());
+        let asked = std::thread::spawn(move || {
+            let (mut caller, _) = door.accept().unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                caller.read_exact(&mut byte).unwrap();
+                asked.extend(byte);
+            }
+            caller.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8(asked).unwrap().to_lowercase()
+        });
+        (server, asked)
+    }
+
+    #[test]
+    fn a_question_carries_its_parameters_and_the_token() {
+        let (server, asked) = one_answer("HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{\"a\": 1}");
+        let token = Some(Secret::new("t0ken"));
+        let answer = Daemon { server, token }
+            .get("/api/v1/scorecards/it", &[("instance", "a b&c")])
+            .unwrap();
+        assert_eq!(answer, serde_json::json!({"a": 1}));
+        let asked = asked.join().unwrap();
+        assert!(
+            asked.starts_with("get /api/v1/scorecards/it?instance=a%20b%26c http/1.1"),
+            "{asked}"
+        );
+        assert!(asked.contains("authorization: bearer t0ken"), "{asked}");
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_the_daemons_own_words() {
+        let body = "{\"title\":\"Not found\",\"detail\":\"no scorecard `ti`: did you mean `it`?\"}";
+        let answer = format!("HTTP/1.1 404 Not Found\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let (server, asked) = one_answer(answer.leak());
+        let error = Daemon::at(&server)
+            .unwrap()
+            .get("/api/v1/scorecards/ti", &[])
+            .unwrap_err();
+        asked.join().unwrap();
+        assert!(error.to_string().contains("did you mean `it`?"), "{error}");
+        let (server, asked) = one_answer("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n");
+        let error = Daemon::at(&server).unwrap().get("/api/v1/alerts", &[]).unwrap_err();
+        asked.join().unwrap();
+        assert!(error.to_string().contains("KPID_HTTP__TOKEN"), "{error}");
+    }
+
+    #[test]
+    fn a_stream_is_followed_until_it_ends() {
+        let (server, asked) = one_answer("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nevent: alert\ndata: {}\n\n");
+        let mut seen = Vec::new();
+        let ended = Daemon::at(&server).unwrap().follow("/api/v1/stream", |event, data| {
+            seen.push(format!("{event} {data}"));
+            Ok(())
+        });
+        asked.join().unwrap();
+        assert_eq!(seen, ["alert {}"]);
+        assert_eq!(
+            ended.unwrap_err().exit_code(),
+            1,
+            "a stream that ends is not what was asked for"
+        );
+    }
+
     #[test]
     fn the_token_is_found_as_it_is_or_in_a_file() {
         let folder = tempfile::tempdir().unwrap();

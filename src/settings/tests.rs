@@ -280,3 +280,14 @@ fn a_missing_or_empty_catalog_folder_says_how_to_get_one() {
     );
     assert!(words.contains("kpid init"), "{words}");
 }
+
+#[test]
+fn the_settings_for_developers_hold_only_what_differs() {
+    let text = include_str!("../../config/dev.toml");
+    let settings = with_file(text).unwrap();
+    assert!(!settings.nats.is_on());
+    assert_ne!(settings, Settings::default());
+    let is_default = |line: &&str| line.contains(" = ") && DEFAULT_SETTINGS.lines().any(|default| default == *line);
+    let same = text.lines().filter(is_default);
+    assert_eq!(same.collect::<Vec<_>>(), Vec::<&str>::new());
+}
