@@ -58,7 +58,7 @@ fn rooms() -> BTreeMap<String, BTreeSet<String>> {
     let every: BTreeSet<String> = rooms.iter().map(|(name, ..)| name.clone()).collect();
     let known = rooms.into_iter().map(|(name, mut allowed, all)| {
         if all {
-            allowed = every.clone();
+            allowed.clone_from(&every);
         }
         if !NO_IMPORTS_AT_ALL.contains(&name.as_str()) {
             allowed.insert("domain".to_owned());
