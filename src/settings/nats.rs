@@ -18,6 +18,8 @@ pub struct NatsSettings {
     pub name: String,
     /// Who we are.
     pub auth: NatsAuth,
+    /// First token of the subjects on which answers come.
+    pub inbox_prefix: String,
     /// How the connection is protected.
     pub tls: NatsTls,
     /// Take measurements from the stream, besides core requests.
@@ -104,6 +106,12 @@ impl NatsSettings {
             url,
             name: reader.text("nats.name"),
             auth: auth(reader, inline),
+            inbox_prefix: reader.parsed(
+                "nats.inbox_prefix",
+                "subject tokens without blanks, wildcards or a dot at an end, such as `_INBOX_kpid`",
+                String::new(),
+                |text| is_subject(text).then(|| text.to_owned()),
+            ),
             tls: NatsTls::read(reader),
             jetstream: reader.switch("nats.jetstream"),
             pull_batch: reader.number("nats.pull_batch", 1..=100_000),
@@ -153,6 +161,13 @@ impl NatsTls {
             client: cert.zip(key),
         }
     }
+}
+
+/// Whether a text can begin the subjects of answers.
+fn is_subject(text: &str) -> bool {
+    let plain = |c: char| !c.is_whitespace() && !matches!(c, '*' | '>');
+    text.split('.')
+        .all(|token| !token.is_empty() && token.chars().all(plain))
 }
 
 /// The servers without their credentials, and the credentials.

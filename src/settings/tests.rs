@@ -124,13 +124,14 @@ fn everything_that_is_wrong_is_said_at_once_with_its_remedy() {
         ("KPID_NATS__PULL_BYTES", "17MiB"),
         ("KPID_NATS__URL", "http://127.0.0.1"),
         ("KPID_NATS__SCORES", "perhaps"),
+        ("KPID_NATS__INBOX_PREFIX", "a.>"),
         ("KPID_LOG__FORMAT", "xml"),
         ("KPID_DATA_DIR", ""),
         ("KPID_CATALOG", " , "),
     ])
     .unwrap_err();
     let words = words(&problems);
-    assert_eq!(problems.len(), 10, "{words}");
+    assert_eq!(problems.len(), 11, "{words}");
     for part in [
         "`http.listen` is `nowhere` in the environment variable KPID_HTTP__LISTEN: give an address and a port",
         "`http.in_flight_max` is `0`",
