@@ -1,0 +1,172 @@
+//! Numeric columns: as few bytes as their numbers need, quickly.
+//!
+//! A slice of numbers enters, a section leaves, and back, bit for bit (NaN payloads and -0.0 included). A section is
+//! one byte of encoding, then, unless the column is empty, the length of the payload as a varint, and the payload:
+//!
+//! | encoding | payload |
+//! |---|---|
+//! | 0 empty | none, and no length |
+//! | 1 constant | one word: every row has it |
+//! | 2 small | a word a row |
+//! | 3 pco | a standalone pco file (<https://github.com/pcodec/pcodec>) of the column's type |
+//!
+//! A word is a varint: of a whole number the zigzag difference to the row before (to 0 for the first), of an `f64` its
+//! bits with the bytes in reverse order, so that short decimal numbers are short. The number of rows stands in the
+//! block's header; nothing here believes a length from the payload.
+
+use pco::ChunkConfig;
+use pco::data_types::Number;
+use pco::standalone::{simple_compress, simple_decompress_into};
+
+use super::bytes::{Cursor, FormatError, put_varint, unzigzag, zigzag};
+
+const EMPTY: u8 = 0;
+const CONSTANT: u8 = 1;
+const SMALL: u8 = 2;
+const PCO: u8 = 3;
+
+/// Columns shorter than this are written as words: pco needs some microseconds and a hundred bytes before it gains anything.
+const PCO_ROWS_MIN: usize = 64;
+
+/// A number that a column may hold.
+pub(super) trait Cell: Number + Default {
+    /// The word that stands for it after `before`.
+    fn word(self, before: Self) -> u64;
+    /// The number for which a word stands after `before`; `None` when it is out of range.
+    fn of_word(word: u64, before: Self) -> Option<Self>;
+}
+
+impl Cell for i64 {
+    fn word(self, before: Self) -> u64 {
+        zigzag(self.wrapping_sub(before))
+    }
+
+    fn of_word(word: u64, before: Self) -> Option<Self> {
+        Some(before.wrapping_add(unzigzag(word)))
+    }
+}
+
+impl Cell for u32 {
+    fn word(self, before: Self) -> u64 {
+        zigzag(i64::from(self) - i64::from(before))
+    }
+
+    fn of_word(word: u64, before: Self) -> Option<Self> {
+        i64::from(before)
+            .checked_add(unzigzag(word))
+            .and_then(|sum| Self::try_from(sum).ok())
+    }
+}
+
+impl Cell for u8 {
+    fn word(self, before: Self) -> u64 {
+        zigzag(i64::from(self) - i64::from(before))
+    }
+
+    fn of_word(word: u64, before: Self) -> Option<Self> {
+        i64::from(before)
+            .checked_add(unzigzag(word))
+            .and_then(|sum| Self::try_from(sum).ok())
+    }
+}
+
+impl Cell for f64 {
+    fn word(self, _before: Self) -> u64 {
+        self.to_bits().swap_bytes()
+    }
+
+    fn of_word(word: u64, _before: Self) -> Option<Self> {
+        Some(Self::from_bits(word.swap_bytes()))
+    }
+}
+
+/// Appends a column as a section.
+pub(super) fn encode<C: Cell>(cells: &[C], config: &ChunkConfig, out: &mut Vec<u8>) -> Result<(), FormatError> {
+    let Some(&first) = cells.first() else {
+        out.push(EMPTY);
+        return Ok(());
+    };
+    let whole = first.word(C::default());
+    if cells.iter().all(|cell| cell.word(C::default()) == whole) {
+        put_words(CONSTANT, &[first], out);
+    } else if cells.len() < PCO_ROWS_MIN {
+        put_words(SMALL, cells, out);
+    } else {
+        let payload = simple_compress(cells, config).map_err(|_| FormatError::Unfit("pco refused a column"))?;
+        put_section(PCO, &payload, out);
+    }
+    Ok(())
+}
+
+fn put_words<C: Cell>(encoding: u8, cells: &[C], out: &mut Vec<u8>) {
+    let mut payload = Vec::with_capacity(cells.len() * 4);
+    let mut before = C::default();
+    for &cell in cells {
+        put_varint(&mut payload, cell.word(before));
+        before = cell;
+    }
+    put_section(encoding, &payload, out);
+}
+
+/// Appends encoding, length and payload.
+pub(super) fn put_section(encoding: u8, payload: &[u8], out: &mut Vec<u8>) {
+    out.push(encoding);
+    put_varint(out, payload.len() as u64);
+    out.extend_from_slice(payload);
+}
+
+/// Reads a section of a column of `rows` numbers.
+pub(super) fn decode<C: Cell>(cursor: &mut Cursor<'_>, rows: usize) -> Result<Vec<C>, FormatError> {
+    let encoding = cursor.byte()?;
+    if encoding == EMPTY {
+        return match rows {
+            0 => Ok(Vec::new()),
+            _ => Err(FormatError::Unfit("a column is empty and the block is not")),
+        };
+    }
+    let len = cursor.count()?;
+    let payload = cursor.take(len)?;
+    match encoding {
+        CONSTANT => Ok(vec![constant(payload)?; rows]),
+        SMALL => words(payload, rows),
+        PCO => unpack(payload, rows),
+        _ => Err(FormatError::Unfit("a column has an unknown encoding")),
+    }
+}
+
+fn constant<C: Cell>(payload: &[u8]) -> Result<C, FormatError> {
+    words(payload, 1)?
+        .first()
+        .copied()
+        .ok_or(FormatError::Unfit("a constant is missing"))
+}
+
+fn words<C: Cell>(payload: &[u8], rows: usize) -> Result<Vec<C>, FormatError> {
+    if rows > payload.len() {
+        return Err(FormatError::Unfit("a column has fewer words than the block has rows"));
+    }
+    let mut cursor = Cursor::new(payload);
+    let mut cells = Vec::with_capacity(rows);
+    let mut before = C::default();
+    for _ in 0..rows {
+        before = C::of_word(cursor.varint()?, before).ok_or(FormatError::Unfit("a number is out of range"))?;
+        cells.push(before);
+    }
+    match cursor.rest() {
+        [] => Ok(cells),
+        _ => Err(FormatError::Unfit("a column has more words than the block has rows")),
+    }
+}
+
+/// Straight into the column: its length is the header's, so a lying payload cannot make it grow.
+fn unpack<C: Cell>(payload: &[u8], rows: usize) -> Result<Vec<C>, FormatError> {
+    let mut cells = vec![C::default(); rows];
+    let progress =
+        simple_decompress_into(payload, &mut cells).map_err(|_| FormatError::Unfit("a pco column is unreadable"))?;
+    match progress.n_processed == rows && progress.finished {
+        true => Ok(cells),
+        false => Err(FormatError::Unfit(
+            "a pco column has another number of rows than the block",
+        )),
+    }
+}

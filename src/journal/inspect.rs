@@ -1,0 +1,149 @@
+//! Looking after a journal: what is in it, and the proof that all of it fits.
+//!
+//! A folder enters, figures or the first misfit leave. Both walk over every byte without a lock, beside a daemon if need
+//! be, and tell their progress. Nothing here writes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::block::{HEADER_LEN, Header, decode_body};
+use super::files::{DiskFiles, Files};
+use super::recovery::{Extent, Found, find};
+use super::segment::{Store, damaged, io_error};
+use crate::domain::id::Sequence;
+use crate::domain::instant::Instant;
+use crate::ports::JournalError;
+
+/// Called with bytes done and bytes in all.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
+
+/// What is in a journal.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JournalStat {
+    /// Files.
+    pub segments: u64,
+    /// Bytes of blocks.
+    pub bytes: u64,
+    /// Bytes of files, with the room that is reserved for the next blocks.
+    pub reserved_bytes: u64,
+    /// Group commits.
+    pub blocks: u64,
+    /// Facts of all kinds.
+    pub facts: u64,
+    /// Facts that are plain measurements.
+    pub measurements: u64,
+    /// Different series named so far.
+    pub series: u32,
+    /// Sequence of the first fact; `None` when there is none.
+    pub first: Option<Sequence>,
+    /// Sequence of the last fact.
+    pub last: Option<Sequence>,
+    /// When the first block was made durable.
+    pub first_recorded_at: Option<Instant>,
+    /// When the last block was made durable.
+    pub last_recorded_at: Option<Instant>,
+    /// Hash of the last block, hexadecimal; zeros before the first.
+    pub head_hash: String,
+    /// Bytes of an interrupted (or running) write behind the last block; 0 when there is none.
+    pub incomplete_bytes: u64,
+}
+
+/// Proof that a journal fits: what it covers.
+pub type VerifyReport = JournalStat;
+
+/// What is in the journal of a folder. Damage is an error, as for everybody who reads it.
+pub fn stat(dir: &Path, progress: Progress<'_>) -> Result<JournalStat, JournalError> {
+    survey(dir, Arc::new(DiskFiles), Depth::Counts, progress)
+}
+
+/// Proves the hash chain, all checksums, that sequences have no gap and that every block can be read; or names the first
+/// block that does not fit by its sequences and file.
+pub fn verify(dir: &Path, progress: Progress<'_>) -> Result<VerifyReport, JournalError> {
+    survey(dir, Arc::new(DiskFiles), Depth::Content, progress)
+}
+
+/// How closely a survey looks at blocks whose checksums and hashes fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Their headers.
+    Counts,
+    /// What they hold, too.
+    Content,
+}
+
+pub(super) fn survey(
+    dir: &Path,
+    files: Arc<dyn Files>,
+    depth: Depth,
+    progress: Progress<'_>,
+) -> Result<JournalStat, JournalError> {
+    let store = Store {
+        files,
+        dir: dir.to_owned(),
+    };
+    let (segments, total) = measure(&store)?;
+    let mut stat = JournalStat {
+        segments,
+        reserved_bytes: total,
+        ..JournalStat::default()
+    };
+    let found = find(&store, Extent::All, &mut |header, bytes, path| {
+        if depth == Depth::Content {
+            let body = bytes.get(HEADER_LEN..).unwrap_or_default();
+            let range = (header.first, Sequence(header.next().0.saturating_sub(1)));
+            decode_body(header, body).map_err(|reason| damaged(range, path, reason.to_string()))?;
+        }
+        stat.take_in(header);
+        progress(stat.bytes, total);
+        Ok(())
+    })?;
+    progress(total, total);
+    stat.finish(&store, &found)?;
+    Ok(stat)
+}
+
+/// Number of segments and bytes in them.
+fn measure(store: &Store) -> Result<(u64, u64), JournalError> {
+    let segments = store.segments()?;
+    let lens = segments.iter().map(|segment| store.window(*segment)?.file_len());
+    let total = lens.sum::<Result<u64, JournalError>>()?;
+    Ok((segments.len() as u64, total))
+}
+
+impl JournalStat {
+    fn take_in(&mut self, header: &Header) {
+        self.bytes += header.block_len() as u64;
+        self.blocks += 1;
+        self.facts += u64::from(header.facts);
+        self.measurements += u64::from(header.rows);
+        self.first_recorded_at.get_or_insert(header.recorded_at);
+        self.last_recorded_at = Some(header.recorded_at);
+        if header.facts > 0 {
+            self.first.get_or_insert(header.first);
+            self.last = Some(Sequence(header.next().0.saturating_sub(1)));
+        }
+    }
+
+    fn finish(&mut self, store: &Store, found: &Found) -> Result<(), JournalError> {
+        self.series = found.chain.tail.series;
+        self.head_hash = blake3::Hash::from_bytes(found.chain.hash.unwrap_or_default())
+            .to_hex()
+            .to_string();
+        if let Some((segment, walked)) = &found.last
+            && walked.torn.is_some()
+        {
+            let path = store.path(*segment);
+            let file = store.files.open_read(&path).map_err(io_error("open", &path))?;
+            self.incomplete_bytes = written_behind(file.as_ref(), walked.end).map_err(io_error("read", &path))?;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes from `end` to the last one that is not zero.
+fn written_behind(file: &dyn super::files::FileHandle, end: u64) -> std::io::Result<u64> {
+    let mut rest = vec![0; usize::try_from(file.len()?.saturating_sub(end)).unwrap_or_default()];
+    let read = file.read_at(end, &mut rest)?;
+    let last = rest.iter().take(read).rposition(|byte| *byte != 0);
+    Ok(last.map_or(0, |last| last as u64 + 1))
+}

@@ -1,0 +1,9 @@
+//! The journal, proved: its promises on every adapter, its codec by laws, its recovery at every fault, its bytes by a golden.
+
+mod codec;
+mod crash;
+mod damage;
+mod faulty;
+mod golden;
+mod promises;
+mod samples;
