@@ -1,1 +1,3 @@
-//! (being written)
+//! ARCHITECT: the only room that names adapters: builds, runs, stops.
+
+pub mod replay;

@@ -12,6 +12,7 @@ pub mod completions;
 pub mod error;
 pub mod init;
 pub mod output;
+pub mod replay;
 pub mod scorecard;
 
 use std::ffi::OsString;
@@ -40,7 +41,7 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Demo(_) => not_wired("demo"),
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args),
-        Command::Replay(_) => not_wired("replay"),
+        Command::Replay(args) => replay::run(&args),
         Command::Scorecard(args) => scorecard::run(&args, |_| not_wired("scorecard --journal")),
         Command::Alerts(args) => alerts::run(&args, |_| not_wired("alerts --journal")),
         Command::Journal(args) => {

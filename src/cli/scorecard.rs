@@ -61,7 +61,7 @@ fn ask(args: &ScorecardArgs) -> Result<Value, CliError> {
 }
 
 /// The whole answer for people.
-fn tree(answer: &Value, style: Style) -> String {
+pub fn tree(answer: &Value, style: Style) -> String {
     let mut rows = vec![output::header(&[
         "node", "score", "status", "value", "coverage", "remark",
     ])];

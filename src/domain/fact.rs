@@ -147,6 +147,18 @@ impl Measurements {
         }
     }
 
+    /// Keeps the first `len` rows.
+    pub fn truncate(&mut self, len: usize) {
+        self.series.truncate(len);
+        self.observed_at.truncate(len);
+        self.received_at.truncate(len);
+        self.shape.truncate(len);
+        self.value.truncate(len);
+        self.second.truncate(len);
+        self.words.retain(|(row, _)| (*row as usize) < len);
+        self.extras.retain(|(row, _)| (*row as usize) < len);
+    }
+
     /// One row, or `None` behind the last.
     pub fn row(&self, index: usize) -> Option<Row<'_>> {
         let shape = *self.shape.get(index)?;
@@ -334,4 +346,25 @@ pub struct Retraction {
     pub received_at: Instant,
     /// The retraction's own key and words.
     pub extra: Extra,
+}
+
+impl Correction {
+    /// The measurement as it is from now on, in the form of a row.
+    pub fn row(&self) -> Row<'_> {
+        let (shape, value, second) = columns_of(&self.value);
+        let word = match &self.value {
+            MeasuredValue::Word(word) => Some(word),
+            _ => None,
+        };
+        Row {
+            series: self.target.series,
+            observed_at: self.observed_at,
+            received_at: self.received_at,
+            shape,
+            value,
+            second,
+            word,
+            extra: Some(&self.extra),
+        }
+    }
 }

@@ -94,6 +94,8 @@ pub struct Measurement {
     pub series: SeriesKey,
     /// When it was true.
     pub observed_at: Instant,
+    /// The sender gave `observed_at`; otherwise it is `received_at`, which differs when the same is sent again.
+    pub is_dated: bool,
     /// When kpid took it in.
     pub received_at: Instant,
     /// What it says.
@@ -131,10 +133,8 @@ pub enum Submission {
     Correct {
         /// The `id` of the earlier one.
         corrects: Box<str>,
-        /// What it should have been. `observed_at` is that of the earlier one unless `moves` is set.
+        /// What it should have been; it keeps the earlier one's `observed_at` unless it is dated.
         replacement: Measurement,
-        /// The report gave an `observed_at` of its own.
-        moves: bool,
     },
     /// An earlier one of the same source never was.
     Retract {

@@ -1,1 +1,466 @@
-//! (being written)
+//! A series: the slices of one KPI, of one instance or over all of them, and the reading that they give.
+//!
+//! Samples enter in journal order, with any `observed_at`; a reading at any instant leaves. Slices stand in a flat
+//! array, only where there are data. Samples that have an `id` can be corrected later: their slice keeps them one by
+//! one beside the sum of the rest, so that a corrected minimum, percentile or last value is right again.
+
+use std::collections::BTreeMap;
+
+use super::aggregate::{Cell, Sample, SampleValue};
+use super::calendar::Calendar;
+use super::catalog::{KpiDefinition, KpiVersion, Missing, Scoring, Window};
+use super::instant::Instant;
+use super::reading::Absence;
+
+/// Slices of one KPI.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Series {
+    /// (slice, what is in it), ascending.
+    slices: Vec<(i64, Cell)>,
+    /// Slices with samples that can be corrected: the rest of the slice, and those samples.
+    correctable: BTreeMap<i64, Correctable>,
+    /// Everything older than the slices, for `all` windows.
+    before: Cell,
+    /// Measurements there are, of any age: 0 means never measured.
+    measured: u64,
+    /// What `missing = "hold"` keeps.
+    hold: Option<Held>,
+}
+
+/// A slice with samples that can be corrected.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Correctable {
+    rest: Cell,
+    samples: Vec<Sample>,
+}
+
+/// A value kept over an empty window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Held {
+    value: f64,
+    /// The last evaluation that had a value.
+    evaluated_at: Instant,
+    /// The latest measurement then.
+    latest_at: i64,
+    /// No evaluation without a value has come since.
+    is_current: bool,
+}
+
+/// The definition of a series with its calendar.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// What the KPI is.
+    pub definition: &'a KpiDefinition,
+    /// The scorecard's days.
+    pub calendar: &'a Calendar,
+}
+
+impl Rules<'_> {
+    fn window(&self) -> &Window {
+        &self.definition.window
+    }
+
+    fn slice_of(&self, at: i64) -> i64 {
+        self.window().slice_of(self.calendar, Instant(at))
+    }
+}
+
+/// What a KPI says at one instant, before bands and weights.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LeafReading {
+    /// Result of the window.
+    pub value: Option<f64>,
+    /// 0..=100.
+    pub score: Option<f64>,
+    /// Why there is no score.
+    pub absence: Option<Absence>,
+    /// 1 fresh and scored, 0 not; `None` left out.
+    pub coverage: Option<f64>,
+    /// Measurements with a value in the window.
+    pub count: u64,
+    /// Latest measurement in the window.
+    pub observed_at: Option<Instant>,
+    /// Not older than `expected_every`.
+    pub fresh: bool,
+    /// The period may still change.
+    pub provisional: bool,
+}
+
+impl Series {
+    /// Takes a sample in. `correctable` is true where it has an id. Samples before `oldest` are only counted.
+    pub fn add(&mut self, rules: Rules<'_>, sample: &Sample, correctable: bool, oldest: Instant) {
+        self.measured += 1;
+        if sample.observed_at < oldest.0 {
+            return;
+        }
+        let aggregate = &rules.definition.aggregate;
+        let slice = rules.slice_of(sample.observed_at);
+        let entry = match correctable {
+            true => {
+                let cell = self.cell(slice).clone();
+                Some(self.correctable.entry(slice).or_insert_with(|| Correctable { rest: cell, samples: Vec::new() }))
+            }
+            false if self.correctable.is_empty() => None,
+            false => self.correctable.get_mut(&slice),
+        };
+        match entry {
+            Some(entry) if correctable => entry.samples.push(*sample),
+            Some(entry) => entry.rest.add(aggregate, sample),
+            None => {}
+        }
+        self.cell(slice).add(aggregate, sample);
+    }
+
+    fn cell(&mut self, slice: i64) -> &mut Cell {
+        // Measurements mostly come in order: look at the end first.
+        let place = match self.slices.last() {
+            Some((last, _)) if *last == slice => Ok(self.slices.len() - 1),
+            Some((last, _)) if *last < slice => Err(self.slices.len()),
+            _ => self.slices.binary_search_by_key(&slice, |(slice, _)| *slice),
+        };
+        let place = place.unwrap_or_else(|place| {
+            self.slices.insert(place, (slice, Cell::default()));
+            place
+        });
+        #[expect(clippy::indexing_slicing, reason = "the place was found or made just above")]
+        &mut self.slices[place].1
+    }
+
+    /// Takes a sample out again, by its place. False when it is not here (too old, or not seen under this definition).
+    pub fn remove(&mut self, rules: Rules<'_>, sequence: u64, observed_at: Instant) -> bool {
+        let slice = rules.slice_of(observed_at.0);
+        let Some(entry) = self.correctable.get_mut(&slice) else {
+            return false;
+        };
+        let Some(place) = entry.samples.iter().position(|sample| sample.sequence == sequence) else {
+            return false;
+        };
+        entry.samples.remove(place);
+        let mut cell = entry.rest.clone();
+        entry.samples.iter().for_each(|sample| cell.add(&rules.definition.aggregate, sample));
+        if cell.any == 0 {
+            self.correctable.remove(&slice);
+            self.slices.retain(|(other, _)| *other != slice);
+        } else {
+            *self.cell(slice) = cell;
+        }
+        true
+    }
+
+    /// One measurement fewer (a retraction).
+    pub fn forget_one(&mut self) {
+        self.measured = self.measured.saturating_sub(1);
+    }
+
+    /// Drops slices that ended before `oldest`; `all` windows keep their sum.
+    pub fn trim(&mut self, rules: Rules<'_>, oldest: Instant) {
+        let gone = self.slices.partition_point(|(slice, _)| rules.window().slice_end(rules.calendar, *slice) <= oldest);
+        if gone == 0 {
+            return;
+        }
+        for (_, cell) in self.slices.drain(..gone) {
+            if *rules.window() == Window::All {
+                self.before.merge(&cell);
+            }
+        }
+        match self.slices.first() {
+            Some((first, _)) => self.correctable = self.correctable.split_off(first),
+            None => self.correctable.clear(),
+        }
+    }
+
+    /// The latest measurement that is kept.
+    pub fn latest(&self) -> Option<Instant> {
+        self.slices.last().map(|(_, cell)| Instant(cell.latest_at))
+    }
+
+    /// Slices kept.
+    pub fn len(&self) -> usize {
+        self.slices.len()
+    }
+
+    /// True without slices.
+    pub fn is_empty(&self) -> bool {
+        self.slices.is_empty()
+    }
+
+    /// Everything that the window sees at `at`, merged in slice order.
+    fn gather(&self, first: i64, last: i64) -> Cell {
+        let mut cell = if first == i64::MIN { self.before.clone() } else { Cell::default() };
+        let from = self.slices.partition_point(|(slice, _)| *slice < first);
+        let seen = self.slices.get(from..).unwrap_or_default().iter().take_while(|(slice, _)| *slice <= last);
+        seen.for_each(|(_, other)| cell.merge(other));
+        cell
+    }
+
+    /// The reading at any instant from what is known now, without what `hold` keeps.
+    pub fn read(&self, rules: Rules<'_>, at: Instant, across: Across) -> LeafReading {
+        let seen = self.look(rules, at, across);
+        self.judge(rules, at, seen, None)
+    }
+
+    /// The reading at an evaluation, and the next instant at which it can change by itself.
+    pub fn evaluate(&mut self, rules: Rules<'_>, when: Evaluation, across: Across) -> (LeafReading, Option<Instant>) {
+        let seen = self.look(rules, when.at, across);
+        if seen.value.is_none()
+            && let Some(held) = self.hold.as_mut().filter(|held| held.is_current)
+        {
+            held.evaluated_at = held.evaluated_at.max(when.last_before);
+            held.is_current = false;
+        }
+        let reading = self.judge(rules, when.at, seen, self.hold.as_ref());
+        if let (Missing::Hold(_), Some(value), Some(latest_at)) = (rules.definition.missing, seen.value, seen.latest_at) {
+            self.hold = Some(Held { value, evaluated_at: when.at, latest_at, is_current: true });
+        }
+        (reading, self.next_change(rules, when, reading))
+    }
+
+    fn look(&self, rules: Rules<'_>, at: Instant, across: Across) -> Seen {
+        let view = rules.window().view(rules.calendar, at);
+        let cell = self.gather(view.first, view.last);
+        let not_applicable = cell.any > 0 && cell.latest_not_applicable;
+        let value = match across {
+            Across::Own => cell.value(&rules.definition.aggregate, view.length_ms),
+            Across::Given(value) => value.filter(|_| cell.count > 0),
+        };
+        Seen {
+            value: value.filter(|_| !not_applicable),
+            count: cell.count,
+            latest_at: (cell.any > 0).then_some(cell.latest_at),
+            not_applicable,
+        }
+    }
+
+    fn judge(&self, rules: Rules<'_>, at: Instant, seen: Seen, held: Option<&Held>) -> LeafReading {
+        let definition = rules.definition;
+        let Some(version) = definition.version(at) else {
+            return LeafReading::nothing();
+        };
+        let (value, latest_at) = self.value_or_substitute(definition, at, seen, held);
+        let absence = self.absence(version, seen, value);
+        let score = match (absence, value, &version.scoring) {
+            (None, Some(value), Scoring::Curve(curve)) => Some(curve.score(value)),
+            (None, Some(value), _) => Some(value.clamp(0.0, 100.0)),
+            _ => None,
+        };
+        let fresh = match (version.expected_every_ms, latest_at) {
+            (None, latest) => latest.is_some() || value.is_some(),
+            (Some(every), Some(latest)) => at.since(Instant(latest)) <= every,
+            (Some(_), None) => false,
+        };
+        let left_out = absence.is_some_and(Absence::is_left_out) || version.scoring == Scoring::None;
+        LeafReading {
+            value,
+            score,
+            absence,
+            coverage: (!left_out).then_some(if fresh && score.is_some() { 1.0 } else { 0.0 }),
+            count: u64::from(seen.count),
+            observed_at: seen.latest_at.map(Instant),
+            fresh,
+            provisional: provisional(rules, at),
+        }
+    }
+
+    /// The value and the instant of the latest measurement behind it.
+    fn value_or_substitute(
+        &self,
+        definition: &KpiDefinition,
+        at: Instant,
+        seen: Seen,
+        held: Option<&Held>,
+    ) -> (Option<f64>, Option<i64>) {
+        if seen.latest_at.is_some() {
+            return (seen.value, seen.latest_at);
+        }
+        let latest = self.slices.last().map(|(_, cell)| cell.latest_at);
+        match (definition.missing, held) {
+            (Missing::Zero, _) => (Some(0.0), latest),
+            (Missing::Hold(hold_ms), Some(held)) if at.since(held.evaluated_at) <= hold_ms => {
+                (Some(held.value), Some(held.latest_at))
+            }
+            _ => (None, None),
+        }
+    }
+
+    fn absence(&self, version: &KpiVersion, seen: Seen, value: Option<f64>) -> Option<Absence> {
+        match value {
+            _ if version.paused => Some(Absence::Paused),
+            _ if seen.not_applicable => Some(Absence::NotApplicable),
+            None if seen.latest_at.is_some() || self.measured == 0 => Some(Absence::NoData),
+            None => Some(Absence::Stale),
+            Some(_) if version.scoring == Scoring::None => Some(Absence::NoTarget),
+            Some(_) => None,
+        }
+    }
+
+    fn next_change(&self, rules: Rules<'_>, when: Evaluation, reading: LeafReading) -> Option<Instant> {
+        let (definition, window, at) = (rules.definition, rules.window(), when.at);
+        let version = definition.versions.iter().map(|version| version.from.plus_ms(1)).find(|from| *from > at);
+        if self.measured == 0 {
+            return version;
+        }
+        let view = window.view(rules.calendar, at);
+        let from = self.slices.partition_point(|(slice, _)| *slice < view.first);
+        let to = self.slices.partition_point(|(slice, _)| *slice <= view.last);
+        let oldest = self.slices.get(from..to).and_then(<[_]>::first).map(|(slice, _)| *slice);
+        let coming = self.slices.get(to).map(|(slice, _)| *slice);
+        let moves = window.next_change(rules.calendar, at, oldest, coming);
+        let closes = view.period_end.filter(|_| reading.provisional).map(|end| end.plus_ms(definition.allowed_lateness_ms));
+        let flows = (oldest.is_some() && is_flowing(definition)).then(|| match when.is_every_instant {
+            true => at.plus_ms(1),
+            false => window.slice_end(rules.calendar, window.slice_of(rules.calendar, at)).plus_ms(1),
+        });
+        let changes = [moves, version, self.ages(rules, when, reading), self.hold_ends(definition, reading), closes, flows];
+        changes.into_iter().flatten().filter(|change| *change > at).min()
+    }
+
+    /// When a fresh reading will be fresh no more.
+    fn ages(&self, rules: Rules<'_>, when: Evaluation, reading: LeafReading) -> Option<Instant> {
+        let every = rules.definition.version(when.at)?.expected_every_ms?;
+        let held = self.hold.as_ref().map(|held| held.latest_at);
+        let newest = self.slices.last().map(|(_, cell)| cell.latest_at);
+        let latest = reading.observed_at.map(|latest| latest.0).or(held).or(newest)?;
+        reading.fresh.then(|| Instant(latest).plus_ms(every + 1))
+    }
+
+    /// When a held value will be kept no more.
+    fn hold_ends(&self, definition: &KpiDefinition, reading: LeafReading) -> Option<Instant> {
+        match (definition.missing, &self.hold, reading.observed_at) {
+            (Missing::Hold(hold_ms), Some(held), None) => Some(held.evaluated_at.plus_ms(hold_ms + 1)),
+            _ => None,
+        }
+    }
+}
+
+/// Where the value of a reading comes from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Across {
+    /// From the series' own slices.
+    Own,
+    /// Put together from other series (`first`, `last` and `delta` over instances); counts, instants and absences are
+    /// the series' own.
+    Given(Option<f64>),
+}
+
+/// An instant at which nodes are evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evaluation {
+    /// The instant.
+    pub at: Instant,
+    /// The last evaluation instant before it (of any node), where evaluations come at fixed steps: a reading that changes
+    /// now still held then. `Instant(i64::MIN)` where they come when something happens.
+    pub last_before: Instant,
+    /// Evaluations come at fixed steps: what flows with time is evaluated at each of them. Otherwise once a slice.
+    pub is_every_instant: bool,
+}
+
+/// A rate over a running period changes with every instant, not only with data.
+fn is_flowing(definition: &KpiDefinition) -> bool {
+    let running = matches!(definition.window, Window::Period { complete: false, .. });
+    running && matches!(definition.aggregate, super::catalog::Aggregate::Rate { .. })
+}
+
+fn provisional(rules: Rules<'_>, at: Instant) -> bool {
+    let end = rules.window().view(rules.calendar, at).period_end;
+    end.is_some_and(|end| at < end.plus_ms(rules.definition.allowed_lateness_ms))
+}
+
+/// What a window sees, in short.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    value: Option<f64>,
+    count: u32,
+    latest_at: Option<i64>,
+    not_applicable: bool,
+}
+
+impl LeafReading {
+    /// Nothing was ever measured.
+    pub fn nothing() -> Self {
+        Self {
+            value: None,
+            score: None,
+            absence: Some(Absence::NoData),
+            coverage: Some(0.0),
+            count: 0,
+            observed_at: None,
+            fresh: false,
+            provisional: false,
+        }
+    }
+}
+
+// ---------------------------------------------------------------- words, for checkpoints
+
+impl Series {
+    /// The state in words.
+    pub fn to_words(&self, out: &mut Vec<u64>) {
+        out.extend([self.measured, self.slices.len() as u64]);
+        for (slice, cell) in &self.slices {
+            out.push(*slice as u64);
+            cell.to_words(out);
+        }
+        self.before.to_words(out);
+        out.push(self.correctable.len() as u64);
+        for (slice, entry) in &self.correctable {
+            out.push(*slice as u64);
+            entry.rest.to_words(out);
+            out.push(entry.samples.len() as u64);
+            entry.samples.iter().for_each(|sample| sample.to_words(out));
+        }
+        match self.hold {
+            None => out.push(0),
+            Some(held) => {
+                out.extend([1 + u64::from(held.is_current), held.value.to_bits()]);
+                out.extend([held.evaluated_at.0 as u64, held.latest_at as u64]);
+            }
+        }
+    }
+
+    /// Back from words.
+    pub fn from_words(words: &mut impl Iterator<Item = u64>) -> Option<Self> {
+        let mut series = Self { measured: words.next()?, ..Self::default() };
+        for _ in 0..words.next()? {
+            series.slices.push((words.next()? as i64, Cell::from_words(words)?));
+        }
+        series.before = Cell::from_words(words)?;
+        for _ in 0..words.next()? {
+            let slice = words.next()? as i64;
+            let mut entry = Correctable { rest: Cell::from_words(words)?, samples: Vec::new() };
+            for _ in 0..words.next()? {
+                entry.samples.push(Sample::from_words(words)?);
+            }
+            series.correctable.insert(slice, entry);
+        }
+        let hold = words.next()?;
+        if hold > 0 {
+            let (value, evaluated_at) = (f64::from_bits(words.next()?), Instant(words.next()? as i64));
+            series.hold = Some(Held { value, evaluated_at, latest_at: words.next()? as i64, is_current: hold == 2 });
+        }
+        Some(series)
+    }
+}
+
+impl Sample {
+    fn to_words(self, out: &mut Vec<u64>) {
+        let (tag, first, second) = match self.value {
+            SampleValue::Number(value) => (0, value.to_bits(), 0),
+            SampleValue::Pair(value, other) => (1, value.to_bits(), other.to_bits()),
+            SampleValue::Thing(hash) => (2, hash, 0),
+            SampleValue::NotApplicable => (3, 0, 0),
+        };
+        out.extend([self.sequence, self.observed_at as u64, tag, first, second]);
+    }
+
+    fn from_words(words: &mut impl Iterator<Item = u64>) -> Option<Self> {
+        let (sequence, observed_at) = (words.next()?, words.next()? as i64);
+        let (tag, first, second) = (words.next()?, words.next()?, words.next()?);
+        let value = match tag {
+            0 => SampleValue::Number(f64::from_bits(first)),
+            1 => SampleValue::Pair(f64::from_bits(first), f64::from_bits(second)),
+            2 => SampleValue::Thing(first),
+            _ => SampleValue::NotApplicable,
+        };
+        Some(Self { sequence, observed_at, value })
+    }
+}

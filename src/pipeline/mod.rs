@@ -1,1 +1,22 @@
-//! (being written)
+//! THE CORRIDOR, one sentence: a measurement is received, admitted or refused, appended, acknowledged, applied,
+//! published, and shown.
+//!
+//! | step | where | who does it |
+//! |---|---|---|
+//! | receive | `ingest`, which decodes | a task a connection or message |
+//! | admit | [`intake`] | the same task |
+//! | append, acknowledge | [`appender`], with the [`ledger`] | one thread, owner of the journal |
+//! | apply | [`live`] | one thread, owner of the projection |
+//! | publish | [`outbox`], `publish` | a task a destination |
+//! | show | [`live`] posts the board, `http` shows it | readers |
+//!
+//! It goes one way. The appender is the authority on time: it stamps blocks, and it sends ticks down the same channel, so
+//! that what happens by itself and what happens by facts have one order, which a replay finds again. [`replay`] is the same
+//! corridor without the ends.
+
+pub mod appender;
+pub mod intake;
+pub mod ledger;
+pub mod live;
+pub mod outbox;
+pub mod replay;

@@ -1,0 +1,208 @@
+//! Replays for the command line: a journal or files in, readings, alerts and scorecards out.
+//!
+//! It builds the corridor without its ends. Nothing is written but what the caller is told.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::domain::board::Picture;
+use crate::domain::catalog::{Catalog, CatalogFile};
+use crate::domain::id::Sequence;
+use crate::domain::instant::{DAY_MS, Instant};
+use crate::domain::measurement::{AdmitLimits, Rejection};
+use crate::domain::projection::{ClockKind, Effects, Projection, ProjectionOptions};
+use crate::ingest::file::{FileError, FileForm, FileReports};
+use crate::pipeline::ledger::{Ledger, LedgerLimits};
+use crate::pipeline::replay::{FileReplay, Until};
+use crate::ports::{JournalError, StateError};
+use crate::state::MemorySeenIds;
+use crate::wire::catalog::Problem;
+
+/// What to replay.
+#[derive(Debug, Clone)]
+pub enum ReplayInput {
+    /// The blocks of a journal's folder.
+    Journal(PathBuf),
+    /// Measurements of files, one file after the other.
+    Files(Vec<PathBuf>, FileForm),
+}
+
+/// How to replay.
+#[derive(Debug, Clone)]
+pub struct ReplayRequest {
+    /// What.
+    pub input: ReplayInput,
+    /// Under which definitions; those that the journal names last when `None`.
+    pub catalog: Option<Vec<CatalogFile>>,
+    /// By which clock.
+    pub clock: ClockKind,
+    /// Up to which instant.
+    pub at: Option<Instant>,
+    /// Up to which fact.
+    pub until: Option<Sequence>,
+    /// Measurements older than this are only counted, ms; `None` keeps all.
+    pub history_ms: Option<i64>,
+    /// Tell changes of readings.
+    pub with_readings: bool,
+}
+
+/// What a replay tells on its way.
+pub enum Told<'a> {
+    /// Readings and alerts, in order.
+    Effects(Effects),
+    /// A measurement of a file that was not taken: file, line or record, reason.
+    Rejected(&'a std::path::Path, u64, &'a Rejection),
+    /// Measurements so far.
+    Progress(u64),
+}
+
+/// Where a replay ended.
+pub struct ReplayOutcome {
+    /// Definitions it ran under.
+    pub catalog: Arc<Catalog>,
+    /// Every scorecard, and every instance of it behind it.
+    pub pictures: Vec<Picture>,
+    /// Facts taken.
+    pub facts: u64,
+    /// Measurements not taken.
+    pub rejected: u64,
+}
+
+/// Why a replay has no outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The journal cannot be read, or is damaged.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The catalog is wrong: one line a problem.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Catalog(Vec<Problem>),
+    /// There is no catalog.
+    #[error("{0} names no catalog: give one with --catalog")]
+    NoCatalog(String),
+    /// The memory of ids failed.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// Limits of a replay from files: there is no sender to protect from.
+const FILE_LIMITS: LedgerLimits = LedgerLimits { dedup_window_ms: 7 * DAY_MS, series_max: u32::MAX };
+
+/// Runs a replay to its end; `told` hears of everything in order.
+pub fn replay(request: &ReplayRequest, told: &mut dyn FnMut(Told<'_>)) -> Result<ReplayOutcome, ReplayError> {
+    match &request.input {
+        ReplayInput::Files(paths, form) => replay_files(request, paths, form, told),
+        ReplayInput::Journal(folder) => replay_journal(request, folder, told),
+    }
+}
+
+fn parse(files: &[CatalogFile]) -> Result<Arc<Catalog>, ReplayError> {
+    crate::wire::catalog::parse(files).map(Arc::new).map_err(ReplayError::Catalog)
+}
+
+fn projection(request: &ReplayRequest, catalog: &Arc<Catalog>) -> Projection {
+    let options = ProjectionOptions {
+        clock: request.clock,
+        history_ms: request.history_ms,
+        with_readings: request.with_readings,
+    };
+    Projection::new(Arc::clone(catalog), options)
+}
+
+fn replay_files(
+    request: &ReplayRequest,
+    paths: &[PathBuf],
+    form: &FileForm,
+    told: &mut dyn FnMut(Told<'_>),
+) -> Result<ReplayOutcome, ReplayError> {
+    let files = request.catalog.as_deref().ok_or_else(|| ReplayError::NoCatalog("a file".to_owned()))?;
+    let catalog = parse(files)?;
+    let mut projection = projection(request, &catalog);
+    let ledger = Ledger::new(Box::new(MemorySeenIds::default()), Vec::new(), FILE_LIMITS);
+    let mut replay = FileReplay::new(Arc::clone(&catalog), AdmitLimits::default(), ledger);
+    let (mut index, mut rejected) = (0, 0);
+    for path in paths {
+        for numbered in FileReports::open(path, form.clone())? {
+            let (line, report) = numbered?;
+            let mut effects = Effects::default();
+            let verdict = match report {
+                Ok(report) if report.observed_at > request.at && request.at.is_some() => continue,
+                Ok(report) => replay.take(index, report, &mut projection, &mut effects)?,
+                Err((reason, detail)) => Err(Rejection { index, reason, detail }),
+            };
+            if let Err(rejection) = &verdict {
+                rejected += 1;
+                told(Told::Rejected(path, line, rejection));
+            }
+            index += 1;
+            told(Told::Progress(index as u64));
+            told(Told::Effects(effects));
+        }
+    }
+    let mut effects = Effects::default();
+    replay.flush(&mut projection, &mut effects)?;
+    projection.finish(&mut effects);
+    told(Told::Effects(effects));
+    Ok(outcome(request, catalog, &mut projection, rejected))
+}
+
+fn replay_journal(
+    request: &ReplayRequest,
+    folder: &std::path::Path,
+    told: &mut dyn FnMut(Told<'_>),
+) -> Result<ReplayOutcome, ReplayError> {
+    let catalog = match &request.catalog {
+        Some(files) => parse(files)?,
+        None => parse(&last_catalog(folder)?)?,
+    };
+    let mut projection = projection(request, &catalog);
+    let mut reader = crate::journal::open_reader(folder, Sequence(1))?;
+    let until = Until { sequence: request.until, at: request.at };
+    crate::pipeline::replay::replay_blocks(&mut *reader, &mut projection, until, &mut |effects, progress| {
+        told(Told::Progress(progress.facts));
+        told(Told::Effects(effects));
+    })?;
+    let mut effects = Effects::default();
+    projection.finish(&mut effects);
+    told(Told::Effects(effects));
+    Ok(outcome(request, catalog, &mut projection, 0))
+}
+
+/// The definitions that a journal named last.
+fn last_catalog(folder: &std::path::Path) -> Result<Vec<CatalogFile>, ReplayError> {
+    let mut reader = crate::journal::open_reader(folder, Sequence(1))?;
+    let mut last = None;
+    while let Some(block) = reader.next_block()? {
+        for (_, fact) in block.others {
+            if let crate::domain::fact::Fact::CatalogActivated { files, .. } = fact {
+                last = Some(files);
+            }
+        }
+    }
+    last.ok_or_else(|| ReplayError::NoCatalog(folder.display().to_string()))
+}
+
+fn outcome(request: &ReplayRequest, catalog: Arc<Catalog>, projection: &mut Projection, rejected: u64) -> ReplayOutcome {
+    let mut pictures = Vec::new();
+    for board in projection.boards(&[]) {
+        let instances: Vec<_> = board.instance_names();
+        let scorecard = board.overall.scorecard.as_str().to_owned();
+        match request.at {
+            // An instant of the event clock is looked at through the slices, up to the end of each.
+            Some(at) if request.clock != ClockKind::Recorded => {
+                pictures.extend(projection.picture_at(&scorecard, None, at));
+                pictures.extend(instances.iter().filter_map(|name| projection.picture_at(&scorecard, Some(name), at)));
+            }
+            _ => {
+                let shown = instances.iter().filter_map(|name| board.instance(name.as_str()));
+                let shown: Vec<Picture> = shown.map(|picture| (**picture).clone()).collect();
+                pictures.push((*board.overall).clone());
+                pictures.extend(shown);
+            }
+        }
+    }
+    ReplayOutcome { catalog, pictures, facts: projection.sequence().0, rejected }
+}

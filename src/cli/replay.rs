@@ -1,0 +1,203 @@
+//! `kpid replay`: rebuilds scorecards and alerts from a journal or from files. The same input prints the same bytes.
+
+use std::fs::File;
+use std::io::{BufWriter, IsTerminal, Write};
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::args::{ClockChoice, Format, ReplayArgs};
+use super::error::CliError;
+use super::output;
+use crate::app::replay::{ReplayError, ReplayInput, ReplayOutcome, ReplayRequest, Told, replay};
+use crate::domain::projection::{ClockKind, Effects};
+use crate::ports::JournalError;
+use crate::settings::{LoadOptions, Settings};
+use crate::wire::alert::AlertLine;
+use crate::wire::csv::{FileForm, FormWords};
+use crate::wire::reading::ReadingLine;
+use crate::wire::scorecard::ScorecardBody;
+
+/// Rejections that are said one by one; the rest is counted.
+const SAID_MAX: u64 = 10;
+/// Measurements between two words of progress on a terminal.
+const PROGRESS_EVERY: u64 = 100_000;
+
+/// Replays, writes what was asked for, and prints the scorecards.
+pub fn run(args: &ReplayArgs) -> Result<(), CliError> {
+    let request = request(args)?;
+    let mut readings = Lines::open(args.readings.as_deref())?;
+    let mut alerts = Lines::open(args.alerts.as_deref())?;
+    let mut said = Said::default();
+    let mut failed = None;
+    let outcome = replay(&request, &mut |told| {
+        let written = match told {
+            Told::Effects(effects) => write_effects(&effects, &mut readings, &mut alerts),
+            Told::Rejected(path, line, rejection) => {
+                said.rejected(path, line, rejection);
+                Ok(())
+            }
+            Told::Progress(count) => {
+                said.progress(count);
+                Ok(())
+            }
+        };
+        if let Err(error) = written {
+            failed.get_or_insert(error);
+        }
+    });
+    said.end();
+    let outcome = outcome.map_err(error_of)?;
+    failed.map_or(Ok(()), Err)?;
+    readings.close()?;
+    alerts.close()?;
+    output::say(&format!("{} measurements and other facts taken, {} rejected", outcome.facts, outcome.rejected));
+    print_scorecards(&outcome, args.format)
+}
+
+fn request(args: &ReplayArgs) -> Result<ReplayRequest, CliError> {
+    let every_ms = i64::try_from(args.every.as_millis()).unwrap_or(i64::MAX);
+    if every_ms <= 0 {
+        return Err(CliError::wrong("--every must be at least 1ms"));
+    }
+    let clock = match args.clock {
+        Some(ClockChoice::Recorded) if !args.input.is_empty() => {
+            return Err(CliError::wrong("--clock recorded needs --journal: files do not say when something was recorded"));
+        }
+        Some(ClockChoice::Recorded) => ClockKind::Recorded,
+        None if args.input.is_empty() => ClockKind::Recorded,
+        Some(ClockChoice::Event) | None => ClockKind::Event { every_ms },
+    };
+    let settings = Settings::load(&LoadOptions::of_process(None, Vec::new()))?;
+    let catalog = match (&args.catalog, &args.journal) {
+        (Some(folder), _) => Some(Settings { catalog: vec![folder.clone()], ..settings.clone() }.catalog_files()?),
+        (None, Some(_)) => None,
+        (None, None) => Some(settings.catalog_files()?),
+    };
+    let input = match &args.journal {
+        Some(folder) => ReplayInput::Journal(folder.clone()),
+        None => ReplayInput::Files(args.input.clone(), form(args)?),
+    };
+    let history_ms = i64::try_from(settings.projection.history.as_millis()).unwrap_or(i64::MAX);
+    Ok(ReplayRequest {
+        input,
+        catalog,
+        clock,
+        at: args.at,
+        until: args.until,
+        history_ms: (clock == ClockKind::Recorded).then_some(history_ms),
+        with_readings: args.readings.is_some(),
+    })
+}
+
+fn form(args: &ReplayArgs) -> Result<FileForm, CliError> {
+    let words = FormWords {
+        map: &args.csv.map,
+        set: &args.csv.set,
+        kpi: args.csv.kpi.as_deref(),
+        source: None,
+        time_zone: args.csv.time_zone.as_deref(),
+    };
+    FileForm::new(&words).map_err(|error| CliError::wrong(error.to_string()))
+}
+
+fn error_of(error: ReplayError) -> CliError {
+    match error {
+        ReplayError::Catalog(problems) => CliError::Wrong(problems.iter().map(ToString::to_string).collect()),
+        ReplayError::NoCatalog(_) => CliError::wrong(error.to_string()),
+        ReplayError::Journal(damaged @ JournalError::Damaged { .. }) => CliError::Damaged(damaged.to_string()),
+        other => CliError::failed(other.to_string()),
+    }
+}
+
+fn write_effects(effects: &Effects, readings: &mut Lines, alerts: &mut Lines) -> Result<(), CliError> {
+    for change in &effects.readings {
+        readings.write(&ReadingLine::new(change))?;
+    }
+    for transition in &effects.transitions {
+        alerts.write(&AlertLine::new(transition))?;
+    }
+    Ok(())
+}
+
+/// A file of JSON lines, or none.
+struct Lines(Option<(String, Box<dyn Write>)>);
+
+impl Lines {
+    fn open(path: Option<&Path>) -> Result<Self, CliError> {
+        let Some(path) = path else { return Ok(Self(None)) };
+        if path == Path::new("-") {
+            return Ok(Self(Some(("stdout".to_owned(), Box::new(BufWriter::new(std::io::stdout()))))));
+        }
+        let name = path.display().to_string();
+        let file = File::create(path).map_err(|error| CliError::failed(format!("{name} cannot be created: {error}")))?;
+        Ok(Self(Some((name, Box::new(BufWriter::with_capacity(1 << 16, file))))))
+    }
+
+    fn write(&mut self, line: &impl Serialize) -> Result<(), CliError> {
+        let Some((name, file)) = &mut self.0 else { return Ok(()) };
+        let written = serde_json::to_writer(&mut *file, line).map_err(std::io::Error::from);
+        written.and_then(|()| file.write_all(b"\n")).map_err(|error| unwritable(name, error))
+    }
+
+    fn close(self) -> Result<(), CliError> {
+        let Some((name, mut file)) = self.0 else { return Ok(()) };
+        file.flush().map_err(|error| unwritable(&name, error))
+    }
+}
+
+fn unwritable(name: &str, error: std::io::Error) -> CliError {
+    match name {
+        "stdout" => CliError::from(error),
+        name => CliError::failed(format!("{name} cannot be written: {error}: free space, or choose another place")),
+    }
+}
+
+/// What is said on stderr on the way.
+#[derive(Default)]
+struct Said {
+    rejected: u64,
+    progress: Option<bool>,
+}
+
+impl Said {
+    fn rejected(&mut self, path: &Path, line: u64, rejection: &crate::domain::measurement::Rejection) {
+        self.rejected += 1;
+        if self.rejected <= SAID_MAX {
+            let reason = rejection.reason.word();
+            output::say(&format!("{}:{line}: {reason}: {}", path.display(), rejection.detail));
+        }
+    }
+
+    fn progress(&mut self, count: u64) {
+        let on_terminal = *self.progress.get_or_insert_with(|| std::io::stderr().is_terminal());
+        if on_terminal && count.is_multiple_of(PROGRESS_EVERY) && count > 0 {
+            output::say(&format!("{count} measurements replayed"));
+        }
+    }
+
+    fn end(&self) {
+        if self.rejected > SAID_MAX {
+            output::say(&format!("... and {} more rejections", self.rejected - SAID_MAX));
+        }
+    }
+}
+
+fn print_scorecards(outcome: &ReplayOutcome, format: Format) -> Result<(), CliError> {
+    let fingerprint = outcome.catalog.fingerprint.as_str();
+    let bodies = outcome.pictures.iter().map(|picture| ScorecardBody::new(picture, fingerprint));
+    let values: Vec<Value> =
+        bodies.map(serde_json::to_value).collect::<Result<_, _>>().map_err(|error| CliError::failed(error.to_string()))?;
+    match format {
+        Format::Json => {
+            let text = serde_json::to_string_pretty(&values).map_err(|error| CliError::failed(error.to_string()))?;
+            output::print(&format!("{text}\n"))
+        }
+        Format::Table => {
+            let style = output::Style::of_stdout();
+            let trees: Vec<String> = values.iter().map(|value| super::scorecard::tree(value, style)).collect();
+            output::print(&trees.join("\n"))
+        }
+    }
+}

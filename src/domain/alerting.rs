@@ -1,0 +1,263 @@
+//! The state machine of alerts: which are pending or firing, and what is due when.
+//!
+//! Enters: how a condition stands at an evaluation, and the instants at which timers run out. Leaves: what happened.
+//! It knows nodes and rules by number only. Deciding is separate from saying: [`Happening`]s become transitions, with all
+//! that a reader needs, in the projection.
+//!
+//! An evaluation never fires or resolves by itself. It sets a timer, `for` or `keep_firing_for` from now (perhaps 0),
+//! and timers run after the evaluations of their instant. That is why a condition that ends at the very instant at which
+//! its `for` would be over does not fire.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::alert::{AlertPhase, AlertRule, Condition, TransitionKind};
+use super::instant::Instant;
+
+/// A rule at a node, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AlertKey {
+    /// Index of the rule in the catalog.
+    pub rule: u32,
+    /// Number of the node in the projection.
+    pub node: u32,
+}
+
+/// How a condition stands at an evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Truth {
+    /// True.
+    Holds,
+    /// Not true, but not past `clear` either: what fires goes on firing.
+    Between,
+    /// Not true, and past `clear`.
+    Cleared,
+    /// There is no value, and the rule keeps its state then.
+    Unknown,
+}
+
+/// An alert that is pending or firing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Active {
+    /// Pending or firing.
+    pub phase: AlertPhase,
+    /// When the condition became true.
+    pub since: Instant,
+    /// When it fired.
+    pub fired_at: Option<Instant>,
+    /// Since when the condition is over, while `keep_firing_for` runs.
+    pub ending_since: Option<Instant>,
+    /// How often it was said again.
+    pub repeats: u32,
+    /// Band of the node before the condition became true; `u8::MAX` for none.
+    pub status_before: u8,
+}
+
+/// Something to be said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Happening {
+    /// Of which alert.
+    pub key: AlertKey,
+    /// What.
+    pub kind: TransitionKind,
+    /// Its exact instant.
+    pub at: Instant,
+    /// The alert as it is at that instant.
+    pub active: Active,
+}
+
+/// All pending and firing alerts, and their timers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Alerting {
+    active: BTreeMap<AlertKey, Active>,
+    /// One timer an alert.
+    timers: BTreeSet<(Instant, AlertKey)>,
+}
+
+impl Alerting {
+    /// Takes in how a condition stands.
+    pub fn evaluate(&mut self, key: AlertKey, rule: &AlertRule, truth: Truth, at: Instant, status_before: u8) {
+        let before = self.active.get(&key).copied();
+        let after = decide(before, truth, at, status_before);
+        if before != after {
+            self.replace(key, rule, before, after);
+        }
+    }
+
+    /// The instant of the next timer.
+    pub fn next_timer(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Lets one timer run out that is due at `until` or before. `None` when there is none.
+    pub fn run_timer(&mut self, rules: &[AlertRule], until: Instant) -> Option<Happening> {
+        let &(at, key) = self.timers.first().filter(|(at, _)| *at <= until)?;
+        let rule = rules.get(key.rule as usize)?;
+        let before = self.active.get(&key).copied()?;
+        let (kind, after) = match before.phase {
+            AlertPhase::Pending => {
+                let fired = Active { phase: AlertPhase::Firing, fired_at: Some(at), ..before };
+                (TransitionKind::Firing, Some(fired))
+            }
+            AlertPhase::Firing if ends_at(rule, &before).is_some_and(|end| end <= at) => (TransitionKind::Resolved, None),
+            AlertPhase::Firing => (TransitionKind::Repeated, Some(Active { repeats: before.repeats + 1, ..before })),
+        };
+        self.replace(key, rule, Some(before), after);
+        Some(Happening { key, kind, at, active: after.unwrap_or(before) })
+    }
+
+    fn replace(&mut self, key: AlertKey, rule: &AlertRule, before: Option<Active>, after: Option<Active>) {
+        if let Some(timer) = before.and_then(|active| next_timer(rule, &active)) {
+            self.timers.remove(&(timer, key));
+        }
+        match after {
+            Some(active) => {
+                self.active.insert(key, active);
+                self.timers.extend(next_timer(rule, &active).map(|timer| (timer, key)));
+            }
+            None => {
+                self.active.remove(&key);
+            }
+        }
+    }
+
+    /// Pending and firing alerts, by rule, then node.
+    pub fn active(&self) -> impl Iterator<Item = (AlertKey, &Active)> {
+        self.active.iter().map(|(key, active)| (*key, active))
+    }
+
+    /// Puts an alert back as it was, for checkpoints.
+    pub fn restore(&mut self, key: AlertKey, rule: &AlertRule, active: Active) {
+        self.replace(key, rule, None, Some(active));
+    }
+}
+
+/// Where an alert goes from an evaluation.
+fn decide(before: Option<Active>, truth: Truth, at: Instant, status_before: u8) -> Option<Active> {
+    match (before, truth) {
+        (None, Truth::Holds) => Some(Active {
+            phase: AlertPhase::Pending,
+            since: at,
+            fired_at: None,
+            ending_since: None,
+            repeats: 0,
+            status_before,
+        }),
+        (Some(Active { phase: AlertPhase::Pending, .. }), Truth::Between | Truth::Cleared) => None,
+        (Some(active), Truth::Holds) => Some(Active { ending_since: None, ..active }),
+        (Some(active), Truth::Cleared) => Some(Active { ending_since: active.ending_since.or(Some(at)), ..active }),
+        (unchanged, _) => unchanged,
+    }
+}
+
+/// When a firing alert whose condition is over will be resolved.
+fn ends_at(rule: &AlertRule, active: &Active) -> Option<Instant> {
+    active.ending_since.map(|since| since.plus_ms(rule.keep_firing_for_ms))
+}
+
+fn next_timer(rule: &AlertRule, active: &Active) -> Option<Instant> {
+    match active.phase {
+        AlertPhase::Pending => Some(active.since.plus_ms(rule.for_ms)),
+        AlertPhase::Firing => {
+            let repeats = i64::from(active.repeats) + 1;
+            let repeat = active.fired_at.zip(rule.repeat_ms).map(|(fired, every)| fired.plus_ms(every.saturating_mul(repeats)));
+            [ends_at(rule, active), repeat].into_iter().flatten().min()
+        }
+    }
+}
+
+/// How a number stands against a condition.
+pub fn truth_of(condition: &Condition, number: f64) -> Truth {
+    match *condition {
+        Condition::Below { threshold, .. } if number < threshold => Truth::Holds,
+        Condition::Above { threshold, .. } if number > threshold => Truth::Holds,
+        Condition::Below { clear, .. } if number < clear => Truth::Between,
+        Condition::Above { clear, .. } if number > clear => Truth::Between,
+        _ => Truth::Cleared,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::alert::{Metric, NoData, PathPattern, Severity};
+    use crate::domain::id::Slug;
+
+    fn rule(for_ms: i64, keep_firing_for_ms: i64, repeat_ms: Option<i64>) -> AlertRule {
+        AlertRule {
+            id: Slug::parse("low").unwrap(),
+            version: String::new(),
+            scorecard: 0,
+            title: String::new(),
+            on: PathPattern::parse("**").unwrap(),
+            kinds: Vec::new(),
+            metric: Metric::Score,
+            condition: Condition::Below { threshold: 50.0, clear: 55.0 },
+            for_ms,
+            keep_firing_for_ms,
+            severity: Severity::Warning,
+            repeat_ms,
+            no_data: NoData::Keep,
+        }
+    }
+
+    /// Plays (instant, score) evaluations and tells what happened, timers up to `end` included.
+    fn story(rule: &AlertRule, scores: &[(i64, Option<f64>)], end: i64) -> Vec<(i64, &'static str)> {
+        let rules = [rule.clone()];
+        let key = AlertKey { rule: 0, node: 0 };
+        let mut alerting = Alerting::default();
+        let mut told = Vec::new();
+        let mut run = |alerting: &mut Alerting, until: i64| {
+            while let Some(happening) = alerting.run_timer(&rules, Instant(until)) {
+                told.push((happening.at.0, happening.kind.word()));
+            }
+        };
+        for (at, score) in scores {
+            run(&mut alerting, at - 1);
+            let truth = score.map_or(Truth::Unknown, |score| truth_of(&rule.condition, score));
+            alerting.evaluate(key, rule, truth, Instant(*at), u8::MAX);
+            run(&mut alerting, *at);
+        }
+        run(&mut alerting, end);
+        told
+    }
+
+    #[test]
+    fn it_fires_exactly_after_its_for() {
+        assert_eq!(story(&rule(10, 0, None), &[(5, Some(40.0))], 100), [(15, "firing")]);
+    }
+
+    #[test]
+    fn a_condition_that_ends_when_its_for_is_over_does_not_fire() {
+        assert_eq!(story(&rule(10, 0, None), &[(5, Some(40.0)), (15, Some(60.0))], 100), []);
+        assert_eq!(story(&rule(10, 0, None), &[(5, Some(40.0)), (14, Some(50.0)), (15, Some(40.0))], 24), []);
+    }
+
+    #[test]
+    fn the_comparison_is_strict_and_clears_at_or_past_clear() {
+        let rule = rule(0, 0, None);
+        let scores = [(1, Some(50.0)), (2, Some(49.9)), (3, Some(54.9)), (4, Some(55.0))];
+        assert_eq!(story(&rule, &scores, 100), [(2, "firing"), (4, "resolved")]);
+    }
+
+    #[test]
+    fn it_keeps_firing_and_forgives_a_short_recovery() {
+        let rule = rule(0, 10, None);
+        let scores = [(1, Some(40.0)), (5, Some(60.0)), (9, Some(40.0)), (20, Some(60.0))];
+        assert_eq!(story(&rule, &scores, 100), [(1, "firing"), (30, "resolved")]);
+    }
+
+    #[test]
+    fn it_is_said_again_while_it_fires() {
+        let scores = [(1, Some(40.0)), (31, Some(60.0))];
+        assert_eq!(
+            story(&rule(0, 0, Some(10)), &scores, 100),
+            [(1, "firing"), (11, "repeated"), (21, "repeated"), (31, "resolved")]
+        );
+    }
+
+    #[test]
+    fn without_data_the_state_stays() {
+        assert_eq!(story(&rule(10, 0, None), &[(1, Some(40.0)), (5, None)], 100), [(11, "firing")]);
+        assert_eq!(story(&rule(0, 0, None), &[(1, Some(40.0)), (5, None)], 100), [(1, "firing")]);
+    }
+}

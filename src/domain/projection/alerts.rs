@@ -1,0 +1,224 @@
+//! Rules at nodes: how a condition stands after an evaluation, and everything that an alert says.
+
+use std::sync::Arc;
+
+use super::evaluate::{NO_STATUS, there, weight_of};
+use super::{Effects, Projection};
+use crate::domain::alert::{
+    AlertPhase, AlertRule, AlertTransition, AlertView, Condition, Contributor, Metric, NoData, TransitionKind,
+};
+use crate::domain::alerting::{Active, AlertKey, Happening, Truth, truth_of};
+use crate::domain::catalog::{NodePlace, Target, version_at};
+use crate::domain::instant::Instant;
+
+/// Leaves that an alert names.
+const CONTRIBUTORS_MAX: usize = 5;
+
+impl Projection {
+    /// Looks at every rule of the nodes that were just evaluated.
+    pub(super) fn look_at_conditions(&mut self, evaluated: &[u32], at: Instant) {
+        let catalog = Arc::clone(&self.catalog);
+        for &node in evaluated {
+            let Some(state) = self.nodes.get(node as usize).copied() else { continue };
+            let Some(rules) = self.instances.get(state.instance as usize).map(|own| Arc::clone(&own.rules)) else { continue };
+            for &index in rules.get(state.local as usize).map(Vec::as_slice).unwrap_or_default() {
+                let Some(rule) = catalog.rules.get(index as usize) else { continue };
+                let truth = self.truth(rule, node, at);
+                self.alerting.evaluate(AlertKey { rule: index, node }, rule, truth, at, state.status_before);
+            }
+        }
+    }
+
+    fn truth(&self, rule: &AlertRule, node: u32, at: Instant) -> Truth {
+        let known = match &rule.condition {
+            Condition::AtWorst { band } => self.band_truth(node, band, at),
+            condition => self.metric(rule.metric, node, at).map(|number| truth_of(condition, number)),
+        };
+        known.unwrap_or(match rule.no_data {
+            NoData::Keep => Truth::Unknown,
+            NoData::Fire => Truth::Holds,
+            NoData::Resolve => Truth::Cleared,
+        })
+    }
+
+    fn band_truth(&self, node: u32, band: &str, at: Instant) -> Option<Truth> {
+        let status = self.nodes.get(node as usize)?.status;
+        let bands = version_at(&self.scorecard_of(node)?.bands, at)?;
+        let limit = bands.iter().position(|known| *known.name == *band);
+        let holds = limit.is_some_and(|limit| usize::from(status) <= limit);
+        (status != NO_STATUS).then_some(if holds { Truth::Holds } else { Truth::Cleared })
+    }
+
+    fn metric(&self, metric: Metric, node: u32, at: Instant) -> Option<f64> {
+        let state = self.nodes.get(node as usize)?;
+        match metric {
+            Metric::Value => there(state.value),
+            Metric::Score => there(state.score),
+            Metric::Status => (state.status != NO_STATUS).then(|| f64::from(state.status)),
+            Metric::Coverage => there(state.coverage),
+            Metric::Age => {
+                let series = self.series_of(node)?;
+                self.series.get(series)?.latest().map(|latest| at.since(latest) as f64 / 1_000.0)
+            }
+        }
+    }
+
+    fn series_of(&self, node: u32) -> Option<usize> {
+        let (instance, shape, local) = self.node_place(node)?;
+        let NodePlace::Kpi(kpi) = shape.nodes.get(local as usize)?.place else { return None };
+        Some(self.instances.get(instance as usize)?.series_base as usize + kpi)
+    }
+
+    /// When an age will cross a rule's threshold by itself.
+    pub(super) fn age_due(&self, instance: u32, local: u32, series: usize, at: Instant) -> Option<Instant> {
+        let rules = &self.instances.get(instance as usize)?.rules;
+        let own = rules.get(local as usize)?.iter().filter_map(|index| self.catalog.rules.get(*index as usize));
+        let latest = self.series.get(series)?.latest()?;
+        let crossing = |rule: &AlertRule| match (rule.metric, &rule.condition) {
+            (Metric::Age, Condition::Above { threshold, .. }) => Some(latest.plus_ms((threshold * 1_000.0) as i64 + 1)),
+            (Metric::Age, Condition::Below { clear, .. }) => Some(latest.plus_ms((clear * 1_000.0) as i64)),
+            _ => None,
+        };
+        own.filter_map(crossing).filter(|due| *due > at).min()
+    }
+
+    /// Lets timers run out until `until`, and tells what happened in the order of instant, rule, path.
+    pub(super) fn run_timers(&mut self, until: Instant, effects: &mut Effects) {
+        let catalog = Arc::clone(&self.catalog);
+        let first = effects.transitions.len();
+        while let Some(happening) = self.alerting.run_timer(&catalog.rules, until) {
+            if let Some(transition) = self.transition(&happening) {
+                effects.transitions.push(transition);
+            }
+            self.touch(happening.key.node);
+        }
+        let rule_index = |transition: &AlertTransition| catalog.rules.iter().position(|rule| rule.id == transition.rule);
+        if let Some(told) = effects.transitions.get_mut(first..) {
+            told.sort_by_cached_key(|transition| (transition.at, rule_index(transition), Arc::clone(&transition.path)));
+        }
+    }
+
+    fn touch(&mut self, node: u32) {
+        let instance = self.nodes.get(node as usize).map(|state| state.instance as usize);
+        if let Some(state) = instance.and_then(|instance| self.instances.get_mut(instance)) {
+            state.is_changed = true;
+        }
+    }
+
+    fn transition(&self, happening: &Happening) -> Option<AlertTransition> {
+        let AlertKey { rule, node } = happening.key;
+        let rule = self.catalog.rules.get(rule as usize)?;
+        let scorecard = self.scorecard_of(node)?;
+        let reading = self.reading(node, happening.at);
+        let path = self.path(node);
+        let (title, unit, target) = self.described(node, happening.at)?;
+        let (kind, active) = (happening.kind, happening.active);
+        Some(AlertTransition {
+            id: transition_id(rule, &path, &active, (kind, happening.at)),
+            rule: rule.id.clone(),
+            rule_version: rule.version.clone(),
+            kind,
+            at: happening.at,
+            since: active.since,
+            detected_at: happening.at,
+            sequence: self.sequence,
+            title,
+            owner: scorecard.owner.clone(),
+            severity: rule.severity,
+            value: reading.value,
+            unit,
+            target,
+            score: reading.score,
+            status: reading.status,
+            status_before: self.band_name(node, active.status_before, happening.at),
+            coverage: reading.coverage,
+            contributors: self.contributors(node, happening.at),
+            path,
+        })
+    }
+
+    /// Title, unit and target of a node.
+    fn described(&self, node: u32, at: Instant) -> Option<(String, String, Option<Target>)> {
+        let scorecard = self.scorecard_of(node)?;
+        let (_, shape, local) = self.node_place(node)?;
+        Some(match shape.nodes.get(local as usize)?.place {
+            NodePlace::Scorecard => (scorecard.title.clone(), String::new(), None),
+            NodePlace::Perspective(index) => (scorecard.perspectives.get(index)?.title.clone(), String::new(), None),
+            NodePlace::Objective(index) => (scorecard.objectives.get(index)?.title.clone(), String::new(), None),
+            NodePlace::Kpi(index) => {
+                let kpi = scorecard.kpis.get(index)?;
+                (kpi.title.clone(), kpi.unit.clone(), kpi.version(at).and_then(|version| version.target))
+            }
+        })
+    }
+
+    /// The leaves that contribute most to what is missing to 100, by weight down the tree.
+    fn contributors(&self, node: u32, at: Instant) -> Vec<Contributor> {
+        let mut losses = Vec::new();
+        self.collect_losses(node, 1.0, at, &mut losses);
+        let all: f64 = losses.iter().map(|(_, _, loss)| loss).sum();
+        losses.sort_by(|one, other| other.2.total_cmp(&one.2).then(one.0.cmp(&other.0)));
+        losses.truncate(CONTRIBUTORS_MAX);
+        let lost = losses.into_iter().filter(|(_, _, loss)| *loss > 0.0);
+        lost.map(|(leaf, score, loss)| Contributor { path: self.path(leaf), score, share: loss / all }).collect()
+    }
+
+    fn collect_losses(&self, node: u32, weight: f64, at: Instant, losses: &mut Vec<(u32, f64, f64)>) {
+        let Some((instance, shape, local)) = self.node_place(node) else { return };
+        let Some(state) = self.nodes.get(node as usize) else { return };
+        let Some(shape_node) = shape.nodes.get(local as usize) else { return };
+        if let NodePlace::Kpi(_) = shape_node.place {
+            losses.extend(there(state.score).map(|score| (node, score, weight * (100.0 - score))));
+            return;
+        }
+        let Some(scorecard) = self.scorecard_of(node) else { return };
+        let base = self.instances.get(instance as usize).map_or(0, |state| state.node_base);
+        let own = shape_node.children.iter().filter_map(|child| {
+            Some((base + child, weight_of(scorecard, shape.nodes.get(*child as usize)?.place, at)))
+        });
+        let included = self.included.get(&node).map(Vec::as_slice).unwrap_or_default().iter();
+        let children: Vec<(u32, f64)> = own.chain(included.filter_map(|included| Some((included.node?, included.weight)))).collect();
+        let is_scored = |child: u32| self.nodes.get(child as usize).is_some_and(|state| there(state.score).is_some());
+        let counted = || children.iter().filter(|(child, _)| is_scored(*child));
+        let all: f64 = counted().map(|(_, weight)| weight).sum();
+        if all > 0.0 {
+            counted().for_each(|(child, own)| self.collect_losses(*child, weight * own / all, at, losses));
+        }
+    }
+
+    /// Pending and firing alerts, by rule, then path.
+    pub fn alerts(&self) -> Vec<AlertView> {
+        let mut views: Vec<AlertView> = self.alerting.active().filter_map(|(key, active)| self.alert_view(key, active)).collect();
+        views.sort_by(|one, other| (&one.rule, &one.path).cmp(&(&other.rule, &other.path)));
+        views
+    }
+
+    fn alert_view(&self, key: AlertKey, active: &Active) -> Option<AlertView> {
+        let rule = self.catalog.rules.get(key.rule as usize)?;
+        let path = self.path(key.node);
+        let fires_at = active.fired_at.unwrap_or(active.since.plus_ms(rule.for_ms));
+        let reading = self.reading(key.node, self.at());
+        let (title, unit, _) = self.described(key.node, self.at())?;
+        Some(AlertView {
+            id: transition_id(rule, &path, active, (TransitionKind::Firing, fires_at)),
+            rule: rule.id.clone(),
+            path,
+            title,
+            phase: if active.fired_at.is_some() { AlertPhase::Firing } else { AlertPhase::Pending },
+            since: active.since,
+            fired_at: active.fired_at,
+            severity: rule.severity,
+            value: reading.value,
+            unit,
+            score: reading.score,
+            status: reading.status,
+        })
+    }
+}
+
+/// The same for the same rule, node, onset, kind and instant, whenever and wherever it is decided.
+fn transition_id(rule: &AlertRule, path: &str, active: &Active, what: (TransitionKind, Instant)) -> String {
+    let (kind, at) = what;
+    let text = format!("{}\n{path}\n{}\n{}\n{}", rule.id, active.since.0, kind.word(), at.0);
+    blake3::hash(text.as_bytes()).to_hex().chars().take(32).collect()
+}

@@ -1,0 +1,278 @@
+//! The projection as words, for checkpoints, and back.
+//!
+//! An image comes in parts, each a row of 64-bit words under a key: the head, one part an instance, and the names of the
+//! journal's series by the thousand. [`Projection::take_image`] gives only the parts that changed since it was last asked.
+//! What can be derived from the catalog (shapes, rules, links) is made anew, so an image fits one catalog only.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use super::evaluate::NodeState;
+use super::timeline::ClockState;
+use super::{Projection, ProjectionOptions};
+use crate::domain::alert::AlertPhase;
+use crate::domain::alerting::{Active, AlertKey};
+use crate::domain::board::Note;
+use crate::domain::catalog::Catalog;
+use crate::domain::id::{InstanceId, KpiId, Sequence};
+use crate::domain::instant::Instant;
+use crate::domain::measurement::SeriesKey;
+use crate::domain::reading::Absence;
+use crate::domain::series::Series;
+use crate::domain::words::{put_text, take_text};
+
+/// Keys: the kind in the highest byte, the number below.
+const HEAD: u64 = 1 << 56;
+const INSTANCE: u64 = 2 << 56;
+const NAMES: u64 = 3 << 56;
+const NUMBER_MASK: u64 = (1 << 56) - 1;
+/// Series names in one part.
+const NAMES_CHUNK: usize = 1_000;
+
+const ABSENCES: [Absence; 6] = [
+    Absence::NoData,
+    Absence::Stale,
+    Absence::NotApplicable,
+    Absence::NoTarget,
+    Absence::Paused,
+    Absence::InsufficientCoverage,
+];
+
+type Part = (u64, Vec<u64>);
+
+impl Projection {
+    /// The parts that changed since the last call; `names_before` is how many series names were given already.
+    pub fn take_image(&mut self, names_before: usize) -> Vec<Part> {
+        let mut parts = vec![(HEAD, self.head_words())];
+        for number in 0..self.instances.len() {
+            if self.instances.get_mut(number).is_some_and(|state| std::mem::take(&mut state.is_unsaved)) {
+                parts.push((INSTANCE | number as u64, self.instance_words(number)));
+            }
+        }
+        let chunks = self.journal_series.chunks(NAMES_CHUNK).enumerate();
+        let is_new = |chunk: usize| (chunk + 1) * NAMES_CHUNK > names_before;
+        let new_chunks = chunks.filter(|(chunk, _)| is_new(*chunk));
+        parts.extend(new_chunks.map(|(chunk, names)| (NAMES | chunk as u64, names_words(names))));
+        parts
+    }
+
+    /// The next image is whole again, as if none had been taken.
+    pub fn forget_saved(&mut self) {
+        self.instances.iter_mut().for_each(|state| state.is_unsaved = true);
+    }
+
+    /// A projection from all parts of an image. `None` where they do not make sense.
+    pub fn from_image(catalog: Arc<Catalog>, options: ProjectionOptions, parts: &[Part]) -> Option<Self> {
+        let mut projection = Self::new(catalog, options);
+        let mut parts: Vec<&Part> = parts.iter().collect();
+        parts.sort_by_key(|(key, _)| *key);
+        for (key, words) in parts.iter().filter(|(key, _)| key & !NUMBER_MASK == INSTANCE) {
+            projection.restore_instance((key & NUMBER_MASK) as u32, &mut words.iter().copied())?;
+        }
+        for (_, words) in parts.iter().filter(|(key, _)| key & !NUMBER_MASK == NAMES) {
+            projection.restore_names(&mut words.iter().copied())?;
+        }
+        let (_, head) = parts.iter().find(|(key, _)| *key == HEAD)?;
+        projection.restore_head(&mut head.iter().copied())?;
+        projection.restore_queues();
+        Some(projection)
+    }
+
+    fn head_words(&self) -> Vec<u64> {
+        let mut out = vec![self.sequence.0, self.instances.len() as u64, self.journal_series.len() as u64];
+        match self.clock {
+            ClockState::Recorded { at } => out.extend([0, at.0 as u64, 0, 0]),
+            ClockState::Event { every_ms, started: None } => out.extend([1, every_ms as u64, 0, 0]),
+            ClockState::Event { every_ms, started: Some((at, next)) } => {
+                out.extend([2, every_ms as u64, at.0 as u64, next.0 as u64]);
+            }
+        }
+        let alerts: Vec<(AlertKey, &Active)> = self.alerting.active().collect();
+        out.push(alerts.len() as u64);
+        for (key, active) in alerts {
+            put_text(&mut out, self.catalog.rules.get(key.rule as usize).map_or("", |rule| rule.id.as_str()));
+            out.push(u64::from(key.node));
+            put_active(&mut out, active);
+        }
+        out
+    }
+
+    fn restore_head(&mut self, words: &mut dyn Iterator<Item = u64>) -> Option<()> {
+        self.sequence = Sequence(words.next()?);
+        let (instances, names) = (words.next()?, words.next()?);
+        if (instances, names) != (self.instances.len() as u64, self.journal_series.len() as u64) {
+            return None;
+        }
+        let (kind, first, second, third) = (words.next()?, words.next()? as i64, words.next()? as i64, words.next()? as i64);
+        self.clock = match kind {
+            0 => ClockState::Recorded { at: Instant(first) },
+            1 => ClockState::Event { every_ms: first, started: None },
+            _ => ClockState::Event { every_ms: first, started: Some((Instant(second), Instant(third))) },
+        };
+        for _ in 0..words.next()? {
+            let rule_id = take_text(words)?;
+            let node = words.next()? as u32;
+            let active = take_active(words)?;
+            let catalog = Arc::clone(&self.catalog);
+            let index = catalog.rules.iter().position(|rule| rule.id.as_str() == rule_id)?;
+            self.alerting.restore(AlertKey { rule: index as u32, node }, catalog.rules.get(index)?, active);
+        }
+        Some(())
+    }
+
+    fn instance_words(&self, number: usize) -> Vec<u64> {
+        let mut out = Vec::new();
+        let Some(state) = self.instances.get(number) else { return out };
+        out.push(state.scorecard as u64);
+        put_text(&mut out, state.name.as_ref().map_or("", InstanceId::as_str));
+        let nodes = self.shapes.get(state.scorecard).map_or(0, |shape| shape.nodes.len());
+        let kpis = self.catalog.scorecards.get(state.scorecard).map_or(0, |scorecard| scorecard.kpis.len());
+        let (node_base, series_base) = (state.node_base as usize, state.series_base as usize);
+        for (offset, node) in self.nodes.iter().skip(node_base).take(nodes).enumerate() {
+            put_node(&mut out, node);
+            put_note(&mut out, self.notes.get(&((node_base + offset) as u32)));
+        }
+        self.series.iter().skip(series_base).take(kpis).for_each(|series| series.to_words(&mut out));
+        out
+    }
+
+    fn restore_instance(&mut self, number: u32, words: &mut dyn Iterator<Item = u64>) -> Option<()> {
+        let scorecard = usize::try_from(words.next()?).ok()?;
+        let name = take_text(words)?;
+        if number as usize >= self.instances.len() {
+            let added = self.add_instance(scorecard, Some(InstanceId::parse(&name).ok()?));
+            (added == number).then_some(())?;
+        }
+        let state = self.instances.get_mut(number as usize)?;
+        state.is_unsaved = false;
+        let (node_base, series_base) = (state.node_base as usize, state.series_base as usize);
+        for node in node_base..node_base + self.shapes.get(scorecard)?.nodes.len() {
+            take_node(words, self.nodes.get_mut(node)?)?;
+            if let Some(note) = take_note(words)? {
+                self.notes.insert(node as u32, note);
+            }
+        }
+        for series in series_base..series_base + self.catalog.scorecards.get(scorecard)?.kpis.len() {
+            *self.series.get_mut(series)? = Series::from_words(&mut &mut *words)?;
+        }
+        Some(())
+    }
+
+    fn restore_names(&mut self, words: &mut dyn Iterator<Item = u64>) -> Option<()> {
+        for _ in 0..words.next()? {
+            let (kpi, source, label, name) = (take_text(words)?, take_text(words)?, take_text(words)?, take_text(words)?);
+            let each = match name.as_str() {
+                "" => None,
+                name => Some((label.into(), InstanceId::parse(name).ok()?)),
+            };
+            let key = SeriesKey { kpi: KpiId::parse(&kpi).ok()?, source: source.into(), each };
+            let place = self.place_of(&key);
+            self.journal_series.push((key, place));
+        }
+        Some(())
+    }
+
+    /// Queues and rankings follow from the nodes.
+    fn restore_queues(&mut self) {
+        self.dirty.iter_mut().for_each(Vec::clear);
+        self.dues.clear();
+        for node in 0..self.nodes.len() as u32 {
+            let Some(state) = self.nodes.get_mut(node as usize) else { continue };
+            let (is_dirty, due) = (std::mem::take(&mut state.is_dirty), state.due);
+            if due != i64::MAX {
+                self.dues.push(Reverse((Instant(due), node)));
+            }
+            if is_dirty {
+                self.mark(node);
+            }
+        }
+        for (number, state) in self.instances.iter().enumerate().filter(|(_, state)| state.name.is_some()) {
+            let score = self.nodes.get(state.node_base as usize).map_or(f64::NAN, |node| node.score);
+            if let Some(ranking) = self.ranking.get_mut(state.scorecard).filter(|_| !score.is_nan()) {
+                ranking.insert((score.to_bits(), number as u32));
+            }
+        }
+    }
+}
+
+fn names_words(names: &[(SeriesKey, Option<super::SeriesPlace>)]) -> Vec<u64> {
+    let mut out = vec![names.len() as u64];
+    for (key, _) in names {
+        put_text(&mut out, key.kpi.as_str());
+        put_text(&mut out, &key.source);
+        put_text(&mut out, key.each.as_ref().map_or("", |(label, _)| label));
+        put_text(&mut out, key.each.as_ref().map_or("", |(_, name)| name.as_str()));
+    }
+    out
+}
+
+fn put_active(out: &mut Vec<u64>, active: &Active) {
+    let none = i64::MIN as u64;
+    out.push(u64::from(active.phase == AlertPhase::Firing) << 32 | u64::from(active.status_before));
+    out.push(active.since.0 as u64);
+    out.push(active.fired_at.map_or(none, |at| at.0 as u64));
+    out.push(active.ending_since.map_or(none, |at| at.0 as u64));
+    out.push(u64::from(active.repeats));
+}
+
+fn take_active(words: &mut dyn Iterator<Item = u64>) -> Option<Active> {
+    let flags = words.next()?;
+    let instant = |word: u64| (word as i64 != i64::MIN).then_some(Instant(word as i64));
+    Some(Active {
+        phase: if flags >> 32 == 1 { AlertPhase::Firing } else { AlertPhase::Pending },
+        status_before: flags as u8,
+        since: Instant(words.next()? as i64),
+        fired_at: instant(words.next()?),
+        ending_since: instant(words.next()?),
+        repeats: words.next()? as u32,
+    })
+}
+
+fn put_node(out: &mut Vec<u64>, node: &NodeState) {
+    let absence = node.absence.and_then(|absence| ABSENCES.iter().position(|known| *known == absence));
+    let flags = [node.fresh, node.provisional, node.is_dirty, node.is_told];
+    let flags = flags.iter().enumerate().fold(0, |word, (place, flag)| word | u64::from(*flag) << place);
+    let absence = absence.map_or(0xff, |place| place as u64);
+    out.extend([node.value, node.score, node.coverage, node.worst_score].map(f64::to_bits));
+    out.push(u64::from(node.worst_leaf) << 32 | u64::from(node.red));
+    out.extend([node.count, node.observed_at as u64, node.due as u64]);
+    out.push(flags << 24 | absence << 16 | u64::from(node.status_before) << 8 | u64::from(node.status));
+}
+
+fn take_node(words: &mut dyn Iterator<Item = u64>, node: &mut NodeState) -> Option<()> {
+    node.value = f64::from_bits(words.next()?);
+    node.score = f64::from_bits(words.next()?);
+    node.coverage = f64::from_bits(words.next()?);
+    node.worst_score = f64::from_bits(words.next()?);
+    let leaf = words.next()?;
+    (node.worst_leaf, node.red) = ((leaf >> 32) as u32, leaf as u32);
+    node.count = words.next()?;
+    node.observed_at = words.next()? as i64;
+    node.due = words.next()? as i64;
+    let flags = words.next()?;
+    (node.status, node.status_before) = (flags as u8, (flags >> 8) as u8);
+    node.absence = ABSENCES.get((flags >> 16 & 0xff) as usize).copied();
+    let flag = |place: u32| flags >> (24 + place) & 1 == 1;
+    (node.fresh, node.provisional, node.is_dirty, node.is_told) = (flag(0), flag(1), flag(2), flag(3));
+    Some(())
+}
+
+fn put_note(out: &mut Vec<u64>, note: Option<&Note>) {
+    let Some(note) = note else {
+        out.push(0);
+        return;
+    };
+    out.extend([1 + u64::from(note.by.is_some()), note.observed_at.0 as u64]);
+    put_text(out, &note.text);
+    put_text(out, note.by.as_deref().unwrap_or_default());
+}
+
+fn take_note(words: &mut dyn Iterator<Item = u64>) -> Option<Option<Note>> {
+    let kind = words.next()?;
+    if kind == 0 {
+        return Some(None);
+    }
+    let observed_at = Instant(words.next()? as i64);
+    let (text, by) = (take_text(words)?, take_text(words)?);
+    Some(Some(Note { text: text.into(), by: (kind == 2).then(|| by.into()), observed_at }))
+}

@@ -1,0 +1,241 @@
+//! Who is there: scorecards, their instances as they appear, the nodes of each, and where a journal series belongs.
+
+use std::sync::Arc;
+
+use super::evaluate::NodeState;
+use super::{Projection, Shape};
+use crate::domain::alert::{AlertRule, Metric};
+use crate::domain::catalog::{Aggregate, KpiDefinition, NodeKind, NodePlace, Scorecard};
+use crate::domain::id::InstanceId;
+use crate::domain::measurement::SeriesKey;
+use crate::domain::series::{Rules, Series};
+
+/// A scorecard, or one instance of it.
+#[derive(Debug)]
+pub(super) struct InstanceState {
+    pub scorecard: usize,
+    pub name: Option<InstanceId>,
+    /// Number of its first node; the others follow in the order of the shape.
+    pub node_base: u32,
+    /// Number of its first series; the others follow in the order of the scorecard's KPIs.
+    pub series_base: u32,
+    /// Rules by node of the shape; shared by all instances to which the same rules apply.
+    pub rules: Arc<Vec<Vec<u32>>>,
+    /// Changed since the board was posted.
+    pub is_changed: bool,
+    /// Changed since the last checkpoint.
+    pub is_unsaved: bool,
+}
+
+/// A node that counts in an objective, once it exists.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct IncludedNode {
+    pub node: Option<u32>,
+    pub weight: f64,
+}
+
+/// Where the measurements of a journal series go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SeriesPlace {
+    /// Indices into the catalog.
+    pub scorecard: usize,
+    pub kpi: usize,
+    /// Node and series of the KPI, of the instance where there is one.
+    pub own: (u32, u32),
+    /// Node and series of the KPI over all instances.
+    pub overall: Option<(u32, u32)>,
+}
+
+impl Projection {
+    /// The place of a journal series, making its instance if it is new. `None` where the catalog does not know the KPI,
+    /// or knows it under another label.
+    pub(super) fn place_of(&mut self, key: &SeriesKey) -> Option<SeriesPlace> {
+        let (scorecard, kpi) = *self.catalog.kpis.get(&key.kpi)?;
+        let overall = self.node_and_series(scorecard as u32, kpi)?;
+        let each = self.catalog.scorecards.get(scorecard)?.each.as_deref();
+        match (each, &key.each) {
+            (None, _) => Some(SeriesPlace { scorecard, kpi, own: overall, overall: None }),
+            (Some(each), Some((label, name))) if each == &**label => {
+                let instance = self.instance(scorecard, name);
+                let own = self.node_and_series(instance, kpi)?;
+                Some(SeriesPlace { scorecard, kpi, own, overall: Some(overall) })
+            }
+            _ => None,
+        }
+    }
+
+    fn node_and_series(&self, instance: u32, kpi: usize) -> Option<(u32, u32)> {
+        let state = self.instances.get(instance as usize)?;
+        let local = self.shapes.get(state.scorecard)?.find(NodePlace::Kpi(kpi))?;
+        Some((state.node_base + local, state.series_base + kpi as u32))
+    }
+
+    fn instance(&mut self, scorecard: usize, name: &InstanceId) -> u32 {
+        match self.instance_by_name.get(&(scorecard, name.clone())) {
+            Some(instance) => *instance,
+            None => self.add_instance(scorecard, Some(name.clone())),
+        }
+    }
+
+    /// Adds a scorecard or an instance of one, with all its nodes and series.
+    pub(super) fn add_instance(&mut self, scorecard: usize, name: Option<InstanceId>) -> u32 {
+        let instance = self.instances.len() as u32;
+        let (node_base, series_base) = (self.nodes.len() as u32, self.series.len() as u32);
+        let Some(shape) = self.shapes.get(scorecard) else { return instance };
+        let kpis = self.catalog.scorecards.get(scorecard).map_or(0, |scorecard| scorecard.kpis.len());
+        self.nodes.extend((0..shape.nodes.len() as u32).map(|local| NodeState::new(instance, local)));
+        self.series.resize_with(self.series.len() + kpis, Series::default);
+        let state = InstanceState {
+            scorecard,
+            rules: Arc::default(),
+            node_base,
+            series_base,
+            is_changed: true,
+            is_unsaved: true,
+            name: name.clone(),
+        };
+        self.instances.push(state);
+        let rules = self.rules_for(instance);
+        if let Some(state) = self.instances.get_mut(instance as usize) {
+            state.rules = rules;
+        }
+        if let Some(name) = name {
+            self.instance_by_name.insert((scorecard, name), instance);
+        }
+        self.link_includes(instance);
+        (node_base..self.nodes.len() as u32).for_each(|node| self.mark(node));
+        instance
+    }
+
+    /// Links what counts in the new instance's objectives, and the new instance's nodes where they count.
+    fn link_includes(&mut self, instance: u32) {
+        let catalog = Arc::clone(&self.catalog);
+        let Some(state) = self.instances.get(instance as usize) else { return };
+        let (own_scorecard, own_base, own_name) = (state.scorecard, state.node_base, state.name.clone());
+        let Some(definition) = catalog.scorecards.get(own_scorecard) else { return };
+        for (index, objective) in definition.objectives.iter().enumerate() {
+            let Some(local) = self.shapes.get(own_scorecard).and_then(|shape| shape.find(NodePlace::Objective(index))) else {
+                continue;
+            };
+            let unlinked = |include: &crate::domain::catalog::Include| IncludedNode { node: None, weight: include.weight };
+            if !objective.include.is_empty() {
+                self.included.insert(own_base + local, objective.include.iter().map(unlinked).collect());
+            }
+        }
+        for other in 0..self.instances.len() as u32 {
+            if other == instance || self.is_included(&catalog, other, (own_scorecard, own_name.as_ref())) {
+                self.link_objectives(&catalog, other);
+            }
+        }
+    }
+
+    /// Whether an instance's scorecard names the new one in an include: only then is it looked at again.
+    fn is_included(
+        &self,
+        catalog: &crate::domain::catalog::Catalog,
+        owner: u32,
+        new: (usize, Option<&InstanceId>),
+    ) -> bool {
+        let scorecard = self.instances.get(owner as usize).and_then(|state| catalog.scorecards.get(state.scorecard));
+        let mut includes = scorecard.into_iter().flat_map(|scorecard| &scorecard.objectives).flat_map(|own| &own.include);
+        includes.any(|include| (include.scorecard, include.instance.as_ref()) == new)
+    }
+
+    fn link_objectives(&mut self, catalog: &crate::domain::catalog::Catalog, owner: u32) {
+        let Some(state) = self.instances.get(owner as usize) else { return };
+        let (scorecard, base) = (state.scorecard, state.node_base);
+        let Some(definition) = catalog.scorecards.get(scorecard) else { return };
+        for (index, objective) in definition.objectives.iter().enumerate() {
+            let Some(local) = self.shapes.get(scorecard).and_then(|shape| shape.find(NodePlace::Objective(index))) else {
+                continue;
+            };
+            let node = base + local;
+            for (place, include) in objective.include.iter().enumerate() {
+                let target = self.find_node(include.scorecard, include.instance.as_ref(), include.node);
+                let slot = self.included.get_mut(&node).and_then(|included| included.get_mut(place));
+                if let (Some(target), Some(slot @ IncludedNode { node: None, .. })) = (target, slot) {
+                    slot.node = Some(target);
+                    self.counts_in.entry(target).or_default().push(node);
+                    self.mark(node);
+                }
+            }
+        }
+    }
+
+    /// The node at a place of a scorecard or an instance of it, if it is there.
+    pub(super) fn find_node(&self, scorecard: usize, instance: Option<&InstanceId>, place: NodePlace) -> Option<u32> {
+        let instance = match instance {
+            None => scorecard as u32,
+            Some(name) => *self.instance_by_name.get(&(scorecard, name.clone()))?,
+        };
+        let base = self.instances.get(instance as usize)?.node_base;
+        Some(base + self.shapes.get(scorecard)?.find(place)?)
+    }
+
+    /// Which rules apply to which node of a new instance.
+    fn rules_for(&self, instance: u32) -> Arc<Vec<Vec<u32>>> {
+        let Some(state) = self.instances.get(instance as usize) else { return Arc::default() };
+        let Some(shape) = self.shapes.get(state.scorecard) else { return Arc::default() };
+        let root = self.root_path(instance);
+        let applies = |rule: &AlertRule, path: &str, kind: NodeKind| {
+            let fits = rule.kinds.is_empty() || rule.kinds.contains(&kind);
+            let has_metric = kind == NodeKind::Kpi || !matches!(rule.metric, Metric::Value | Metric::Age);
+            fits && has_metric && rule.on.matches(path)
+        };
+        let rules_of = |node: &super::shape::ShapeNode| {
+            let path = format!("{root}{}", node.suffix);
+            let rules = self.catalog.rules.iter().enumerate();
+            rules.filter(|(_, rule)| applies(rule, &path, node.kind)).map(|(index, _)| index as u32).collect()
+        };
+        let rules: Vec<Vec<u32>> = shape.nodes.iter().map(rules_of).collect();
+        // Instances of one scorecard mostly have the same rules: share them with the one before.
+        let before = self.instances.iter().rev().skip(1).find(|other| other.scorecard == state.scorecard);
+        match before.filter(|before| *before.rules == rules) {
+            Some(before) => Arc::clone(&before.rules),
+            None => Arc::new(rules),
+        }
+    }
+
+    /// `scorecard` or `scorecard@instance`
+    pub(super) fn root_path(&self, instance: u32) -> String {
+        let Some(state) = self.instances.get(instance as usize) else { return String::new() };
+        let scorecard = self.catalog.scorecards.get(state.scorecard).map_or("", |scorecard| scorecard.id.as_str());
+        match &state.name {
+            None => scorecard.to_owned(),
+            Some(name) => format!("{scorecard}@{name}"),
+        }
+    }
+
+    /// The path of a node.
+    pub(super) fn path(&self, node: u32) -> Arc<str> {
+        let Some((instance, shape, local)) = self.node_place(node) else { return "".into() };
+        let suffix = shape.nodes.get(local as usize).map_or("", |node| node.suffix.as_str());
+        format!("{}{suffix}", self.root_path(instance)).into()
+    }
+
+    /// Instance, shape and place in the shape of a node.
+    pub(super) fn node_place(&self, node: u32) -> Option<(u32, &Shape, u32)> {
+        let state = self.nodes.get(node as usize)?;
+        let instance = self.instances.get(state.instance as usize)?;
+        Some((state.instance, self.shapes.get(instance.scorecard)?, state.local))
+    }
+
+    /// The definition of a node's scorecard.
+    pub(super) fn scorecard_of(&self, node: u32) -> Option<&Scorecard> {
+        let state = self.nodes.get(node as usize)?;
+        self.catalog.scorecards.get(self.instances.get(state.instance as usize)?.scorecard)
+    }
+
+    /// Whether a KPI over all instances is put together from theirs.
+    pub(super) fn is_across(&self, instance: u32, definition: &KpiDefinition) -> bool {
+        let Some(state) = self.instances.get(instance as usize) else { return false };
+        let each = self.catalog.scorecards.get(state.scorecard).and_then(|scorecard| scorecard.each.as_ref());
+        let ends = matches!(definition.aggregate, Aggregate::First | Aggregate::Last | Aggregate::Delta);
+        state.name.is_none() && each.is_some() && ends
+    }
+}
+
+/// The rules of a KPI for its series.
+pub(super) fn rules_of(scorecard: &Scorecard, kpi: usize) -> Option<Rules<'_>> {
+    Some(Rules { definition: scorecard.kpis.get(kpi)?, calendar: &scorecard.calendar })
+}

@@ -1,0 +1,155 @@
+//! The projection: every series, reading and alert, as a fold over the journal.
+//!
+//! Blocks enter through [`Projection::apply`], the same for live, replay and what-if; [`Effects`] leave. The state at a
+//! journal position and an instant is a pure function of the two. Nothing else goes in: maps are looked up, never
+//! walked, and what is walked stands in vectors, in catalog order or in order of first appearance in the journal.
+//!
+//! The rooms of this room: `shape` (the nodes of a scorecard), `instances` (who is there), `facts` (what a fact changes),
+//! `evaluate` (nodes, children before parents), `alerts` (rules at nodes), `timeline` (which clock evaluates when),
+//! `pictures` (what readers see), `image` (checkpoints).
+
+mod alerts;
+mod evaluate;
+mod facts;
+mod image;
+mod instances;
+mod pictures;
+mod shape;
+mod timeline;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::sync::Arc;
+
+use super::alert::AlertTransition;
+use super::alerting::Alerting;
+use super::board::Note;
+use super::catalog::Catalog;
+use super::id::{InstanceId, Sequence};
+use super::instant::Instant;
+use super::measurement::SeriesKey;
+use super::reading::ReadingChange;
+use super::series::Series;
+
+use evaluate::NodeState;
+use instances::{IncludedNode, InstanceState, SeriesPlace};
+use shape::Shape;
+use timeline::ClockState;
+
+/// Which clock drives the projection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockKind {
+    /// A block happens at its `recorded_at`; everything due earlier happens before it, at its own instant.
+    Recorded,
+    /// The greatest `observed_at` so far is the time; nodes are evaluated at every multiple of `every_ms` it passes.
+    Event {
+        /// Step, ms.
+        every_ms: i64,
+    },
+}
+
+/// How a projection runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProjectionOptions {
+    /// Which clock.
+    pub clock: ClockKind,
+    /// Measurements older than this are only counted, and slices older than this are dropped; `None` keeps everything.
+    pub history_ms: Option<i64>,
+    /// Collect reading changes in [`Effects`]; without it only alerts.
+    pub with_readings: bool,
+}
+
+/// What came of applying: in order of instants.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Nodes that changed: by instant, then node in order of appearance.
+    pub readings: Vec<ReadingChange>,
+    /// Alerts: by instant, then rule, then path.
+    pub transitions: Vec<AlertTransition>,
+}
+
+/// Every series, reading and alert.
+#[derive(Debug)]
+pub struct Projection {
+    catalog: Arc<Catalog>,
+    options: ProjectionOptions,
+    shapes: Vec<Shape>,
+    clock: ClockState,
+    /// Last fact applied.
+    sequence: Sequence,
+    /// Scorecards first, then instances in order of appearance.
+    instances: Vec<InstanceState>,
+    /// Looked up only.
+    instance_by_name: HashMap<(usize, InstanceId), u32>,
+    nodes: Vec<NodeState>,
+    series: Vec<Series>,
+    /// By series number of the journal.
+    journal_series: Vec<(SeriesKey, Option<SeriesPlace>)>,
+    /// Nodes of other scorecards that count in an objective node. Looked up only.
+    included: HashMap<u32, Vec<IncludedNode>>,
+    /// Objective nodes in which a node counts. Looked up only.
+    counts_in: HashMap<u32, Vec<u32>>,
+    /// Latest words beside a KPI's value, by node. Looked up only.
+    notes: HashMap<u32, Note>,
+    /// Nodes to evaluate, by rank.
+    dirty: Vec<Vec<u32>>,
+    /// (instant, node): when a reading changes by itself. Entries that are not the node's own `due` any more are void.
+    dues: BinaryHeap<Reverse<(Instant, u32)>>,
+    alerting: Alerting,
+    /// Scored instances of each scorecard, by score (as ordered bits), then instance.
+    ranking: Vec<BTreeSet<(u64, u32)>>,
+}
+
+impl Projection {
+    /// An empty projection of a catalog.
+    pub fn new(catalog: Arc<Catalog>, options: ProjectionOptions) -> Self {
+        let shapes: Vec<Shape> = catalog.scorecards.iter().map(|scorecard| Shape::of(&catalog, scorecard)).collect();
+        let ranks = shapes.iter().flat_map(|shape| &shape.nodes).map(|node| node.rank as usize + 1).max().unwrap_or(1);
+        let mut projection = Self {
+            options,
+            clock: ClockState::new(options.clock),
+            sequence: Sequence::ZERO,
+            instances: Vec::new(),
+            instance_by_name: HashMap::new(),
+            nodes: Vec::new(),
+            series: Vec::new(),
+            journal_series: Vec::new(),
+            included: HashMap::new(),
+            counts_in: HashMap::new(),
+            notes: HashMap::new(),
+            dirty: vec![Vec::new(); ranks],
+            dues: BinaryHeap::new(),
+            alerting: Alerting::default(),
+            ranking: vec![BTreeSet::new(); catalog.scorecards.len()],
+            shapes,
+            catalog,
+        };
+        for scorecard in 0..projection.catalog.scorecards.len() {
+            projection.add_instance(scorecard, None);
+        }
+        projection
+    }
+
+    /// Definitions in force.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// Last fact applied.
+    pub fn sequence(&self) -> Sequence {
+        self.sequence
+    }
+
+    /// Where the clock stands.
+    pub fn at(&self) -> Instant {
+        self.clock.at()
+    }
+
+    /// Series that measurements came for.
+    pub fn series_count(&self) -> usize {
+        self.journal_series.len()
+    }
+}
+
+#[cfg(test)]
+mod tests;

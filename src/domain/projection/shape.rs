@@ -1,0 +1,106 @@
+//! The shape of a scorecard: its nodes as a flat list, parents before children, the same for every instance.
+
+use crate::domain::catalog::{Catalog, Include, NodeKind, NodePlace, Scorecard};
+
+/// The nodes of a scorecard.
+#[derive(Debug)]
+pub(super) struct Shape {
+    /// Nodes in pre-order: the scorecard, a perspective, its objectives with their KPIs, the next perspective, ...
+    pub nodes: Vec<ShapeNode>,
+}
+
+/// One node of a shape.
+#[derive(Debug)]
+pub(super) struct ShapeNode {
+    pub place: NodePlace,
+    pub kind: NodeKind,
+    /// Path behind the scorecard's name, with its leading `/`; empty for the scorecard.
+    pub suffix: String,
+    pub parent: Option<u32>,
+    pub children: Vec<u32>,
+    /// Greater than that of everything it is evaluated from.
+    pub rank: u32,
+}
+
+impl Shape {
+    pub fn of(catalog: &Catalog, scorecard: &Scorecard) -> Self {
+        let mut shape = Self { nodes: Vec::new() };
+        let root = shape.push(NodePlace::Scorecard, NodeKind::Scorecard, String::new(), None);
+        for (index, perspective) in scorecard.perspectives.iter().enumerate() {
+            let suffix = format!("/{}", perspective.id);
+            let node = shape.push(NodePlace::Perspective(index), NodeKind::Perspective, suffix, Some(root));
+            shape.push_objectives(scorecard, index, node);
+        }
+        shape.rank(catalog, scorecard);
+        shape
+    }
+
+    fn push_objectives(&mut self, scorecard: &Scorecard, perspective: usize, parent: u32) {
+        let objectives = scorecard.objectives.iter().enumerate().filter(|(_, objective)| objective.perspective == perspective);
+        for (index, objective) in objectives {
+            let suffix = format!("{}/{}", self.suffix(parent), objective.id);
+            let node = self.push(NodePlace::Objective(index), NodeKind::Objective, suffix, Some(parent));
+            let kpis = scorecard.kpis.iter().enumerate().filter(|(_, kpi)| kpi.objective == index);
+            for (kpi_index, kpi) in kpis {
+                let suffix = format!("{}/{}", self.suffix(node), kpi.id);
+                self.push(NodePlace::Kpi(kpi_index), NodeKind::Kpi, suffix, Some(node));
+            }
+        }
+    }
+
+    fn push(&mut self, place: NodePlace, kind: NodeKind, suffix: String, parent: Option<u32>) -> u32 {
+        let node = self.nodes.len() as u32;
+        self.nodes.push(ShapeNode { place, kind, suffix, parent, children: Vec::new(), rank: 0 });
+        if let Some(parent) = parent.and_then(|parent| self.nodes.get_mut(parent as usize)) {
+            parent.children.push(node);
+        }
+        node
+    }
+
+    fn suffix(&self, node: u32) -> String {
+        self.nodes.get(node as usize).map(|node| node.suffix.clone()).unwrap_or_default()
+    }
+
+    /// The node at a place.
+    pub fn find(&self, place: NodePlace) -> Option<u32> {
+        self.nodes.iter().position(|node| node.place == place).map(|node| node as u32)
+    }
+
+    fn rank(&mut self, catalog: &Catalog, scorecard: &Scorecard) {
+        for index in (0..self.nodes.len()).rev() {
+            let Some(place) = self.nodes.get(index).map(|node| node.place) else { continue };
+            let rank = rank_of(catalog, scorecard, place);
+            if let Some(node) = self.nodes.get_mut(index) {
+                node.rank = rank;
+            }
+        }
+    }
+}
+
+/// Rank of a KPI: instances' KPIs come before those over all instances, which may be put together from them.
+pub(super) const KPI_RANK: u32 = 0;
+/// Rank of a KPI over all instances.
+pub(super) const OVERALL_KPI_RANK: u32 = 1;
+
+/// One more than the highest child's. The catalog has no loops, so this ends.
+fn rank_of(catalog: &Catalog, scorecard: &Scorecard, place: NodePlace) -> u32 {
+    let included = |include: &Include| {
+        catalog.scorecards.get(include.scorecard).map_or(0, |other| rank_of(catalog, other, include.node))
+    };
+    let children: u32 = match place {
+        NodePlace::Kpi(_) => return OVERALL_KPI_RANK,
+        NodePlace::Objective(index) => {
+            let includes = scorecard.objectives.get(index).map(|objective| objective.include.as_slice()).unwrap_or_default();
+            includes.iter().map(included).max().unwrap_or(0).max(OVERALL_KPI_RANK)
+        }
+        NodePlace::Perspective(index) => {
+            let own = scorecard.objectives.iter().enumerate().filter(|(_, objective)| objective.perspective == index);
+            own.map(|(objective, _)| rank_of(catalog, scorecard, NodePlace::Objective(objective))).max().unwrap_or(0)
+        }
+        NodePlace::Scorecard => {
+            let own = 0..scorecard.perspectives.len();
+            own.map(|perspective| rank_of(catalog, scorecard, NodePlace::Perspective(perspective))).max().unwrap_or(0)
+        }
+    };
+    children + 1
+}

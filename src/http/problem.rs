@@ -1,0 +1,70 @@
+//! Problem details (RFC 9457): how every refusal of the windows looks.
+//!
+//! A status and words enter, `application/problem+json` leaves. The words name the thing, the value found and the remedy.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::ports::QueryError;
+
+/// A refusal: an answer like any other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProblemResponse {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The kind of problem in a few words, the same for every occurrence.
+    pub title: &'static str,
+    /// The thing, the value found and the remedy.
+    pub detail: String,
+}
+
+/// The media type of problem details.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+impl ProblemResponse {
+    /// A problem of a status.
+    pub fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            title,
+            detail: detail.into(),
+        }
+    }
+
+    /// 404: there is no such thing.
+    pub fn unknown(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not found", detail)
+    }
+
+    /// 400: a parameter that cannot be meant.
+    pub fn parameter(name: &str, found: &str, remedy: &str) -> Self {
+        let found: String = found.chars().take(64).collect();
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad parameter",
+            format!("parameter `{name}`: found `{found}`: {remedy}"),
+        )
+    }
+}
+
+impl From<QueryError> for ProblemResponse {
+    fn from(error: QueryError) -> Self {
+        let detail = error.to_string();
+        match error {
+            QueryError::Unknown(_) => Self::unknown(detail),
+            QueryError::Closed => Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting down", detail),
+        }
+    }
+}
+
+impl IntoResponse for ProblemResponse {
+    fn into_response(self) -> Response {
+        let body = serde_json::json!({
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        (self.status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body.to_string()).into_response()
+    }
+}

@@ -1,0 +1,201 @@
+//! Append and acknowledge: one thread owns the journal, and with it the order of things and the time.
+//!
+//! Jobs enter; durable blocks and ticks leave, in one channel. The commit size adapts to load: one job alone commits at
+//! once, a flood in blocks of up to `block_len_max` measurements. Receipts go out after the disk has said yes. When it
+//! says no, no receipt goes out, and the thread ends with the error: the house ends with it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::intake::{Job, SourcePositions};
+use super::ledger::{Ledger, Taken};
+use super::live::Message;
+use crate::domain::fact::{Block, Fact};
+use crate::domain::instant::Instant;
+use crate::ports::{Clock, Journal, JournalError, Receipt, StateError};
+use crate::telemetry::metric;
+
+/// Why the appender ended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The journal failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The memory of ids failed. It can be rebuilt at the next start.
+    #[error("ids cannot be remembered: {0}: start again, the state is rebuilt from the journal")]
+    Ids(#[from] StateError),
+    /// The projection has ended; nothing more can be shown or published.
+    #[error("the projection has ended")]
+    ProjectionEnded,
+}
+
+/// When something is due by itself: written by the projection, waited for by the appender.
+#[derive(Debug)]
+pub struct NextDue {
+    at: AtomicI64,
+    changed: Notify,
+}
+
+impl Default for NextDue {
+    fn default() -> Self {
+        Self { at: AtomicI64::new(i64::MAX), changed: Notify::new() }
+    }
+}
+
+impl NextDue {
+    /// Nothing is due before `at`; `None` for nothing at all.
+    pub fn set(&self, at: Option<Instant>) {
+        let at = at.map_or(i64::MAX, |at| at.0);
+        if self.at.swap(at, Ordering::AcqRel) != at {
+            self.changed.notify_one();
+        }
+    }
+
+    fn get(&self) -> Instant {
+        Instant(self.at.load(Ordering::Acquire))
+    }
+}
+
+/// Everything the appender needs.
+pub struct Appender {
+    /// The truth.
+    pub journal: Box<dyn Journal>,
+    /// Ids and series so far.
+    pub ledger: Ledger,
+    /// What the wall says.
+    pub clock: Arc<dyn Clock>,
+    /// From the doors.
+    pub jobs: mpsc::Receiver<Job>,
+    /// To the projection.
+    pub messages: mpsc::Sender<Message>,
+    /// When the projection wants a tick.
+    pub next_due: Arc<NextDue>,
+    /// Positions, for sources that resume.
+    pub positions: SourcePositions,
+    /// Measurements a block.
+    pub block_len_max: usize,
+    /// No block and no tick is stamped before this instant: everything up to it was decided already.
+    pub floor: Instant,
+    /// Facts that go into the first block, for example the catalog.
+    pub first_facts: Vec<Fact>,
+}
+
+/// Longest wait for a job, so that a wall clock that jumps forward is noticed.
+const WAIT_MAX: Duration = Duration::from_millis(500);
+
+enum Woken {
+    Job(Job),
+    Due,
+    Closed,
+}
+
+impl Appender {
+    /// Runs until the doors are closed, or something fails. Blocks its thread.
+    pub fn run(mut self, runtime: &tokio::runtime::Handle) -> Result<(), AppendError> {
+        if !self.first_facts.is_empty() {
+            let facts = std::mem::take(&mut self.first_facts);
+            let mut block = self.new_block();
+            block.others = facts.into_iter().map(|fact| (0, fact)).collect();
+            self.commit(block, Vec::new())?;
+        }
+        loop {
+            match runtime.block_on(self.wait()) {
+                Woken::Job(job) => self.take(job)?,
+                Woken::Due => self.tick()?,
+                Woken::Closed => return Ok(()),
+            }
+        }
+    }
+
+    async fn wait(&mut self) -> Woken {
+        let wait_ms = self.next_due.get().0.saturating_sub(self.clock.now().0).max(0);
+        let wait = Duration::from_millis(wait_ms as u64).min(WAIT_MAX);
+        tokio::select! {
+            biased;
+            job = self.jobs.recv() => job.map_or(Woken::Closed, Woken::Job),
+            () = tokio::time::sleep(wait) => Woken::Due,
+            () = self.next_due.changed.notified() => Woken::Due,
+        }
+    }
+
+    /// Tells the projection that time has passed, if something was due.
+    fn tick(&mut self) -> Result<(), AppendError> {
+        let now = self.clock.now();
+        if self.next_due.get() > now {
+            return Ok(());
+        }
+        // What is stamped later is later than what this tick lets happen.
+        self.floor = self.floor.max(now.plus_ms(1));
+        self.next_due.set(None);
+        self.send(Message::Tick(now))
+    }
+
+    fn send(&self, message: Message) -> Result<(), AppendError> {
+        self.messages.blocking_send(message).map_err(|_| AppendError::ProjectionEnded)
+    }
+
+    fn new_block(&self) -> Block {
+        let tail = self.journal.tail();
+        Block {
+            first: tail.next,
+            recorded_at: self.clock.now().max(tail.recorded_at).max(self.floor),
+            series_base: tail.series,
+            ..Block::default()
+        }
+    }
+
+    /// Commits a job together with all that wait behind it.
+    fn take(&mut self, first: Job) -> Result<(), AppendError> {
+        let mut block = self.new_block();
+        let mut receipts = Vec::new();
+        let mut next = Some(first);
+        while let Some(job) = next {
+            receipts.push(self.draft(&mut block, job)?);
+            let is_full = block.measurements.len() + block.others.len() >= self.block_len_max;
+            next = if is_full { None } else { self.jobs.try_recv().ok() };
+        }
+        self.commit(block, receipts)
+    }
+
+    fn draft(&mut self, block: &mut Block, job: Job) -> Result<(oneshot::Sender<Receipt>, Receipt), AppendError> {
+        let mut receipt = Receipt { rejected: job.rejected, ..Receipt::default() };
+        if let Some(position) = job.position {
+            if self.positions.get(&position.source).is_some_and(|known| position.sequence <= known) {
+                receipt.duplicates = job.submissions.len() as u64;
+                return Ok((job.reply, receipt));
+            }
+            block.positions.retain(|known| known.source != position.source);
+            block.positions.push(position);
+        }
+        for (index, submission) in job.submissions {
+            match self.ledger.draft(block, index, submission)? {
+                Ok(Taken::Recorded) => receipt.accepted += 1,
+                Ok(Taken::Duplicate) => receipt.duplicates += 1,
+                Err(rejection) => receipt.rejected.push(rejection),
+            }
+        }
+        receipt.rejected.sort_by_key(|rejection| rejection.index);
+        Ok((job.reply, receipt))
+    }
+
+    fn commit(&mut self, block: Block, receipts: Vec<(oneshot::Sender<Receipt>, Receipt)>) -> Result<(), AppendError> {
+        if !block.is_empty() || !block.positions.is_empty() {
+            let started = std::time::Instant::now();
+            self.journal.append(&block)?;
+            metrics::histogram!(metric::COMMIT_SECONDS).record(started.elapsed().as_secs_f64());
+            metrics::histogram!(metric::BLOCK_FACTS).record(block.len() as f64);
+            metrics::counter!(metric::BLOCKS).increment(1);
+            self.ledger.committed(&block)?;
+            block.positions.iter().for_each(|position| self.positions.advance(position));
+        }
+        let sequence = block.last();
+        for (reply, receipt) in receipts {
+            // A sender that has gone away finds out from the journal when it sends again.
+            let _ = reply.send(Receipt { sequence, ..receipt });
+        }
+        if block.is_empty() { Ok(()) } else { self.send(Message::Block(Arc::new(block))) }
+    }
+}

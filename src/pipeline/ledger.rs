@@ -1,0 +1,375 @@
+//! The ledger: what becomes of a submission, given what came before. Same id once, corrections find their target, series
+//! get their numbers.
+//!
+//! Submissions enter one by one, facts join the block that is being drafted, or a reason why not leaves. It acts for the
+//! one task that appends, live and in replays of files alike; it has no clock and no disk of its own.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::domain::fact::{Block, Correction, Entry, Fact, MeasurementPlace, Retraction, SeriesNumber};
+use crate::domain::id::Sequence;
+use crate::domain::instant::Instant;
+use crate::domain::measurement::{
+    Extra, MeasuredValue, Measurement, Rejection, RejectionReason, SeriesKey, Submission,
+};
+use crate::ports::{Seen, SeenIds, StateError};
+
+/// Limits of a ledger.
+#[derive(Debug, Clone, Copy)]
+pub struct LedgerLimits {
+    /// How long an id is remembered as a duplicate, ms of `recorded_at`.
+    pub dedup_window_ms: i64,
+    /// Series there may be.
+    pub series_max: u32,
+}
+
+/// What became of a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It is in the block.
+    Recorded,
+    /// It is in the journal already.
+    Duplicate,
+}
+
+/// Source under which the present place of corrected and retracted measurements is remembered, by sequence. No sender can
+/// have this name: names that a sender gives have no control characters at their start.
+const PLACES: &str = "\u{1}places";
+
+/// Ids and series so far.
+pub struct Ledger {
+    seen: Box<dyn SeenIds>,
+    /// Ids of the block that is being drafted.
+    drafted: HashMap<(Arc<str>, Box<str>), Seen>,
+    drafted_order: Vec<(Arc<str>, Box<str>)>,
+    series: HashMap<SeriesKey, SeriesNumber>,
+    keys: Vec<SeriesKey>,
+    limits: LedgerLimits,
+}
+
+/// Why a submission got no answer: the state store failed.
+pub type LedgerError = StateError;
+
+/// The answer of a ledger: recorded or duplicate, or the reason why not.
+type Verdict = Result<Taken, (RejectionReason, String)>;
+
+impl Ledger {
+    /// A ledger that knows these series, in the order of their numbers.
+    pub fn new(seen: Box<dyn SeenIds>, series: Vec<SeriesKey>, limits: LedgerLimits) -> Self {
+        let numbered = series.iter().cloned().enumerate().map(|(number, key)| (key, SeriesNumber(number as u32)));
+        Self {
+            seen,
+            drafted: HashMap::new(),
+            drafted_order: Vec::new(),
+            series: numbered.collect(),
+            keys: series,
+            limits,
+        }
+    }
+
+    /// Facts whose ids it knows.
+    pub fn position(&self) -> Sequence {
+        self.seen.position()
+    }
+
+    /// Number of the next new series.
+    pub fn series_count(&self) -> u32 {
+        self.keys.len() as u32
+    }
+
+    /// Judges a submission and puts what it says into the block. `at` is the block's `recorded_at`.
+    pub fn draft(
+        &mut self,
+        block: &mut Block,
+        index: usize,
+        submission: Submission,
+    ) -> Result<Result<Taken, Rejection>, LedgerError> {
+        let verdict = match submission {
+            Submission::Measure(measurement) => self.measure(block, measurement)?,
+            Submission::Correct { corrects, replacement } => self.correct(block, corrects, replacement)?,
+            Submission::Retract { .. } => self.retract(block, submission)?,
+        };
+        Ok(verdict.map_err(|(reason, detail)| Rejection { index, reason, detail }))
+    }
+
+    /// The block is durable: its ids are remembered.
+    pub fn committed(&mut self, block: &Block) -> Result<(), LedgerError> {
+        let mut entries = Vec::with_capacity(self.drafted_order.len());
+        for key in self.drafted_order.drain(..) {
+            if let Some(seen) = self.drafted.remove(&key) {
+                entries.push((key.0, key.1, seen));
+            }
+        }
+        if entries.is_empty() && self.seen.position() == block.last() {
+            return Ok(());
+        }
+        self.seen.remember(block.last(), &entries)
+    }
+
+    /// Learns a block that is in the journal already.
+    pub fn learn(&mut self, block: &Block) -> Result<(), LedgerError> {
+        for key in block.new_series.iter().skip((self.series_count().saturating_sub(block.series_base)) as usize) {
+            self.name(key.clone());
+        }
+        if block.last() <= self.seen.position() {
+            return Ok(());
+        }
+        for (sequence, entry) in block.entries() {
+            self.learn_entry(block.recorded_at, sequence, &entry)?;
+        }
+        self.committed(block)
+    }
+
+    fn learn_entry(&mut self, at: Instant, sequence: Sequence, entry: &Entry<'_>) -> Result<(), LedgerError> {
+        match entry {
+            Entry::Measurement(row) => {
+                let (Some(extra), Some(key)) = (row.extra, self.keys.get(row.series.0 as usize)) else { return Ok(()) };
+                if let Some(id) = extra.id.clone() {
+                    let source = Arc::clone(&key.source);
+                    let content = content_of(key, &row.measured_value(), None, extra);
+                    let place = MeasurementPlace { sequence, series: row.series, observed_at: row.observed_at };
+                    // Whether the sender gave the instant is not kept: both contents are those of this measurement.
+                    self.remember(source, id, Seen { place, recorded_at: at, content, retracted: false });
+                }
+            }
+            Entry::Other(Fact::MeasurementCorrected(correction)) => self.learn_correction(at, correction),
+            Entry::Other(Fact::MeasurementRetracted(retraction)) => {
+                let place = Seen { place: retraction.target, recorded_at: at, content: 0, retracted: true };
+                self.remember_place(place);
+                let source = self.keys.get(retraction.target.series.0 as usize).map(|key| Arc::clone(&key.source));
+                if let (Some(source), Some(id)) = (source, retraction.extra.id.clone()) {
+                    let content = content_of_retraction(&retraction.retracts);
+                    self.remember(source, id, Seen { content, ..place });
+                }
+            }
+            Entry::Other(_) => {}
+        }
+        Ok(())
+    }
+
+    fn learn_correction(&mut self, at: Instant, correction: &Correction) {
+        let place = MeasurementPlace { observed_at: correction.observed_at, ..correction.target };
+        let seen = Seen { place, recorded_at: at, content: 0, retracted: false };
+        self.remember_place(seen);
+        let key = self.keys.get(place.series.0 as usize).cloned();
+        if let (Some(key), Some(id)) = (key, correction.extra.id.clone()) {
+            let content = content_of(&key, &correction.value, Some(&correction.corrects), &correction.extra);
+            self.remember(key.source, id, Seen { content, ..seen });
+        }
+    }
+
+    // ------------------------------------------------------------ judging
+
+    fn measure(&mut self, block: &mut Block, measurement: Measurement) -> Result<Verdict, LedgerError> {
+        let Measurement { series, observed_at, received_at, value, extra, .. } = measurement;
+        let mut content = 0;
+        if let Some(id) = &extra.id {
+            content = content_of(&series, &value, None, &extra);
+            let dated = measurement.is_dated.then_some(observed_at);
+            match self.find(&series.source, id)? {
+                Some(seen) if self.is_remembered(&seen, block.recorded_at) => {
+                    return Ok(same_or_conflict(&seen, content, dated, id));
+                }
+                _ => {}
+            }
+        }
+        let number = match self.number(block, &series) {
+            Ok(number) => number,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let place = MeasurementPlace { sequence: next_sequence(block), series: number, observed_at };
+        if let Some(id) = extra.id.clone() {
+            let seen = Seen { place, recorded_at: block.recorded_at, content, retracted: false };
+            self.remember(Arc::clone(&series.source), id, seen);
+        }
+        block.measurements.push(number, (observed_at, received_at), &value, extra);
+        Ok(Ok(Taken::Recorded))
+    }
+
+    fn correct(&mut self, block: &mut Block, corrects: Box<str>, new: Measurement) -> Result<Verdict, LedgerError> {
+        let source = Arc::clone(&new.series.source);
+        let content = content_of(&new.series, &new.value, Some(&corrects), &new.extra);
+        let dated = new.is_dated.then_some(new.observed_at);
+        if let Some(known) = self.known_duplicate(&source, &new.extra, block.recorded_at)? {
+            return Ok(same_or_conflict(&known, content, dated, new.extra.id.as_deref().unwrap_or_default()));
+        }
+        let target = match self.target(&source, &corrects)? {
+            Ok(target) => target,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let key = self.keys.get(target.series.0 as usize);
+        if key.is_none_or(|key| (&key.kpi, &key.each) != (&new.series.kpi, &new.series.each)) {
+            let measured = key.map_or_else(String::new, |key| key.kpi.to_string());
+            let detail = format!("`{corrects}` is a measurement of `{measured}`, not of `{}`: correct it there", new.series.kpi);
+            return Ok(Err((RejectionReason::UnknownCorrection, detail)));
+        }
+        let observed_at = if new.is_dated { new.observed_at } else { target.observed_at };
+        let place = MeasurementPlace { observed_at, ..target };
+        let seen = Seen { place, recorded_at: block.recorded_at, content, retracted: false };
+        self.remember_place(seen);
+        if let Some(id) = new.extra.id.clone() {
+            self.remember(source, id, seen);
+        }
+        let correction =
+            Correction { target, corrects, observed_at, received_at: new.received_at, value: new.value, extra: new.extra };
+        push_other(block, Fact::MeasurementCorrected(correction));
+        Ok(Ok(Taken::Recorded))
+    }
+
+    fn retract(&mut self, block: &mut Block, submission: Submission) -> Result<Verdict, LedgerError> {
+        let Submission::Retract { retracts, kpi, source, received_at, extra } = submission else {
+            return Ok(Ok(Taken::Duplicate));
+        };
+        let content = content_of_retraction(&retracts);
+        if let Some(known) = self.known_duplicate(&source, &extra, block.recorded_at)? {
+            return Ok(same_or_conflict(&known, content, None, extra.id.as_deref().unwrap_or_default()));
+        }
+        let target = match self.target(&source, &retracts)? {
+            Ok(target) => target,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let measured = self.keys.get(target.series.0 as usize).map(|key| &key.kpi);
+        if kpi.is_some() && kpi.as_ref() != measured {
+            let detail = format!("`{retracts}` is a measurement of another KPI: name that one, or none");
+            return Ok(Err((RejectionReason::UnknownCorrection, detail)));
+        }
+        let seen = Seen { place: target, recorded_at: block.recorded_at, content, retracted: true };
+        self.remember_place(seen);
+        if let Some(id) = extra.id.clone() {
+            self.remember(source, id, seen);
+        }
+        push_other(block, Fact::MeasurementRetracted(Retraction { target, retracts, received_at, extra }));
+        Ok(Ok(Taken::Recorded))
+    }
+
+    // ------------------------------------------------------------ remembering
+
+    fn find(&self, source: &Arc<str>, id: &str) -> Result<Option<Seen>, LedgerError> {
+        if !self.drafted.is_empty()
+            && let Some(seen) = self.drafted.get(&(Arc::clone(source), Box::from(id)))
+        {
+            return Ok(Some(*seen));
+        }
+        self.seen.find(source, id)
+    }
+
+    fn known_duplicate(&self, source: &Arc<str>, extra: &Extra, now: Instant) -> Result<Option<Seen>, LedgerError> {
+        let Some(id) = &extra.id else { return Ok(None) };
+        Ok(self.find(source, id)?.filter(|seen| self.is_remembered(seen, now)))
+    }
+
+    fn is_remembered(&self, seen: &Seen, now: Instant) -> bool {
+        now.since(seen.recorded_at) <= self.limits.dedup_window_ms
+    }
+
+    /// Where the measurement of an id stands now.
+    fn target(
+        &self,
+        source: &Arc<str>,
+        id: &str,
+    ) -> Result<Result<MeasurementPlace, (RejectionReason, String)>, LedgerError> {
+        let Some(seen) = self.find(source, id)? else {
+            let detail = format!("`{id}` of source `{source}` was never seen: check both");
+            return Ok(Err((RejectionReason::UnknownCorrection, detail)));
+        };
+        let now = self.find(&Arc::from(PLACES), &seen.place.sequence.to_string())?.unwrap_or(seen);
+        if now.retracted {
+            let detail = format!("`{id}` of source `{source}` is retracted: send the measurement anew");
+            return Ok(Err((RejectionReason::UnknownCorrection, detail)));
+        }
+        Ok(Ok(now.place))
+    }
+
+    fn remember(&mut self, source: Arc<str>, id: Box<str>, seen: Seen) {
+        let key = (source, id);
+        if self.drafted.insert(key.clone(), seen).is_none() {
+            self.drafted_order.push(key);
+        }
+    }
+
+    fn remember_place(&mut self, seen: Seen) {
+        self.remember(PLACES.into(), seen.place.sequence.to_string().into(), seen);
+    }
+
+    fn number(&mut self, block: &mut Block, key: &SeriesKey) -> Result<SeriesNumber, (RejectionReason, String)> {
+        if let Some(number) = self.series.get(key) {
+            return Ok(*number);
+        }
+        if self.series_count() >= self.limits.series_max {
+            let detail = format!(
+                "this would be series {} of {} allowed: send fewer different instances and sources, or raise ingest.series_max",
+                self.series_count() + 1,
+                self.limits.series_max
+            );
+            return Err((RejectionReason::TooManySeries, detail));
+        }
+        block.new_series.push(key.clone());
+        Ok(self.name(key.clone()))
+    }
+
+    fn name(&mut self, key: SeriesKey) -> SeriesNumber {
+        let number = SeriesNumber(self.series_count());
+        self.keys.push(key.clone());
+        self.series.insert(key, number);
+        number
+    }
+}
+
+fn next_sequence(block: &Block) -> Sequence {
+    block.first.plus(block.len())
+}
+
+fn push_other(block: &mut Block, fact: Fact) {
+    block.others.push((block.measurements.len() as u32, fact));
+}
+
+/// The same content is the same measurement; another under the same id is a conflict.
+fn same_or_conflict(seen: &Seen, content: u64, dated: Option<Instant>, id: &str) -> Verdict {
+    let same_instant = dated.is_none_or(|at| at == seen.place.observed_at || seen.retracted);
+    if seen.content == content && same_instant {
+        return Ok(Taken::Duplicate);
+    }
+    let detail = format!("`{id}` was sent before with another content: send a correction with `corrects`, or use a new id");
+    Err((RejectionReason::ConflictingId, detail))
+}
+
+/// A digest of what a measurement says, without its instant, its note and its name.
+fn content_of(series: &SeriesKey, value: &MeasuredValue, corrects: Option<&str>, extra: &Extra) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    let mut text = |part: &str| {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    };
+    text(series.kpi.as_str());
+    if let Some((label, name)) = &series.each {
+        text(label);
+        text(name.as_str());
+    }
+    text(corrects.unwrap_or_default());
+    for (name, label) in &extra.labels {
+        text(name);
+        text(label);
+    }
+    match value {
+        MeasuredValue::Number(value) => text(&format!("n{:x}", value.to_bits())),
+        MeasuredValue::Weighted { value, weight } => text(&format!("w{:x} {:x}", value.to_bits(), weight.to_bits())),
+        MeasuredValue::Ratio { numerator, denominator } => {
+            text(&format!("r{:x} {:x}", numerator.to_bits(), denominator.to_bits()));
+        }
+        MeasuredValue::Word(word) => text(&format!("t{word}")),
+        MeasuredValue::NotApplicable => text("-"),
+    }
+    first_word(&hasher)
+}
+
+fn content_of_retraction(retracts: &str) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"retracts ");
+    hasher.update(retracts.as_bytes());
+    first_word(&hasher)
+}
+
+fn first_word(hasher: &blake3::Hasher) -> u64 {
+    hasher.finalize().as_bytes().iter().take(8).fold(0, |word, byte| word << 8 | u64::from(*byte))
+}

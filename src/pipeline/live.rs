@@ -1,0 +1,336 @@
+//! Apply and show: one thread owns the projection. Blocks and ticks enter in the appender's order; transitions go to the
+//! outbox, changed readings to whoever keeps or listens, and the board is posted.
+//!
+//! Readers never wait for it and it never waits for them. Questions about the past come as closures between two blocks;
+//! each is bounded in work by its asker.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant as Moment};
+
+use arc_swap::ArcSwap;
+use futures_util::future::BoxFuture;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tracing::warn;
+
+use super::appender::NextDue;
+use super::intake::SourcePositions;
+use super::outbox::LatestReadings;
+use crate::domain::alert::{AlertPhase, AlertTransition};
+use crate::domain::board::{Board, Picture, RECENT_TRANSITIONS_MAX};
+use crate::domain::fact::{Block, SourcePosition};
+use crate::domain::id::Sequence;
+use crate::domain::instant::Instant;
+use crate::domain::projection::{Effects, Projection};
+use crate::domain::reading::Reading;
+use crate::domain::words::{put_text, take_text};
+use crate::ports::{
+    CheckpointHead, Checkpoints, HouseState, Notice, Outbox, PicturesQuery, QueryError, ReadingsQuery, StateError, Views,
+};
+use crate::telemetry::metric;
+
+/// What reaches the projection.
+pub enum Message {
+    /// Durable facts.
+    Block(Arc<Block>),
+    /// Time has passed; everything due until then happens.
+    Tick(Instant),
+    /// A question between two blocks.
+    Ask(Box<dyn FnOnce(&mut Projection) + Send>),
+}
+
+/// Messages handled before anything is posted or put into the outbox.
+const BATCH: usize = 64;
+/// Readings in one notice.
+const NOTICE_LEN_MAX: usize = 1_000;
+/// Key of the checkpoint part that keeps the sources' positions; the projection's own keys have smaller highest bytes.
+const POSITIONS_PART: u64 = 9 << 56;
+
+/// How the house is, shared with readers.
+#[derive(Debug, Default)]
+pub struct House {
+    /// Everything runs.
+    pub ready: AtomicBool,
+    /// Sequence the projection has reached.
+    pub applied: AtomicU64,
+    /// Series known.
+    pub series: AtomicU64,
+}
+
+/// The owner of the projection.
+pub struct Live {
+    /// What it owns.
+    pub projection: Projection,
+    /// From the appender.
+    pub messages: mpsc::Receiver<Message>,
+    /// What is decided and not delivered.
+    pub outbox: Arc<dyn Outbox>,
+    /// Saved states.
+    pub checkpoints: Box<dyn Checkpoints>,
+    /// The board that readers hold.
+    pub board: Arc<ArcSwap<Board>>,
+    /// Listeners.
+    pub notices: broadcast::Sender<Arc<Notice>>,
+    /// For destinations.
+    pub readings: Arc<LatestReadings>,
+    /// For the appender.
+    pub next_due: Arc<NextDue>,
+    /// For readers.
+    pub house: Arc<House>,
+    /// How far sources are, saved with checkpoints.
+    pub positions: SourcePositions,
+    /// The board is posted at most this often.
+    pub post_every: Duration,
+    /// A checkpoint is saved this often.
+    pub checkpoint_every: Duration,
+    /// Series names that the last checkpoint has.
+    pub names_saved: usize,
+}
+
+impl Live {
+    /// Runs until the appender has ended, then saves a checkpoint. Blocks its thread.
+    pub fn run(mut self, runtime: &tokio::runtime::Handle) -> Result<(), StateError> {
+        let mut posted = Moment::now();
+        let mut saved = (Moment::now(), Sequence::ZERO);
+        let mut is_unposted = true;
+        self.next_due.set(self.projection.next_due());
+        loop {
+            let wait = if is_unposted { self.post_every.saturating_sub(posted.elapsed()) } else { self.checkpoint_every };
+            let first = runtime.block_on(async { tokio::time::timeout(wait, self.messages.recv()).await });
+            match first {
+                Ok(None) => break,
+                Ok(Some(first)) => is_unposted |= self.handle(first)?,
+                Err(_) => {}
+            }
+            if is_unposted && posted.elapsed() >= self.post_every {
+                self.post();
+                (is_unposted, posted) = (false, Moment::now());
+            }
+            if saved.0.elapsed() >= self.checkpoint_every && saved.1 != self.projection.sequence() {
+                self.save();
+                saved = (Moment::now(), self.projection.sequence());
+            }
+        }
+        self.post();
+        self.save();
+        Ok(())
+    }
+
+    /// Handles what waits. True when the board may have changed.
+    fn handle(&mut self, first: Message) -> Result<bool, StateError> {
+        let mut effects = Effects::default();
+        let mut next = Some(first);
+        let mut is_changed = false;
+        for _ in 0..BATCH {
+            match next.take() {
+                None => break,
+                Some(Message::Block(block)) => {
+                    let started = Moment::now();
+                    self.projection.apply(&block, &mut effects);
+                    metrics::histogram!(metric::APPLY_SECONDS).record(started.elapsed().as_secs_f64());
+                    is_changed = true;
+                }
+                Some(Message::Tick(at)) => {
+                    self.projection.advance(at, &mut effects);
+                    is_changed = true;
+                }
+                Some(Message::Ask(ask)) => ask(&mut self.projection),
+            }
+            next = self.messages.try_recv().ok();
+        }
+        self.next_due.set(self.projection.next_due());
+        self.tell(effects)?;
+        if let Some(left) = next {
+            return Ok(self.handle(left)? || is_changed);
+        }
+        Ok(is_changed)
+    }
+
+    /// Passes on what came of it. The outbox first: what is decided must not be lost.
+    fn tell(&mut self, effects: Effects) -> Result<(), StateError> {
+        self.house.applied.store(self.projection.sequence().0, Ordering::Release);
+        self.house.series.store(self.projection.series_count() as u64, Ordering::Release);
+        if effects.readings.is_empty() && effects.transitions.is_empty() {
+            return Ok(());
+        }
+        if !effects.transitions.is_empty() {
+            self.outbox.put((self.projection.sequence(), self.projection.at()), &effects.transitions)?;
+        }
+        self.readings.put(&effects.readings);
+        self.readings.bell.notify_one();
+        metrics::counter!(metric::EVALUATIONS).increment(effects.readings.len() as u64);
+        for transition in &effects.transitions {
+            metrics::counter!(metric::ALERT_TRANSITIONS, "kind" => transition.kind.word()).increment(1);
+        }
+        self.keep_recent(&effects.transitions);
+        if self.notices.receiver_count() > 0 {
+            let Effects { readings, transitions } = effects;
+            let alerts = transitions.into_iter().map(|transition| Notice::Alert(Box::new(transition)));
+            let readings = readings.chunks(NOTICE_LEN_MAX).map(|chunk| Notice::Readings(chunk.to_vec()));
+            for notice in readings.collect::<Vec<_>>().into_iter().chain(alerts) {
+                // Without listeners there is nobody to tell.
+                let _ = self.notices.send(Arc::new(notice));
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the latest transitions on the board.
+    pub fn keep_recent(&mut self, transitions: &[AlertTransition]) {
+        if transitions.is_empty() {
+            return;
+        }
+        let board = self.board.load_full();
+        let newest = transitions.iter().rev().cloned();
+        let recent = newest.chain(board.recent.iter().cloned()).take(RECENT_TRANSITIONS_MAX).collect();
+        self.board.store(Arc::new(Board { recent: Arc::new(recent), ..(*board).clone() }));
+    }
+
+    /// Posts the board: what changed is drawn anew, the rest is taken over by pointer.
+    pub fn post(&mut self) {
+        let before = self.board.load_full();
+        let alerts = self.projection.alerts();
+        for severity in ["info", "warning", "critical"] {
+            let firing = |alert: &&crate::domain::alert::AlertView| {
+                alert.phase == AlertPhase::Firing && alert.severity.word() == severity
+            };
+            metrics::gauge!(metric::ALERTS_FIRING, "severity" => severity).set(alerts.iter().filter(firing).count() as f64);
+        }
+        metrics::gauge!(metric::SERIES).set(self.projection.series_count() as f64);
+        self.board.store(Arc::new(Board {
+            sequence: self.projection.sequence(),
+            at: self.projection.at(),
+            catalog: Arc::clone(self.projection.catalog()),
+            scorecards: self.projection.boards(&before.scorecards),
+            alerts: Arc::new(alerts),
+            recent: Arc::clone(&before.recent),
+        }));
+    }
+
+    /// Saves a checkpoint. A failure costs a longer start, nothing else.
+    fn save(&mut self) {
+        let started = Moment::now();
+        let head = CheckpointHead {
+            sequence: self.projection.sequence(),
+            at: self.projection.at(),
+            fingerprint: self.projection.catalog().fingerprint.clone(),
+        };
+        let mut parts = self.projection.take_image(self.names_saved);
+        parts.push((POSITIONS_PART, positions_words(&self.positions.all())));
+        let parts: Vec<(u64, Option<Vec<u64>>)> = parts.into_iter().map(|(key, words)| (key, Some(words))).collect();
+        let result = match self.checkpoints.save(&head, &parts) {
+            Ok(()) => {
+                self.names_saved = self.projection.series_count();
+                "saved"
+            }
+            Err(error) => {
+                warn!(%error, "checkpoint failed");
+                // What was taken and not saved would be missing in the next one.
+                let _ = self.checkpoints.clear();
+                self.projection.forget_saved();
+                self.names_saved = 0;
+                "failed"
+            }
+        };
+        metrics::counter!(metric::CHECKPOINTS, "result" => result).increment(1);
+        metrics::histogram!(metric::CHECKPOINT_SECONDS).record(started.elapsed().as_secs_f64());
+    }
+}
+
+/// A checkpoint's parts: those of the projection, and the sources' positions.
+pub fn split_parts(parts: Vec<(u64, Vec<u64>)>) -> (Vec<(u64, Vec<u64>)>, Vec<SourcePosition>) {
+    let (positions, parts): (Vec<_>, Vec<_>) = parts.into_iter().partition(|(key, _)| *key == POSITIONS_PART);
+    let positions = positions.into_iter().flat_map(|(_, words)| take_positions(&words)).collect();
+    (parts, positions)
+}
+
+fn positions_words(positions: &[SourcePosition]) -> Vec<u64> {
+    let mut words = Vec::new();
+    for position in positions {
+        words.push(position.sequence);
+        put_text(&mut words, &position.source);
+    }
+    words
+}
+
+fn take_positions(words: &[u64]) -> Vec<SourcePosition> {
+    let mut words = words.iter().copied();
+    let mut positions = Vec::new();
+    while let Some(sequence) = words.next() {
+        let Some(source) = take_text(&mut words) else { break };
+        positions.push(SourcePosition { source: source.into(), sequence });
+    }
+    positions
+}
+
+/// What windows look through.
+pub struct Window {
+    /// The board.
+    pub board: Arc<ArcSwap<Board>>,
+    /// Listeners.
+    pub notices: broadcast::Sender<Arc<Notice>>,
+    /// To the owner of the projection.
+    pub messages: mpsc::Sender<Message>,
+    /// How the house is; filled in by whoever built it.
+    pub house: Arc<dyn Fn() -> HouseState + Send + Sync>,
+}
+
+impl Window {
+    /// Asks the owner of the projection between two blocks.
+    async fn ask<A, Q>(&self, question: Q) -> Result<A, QueryError>
+    where
+        A: Send + 'static,
+        Q: FnOnce(&mut Projection) -> A + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let ask = Message::Ask(Box::new(move |projection| {
+            // An asker that has gone away needs no answer.
+            let _ = reply.send(question(projection));
+        }));
+        self.messages.send(ask).await.map_err(|_| QueryError::Closed)?;
+        answer.await.map_err(|_| QueryError::Closed)
+    }
+}
+
+impl Views for Window {
+    fn board(&self) -> Arc<Board> {
+        self.board.load_full()
+    }
+
+    fn readings(&self, query: ReadingsQuery) -> BoxFuture<'_, Result<Vec<(Instant, Reading)>, QueryError>> {
+        Box::pin(async move {
+            self.ask(move |projection| {
+                let read = |at: &Instant| {
+                    let reading = projection.reading_at(&query.kpi, query.instance.as_ref(), *at);
+                    let unknown = || QueryError::Unknown(format!("`{}` has no such instance, or is not known", query.kpi));
+                    Ok((*at, reading.ok_or_else(unknown)?))
+                };
+                query.at.iter().map(read).collect()
+            })
+            .await?
+        })
+    }
+
+    fn pictures(&self, query: PicturesQuery) -> BoxFuture<'_, Result<Vec<Picture>, QueryError>> {
+        Box::pin(async move {
+            self.ask(move |projection| {
+                let picture = |at: &Instant| {
+                    let picture = projection.picture_at(&query.scorecard, query.instance.as_ref(), *at);
+                    let unknown =
+                        || QueryError::Unknown(format!("`{}` has no such instance, or is not known", query.scorecard));
+                    picture.ok_or_else(unknown)
+                };
+                query.at.iter().map(picture).collect()
+            })
+            .await?
+        })
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Arc<Notice>> {
+        self.notices.subscribe()
+    }
+
+    fn house(&self) -> HouseState {
+        (self.house)()
+    }
+}

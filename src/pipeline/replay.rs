@@ -1,0 +1,144 @@
+//! Replay: the live corridor without source and sink. The same `apply`; nothing to acknowledge, nobody to publish to.
+//!
+//! Blocks come from a journal's reader, or are drafted from reports of files by the same admission and the same ledger
+//! that act for the daemon.
+
+use std::sync::Arc;
+
+use super::ledger::{Ledger, Taken};
+use crate::domain::admit::Admission;
+use crate::domain::catalog::Catalog;
+use crate::domain::fact::Block;
+use crate::domain::id::Sequence;
+use crate::domain::instant::Instant;
+use crate::domain::measurement::{AdmitLimits, Rejection, Report};
+use crate::domain::projection::{Effects, Projection};
+use crate::ports::{BlockReader, JournalError, StateError};
+
+/// Where a replay ends.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Until {
+    /// Last fact to take.
+    pub sequence: Option<Sequence>,
+    /// Recorded clock: last instant. Facts recorded later are not taken, and the clock is moved to it at the end.
+    pub at: Option<Instant>,
+}
+
+/// How a replay is going.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Facts taken.
+    pub facts: u64,
+}
+
+/// Replays blocks into a projection; `told` sees what came of each, in order.
+pub fn replay_blocks(
+    reader: &mut dyn BlockReader,
+    projection: &mut Projection,
+    until: Until,
+    told: &mut dyn FnMut(Effects, Progress),
+) -> Result<(), JournalError> {
+    let mut progress = Progress::default();
+    while let Some(block) = reader.next_block()? {
+        let is_over = until.at.is_some_and(|at| block.recorded_at > at);
+        let Some(block) = cut(block, until.sequence).filter(|block| !is_over && block.first > projection.sequence()) else {
+            if is_over {
+                break;
+            }
+            continue;
+        };
+        let mut effects = Effects::default();
+        projection.apply(&block, &mut effects);
+        progress.facts += block.len();
+        told(effects, progress);
+    }
+    if let Some(at) = until.at {
+        let mut effects = Effects::default();
+        projection.advance(at, &mut effects);
+        told(effects, progress);
+    }
+    Ok(())
+}
+
+/// The part of a block up to a sequence.
+fn cut(mut block: Block, until: Option<Sequence>) -> Option<Block> {
+    let Some(until) = until.filter(|until| *until < block.last()) else { return Some(block) };
+    if until < block.first {
+        return None;
+    }
+    let mut rows = 0;
+    let mut others = 0;
+    for (_, entry) in block.entries().take_while(|(sequence, _)| *sequence <= until) {
+        match entry {
+            crate::domain::fact::Entry::Measurement(_) => rows += 1,
+            crate::domain::fact::Entry::Other(_) => others += 1,
+        }
+    }
+    block.others.truncate(others);
+    block.measurements.truncate(rows);
+    Some(block)
+}
+
+/// Reports of files on their way into a projection.
+pub struct FileReplay {
+    catalog: Arc<Catalog>,
+    limits: AdmitLimits,
+    ledger: Ledger,
+    source: Arc<str>,
+    block: Block,
+    clock: Instant,
+}
+
+/// Measurements a drafted block holds. The outcome does not depend on it.
+const BLOCK_LEN: u64 = 4_096;
+
+/// What became of a report.
+pub type FileVerdict = Result<Taken, Rejection>;
+
+impl FileReplay {
+    /// A replay of files under a catalog. The ledger is a fresh one.
+    pub fn new(catalog: Arc<Catalog>, limits: AdmitLimits, ledger: Ledger) -> Self {
+        let block = Block { first: Sequence(1), ..Block::default() };
+        // A file has no arrival: nothing in it can be ahead of it.
+        let limits = AdmitLimits { future_ms_max: None, ..limits };
+        Self { catalog, limits, ledger, source: "file".into(), block, clock: Instant::EARLIEST }
+    }
+
+    /// Takes one report; `index` is its place in the file.
+    pub fn take(
+        &mut self,
+        index: usize,
+        report: Report,
+        projection: &mut Projection,
+        effects: &mut Effects,
+    ) -> Result<FileVerdict, StateError> {
+        let received_at = report.observed_at.unwrap_or(self.clock);
+        let admission =
+            Admission { catalog: &self.catalog, limits: &self.limits, received_at, default_source: &self.source };
+        let submission = match admission.admit(index, report) {
+            Ok(submission) => submission,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        // The event clock stands for `recorded_at`: ids are forgotten by it.
+        self.clock = self.clock.max(received_at);
+        self.block.recorded_at = self.clock;
+        let verdict = self.ledger.draft(&mut self.block, index, submission)?;
+        if self.block.len() >= BLOCK_LEN {
+            self.flush(projection, effects)?;
+        }
+        Ok(verdict)
+    }
+
+    /// Applies what is drafted.
+    pub fn flush(&mut self, projection: &mut Projection, effects: &mut Effects) -> Result<(), StateError> {
+        let next = Block {
+            first: self.block.first.plus(self.block.len()),
+            series_base: self.ledger.series_count(),
+            ..Block::default()
+        };
+        let block = std::mem::replace(&mut self.block, next);
+        self.ledger.committed(&block)?;
+        projection.apply(&block, effects);
+        Ok(())
+    }
+}
