@@ -46,7 +46,9 @@ fn folder(place: &JournalPlace) -> Result<PathBuf, CliError> {
         Ok(folder)
     } else {
         let shown = folder.display();
-        Err(CliError::wrong(format!("there is no journal in `{shown}`: name its folder with --journal")))
+        Err(CliError::wrong(format!(
+            "there is no journal in `{shown}`: name its folder with --journal"
+        )))
     }
 }
 
@@ -86,11 +88,18 @@ fn rows(title: &str, folder: &Path, stat: &JournalStat) -> Vec<Vec<Cell>> {
         stat.first_recorded_at.map(|at| at.to_string()),
         stat.last_recorded_at.map(|at| at.to_string()),
     );
-    let per_fact = if stat.facts == 0 { 0.0 } else { stat.bytes as f64 / stat.facts as f64 };
+    let per_fact = if stat.facts == 0 {
+        0.0
+    } else {
+        stat.bytes as f64 / stat.facts as f64
+    };
     let size = format!("{} in {} segments", output::bytes(stat.bytes), stat.segments);
     let mut lines = vec![
         (title, folder.display().to_string()),
-        ("facts", format!("{}, of which {} measurements", stat.facts, stat.measurements)),
+        (
+            "facts",
+            format!("{}, of which {} measurements", stat.facts, stat.measurements),
+        ),
         ("series", stat.series.to_string()),
         ("sequences", sequences),
         ("recorded", recorded),
@@ -99,10 +108,16 @@ fn rows(title: &str, folder: &Path, stat: &JournalStat) -> Vec<Vec<Cell>> {
         ("head", stat.head_hash.clone()),
     ];
     if stat.incomplete_bytes > 0 {
-        let words = format!("{} bytes behind the last block: a write was interrupted or is running", stat.incomplete_bytes);
+        let words = format!(
+            "{} bytes behind the last block: a write was interrupted or is running",
+            stat.incomplete_bytes
+        );
         lines.push(("incomplete", words));
     }
-    lines.into_iter().map(|(name, text)| vec![Cell::text(name), Cell::text(text)]).collect()
+    lines
+        .into_iter()
+        .map(|(name, text)| vec![Cell::text(name), Cell::text(text)])
+        .collect()
 }
 
 #[cfg(test)]
@@ -145,7 +160,10 @@ incomplete  12 bytes behind the last block: a write was interrupted or is runnin
 ";
         assert_eq!(shown, expected, "\n{shown}");
         let body = body(Path::new("data/journal"), &sample());
-        assert_eq!((&body["last"], &body["last_recorded_at"]), (&json!(100), &json!("1970-01-01T00:00:01Z")));
+        assert_eq!(
+            (&body["last"], &body["last_recorded_at"]),
+            (&json!(100), &json!("1970-01-01T00:00:01Z"))
+        );
     }
 
     #[test]
