@@ -2,6 +2,12 @@
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+
+use kpid::domain::fact::{Block, Fact, Measurements};
+use kpid::domain::instant::Instant;
+use kpid::journal::{DiskFiles, FileJournal, JournalOptions};
+use kpid::ports::{Journal, JournalError};
 
 /// Runs kpid in a folder with these variables and no other settings.
 #[expect(clippy::panic, reason = "a program that does not run is a failed test")]
@@ -143,4 +149,76 @@ fn a_reader_that_goes_early_is_no_failure() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+}
+
+/// Two blocks of one note each.
+fn write_journal(folder: &Path) -> Result<(), JournalError> {
+    let options = JournalOptions {
+        segment_bytes: 1 << 16,
+        ..JournalOptions::default()
+    };
+    let mut journal = FileJournal::open(folder, options, Arc::new(DiskFiles))?;
+    for at in [Instant(1_000), Instant(2_000)] {
+        let note = Fact::NoteAdded {
+            path: "it".to_owned(),
+            about: at,
+            text: "after the outage".to_owned(),
+            by: "me".to_owned(),
+        };
+        let block = Block {
+            first: journal.tail().next,
+            recorded_at: at,
+            positions: Vec::new(),
+            series_base: 0,
+            new_series: Vec::new(),
+            measurements: Measurements::default(),
+            others: vec![(0, note)],
+        };
+        journal.append(&block)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_journal_is_told_and_proved_and_a_flipped_bit_ends_with_3() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("data/journal");
+    write_journal(&journal).unwrap();
+
+    let stat = kpid(folder.path(), &["journal", "stat"], &[]);
+    assert_eq!(stat.status.code(), Some(0), "{}", stderr(&stat));
+    assert!(
+        stdout(&stat).contains("sequences  1 to 2"),
+        "found in data_dir: {}",
+        stdout(&stat)
+    );
+
+    let named = journal.display().to_string();
+    let verify = ["journal", "verify", "--journal", &named, "--format", "json"];
+    let proved = kpid(folder.path(), &verify, &[]);
+    let body: serde_json::Value = serde_json::from_str(&stdout(&proved)).unwrap();
+    assert_eq!((&body["facts"], &body["blocks"]), (&2.into(), &2.into()));
+
+    let segments = std::fs::read_dir(&journal).unwrap().map(|entry| entry.unwrap().path());
+    let segment = segments
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|e| e == "seg"))
+        .unwrap();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let middle_of_the_first = usize::try_from(body["bytes"].as_u64().unwrap()).unwrap() / 4;
+    bytes[middle_of_the_first] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+
+    let damaged = kpid(folder.path(), &verify, &[]);
+    assert_eq!(
+        (damaged.status.code(), stdout(&damaged).as_str()),
+        (Some(3), ""),
+        "{}",
+        stderr(&damaged)
+    );
+    assert!(
+        stderr(&damaged).contains("damaged at sequences 1 to"),
+        "{}",
+        stderr(&damaged)
+    );
 }
