@@ -277,6 +277,14 @@ fn the_top_of_the_house_holds_only_what_belongs_there() {
 }
 
 #[test]
+fn integration_tests_are_one_program() {
+    let names = fs::read_dir(root().join("tests")).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    let broken: Vec<String> = names.filter(|name| name.ends_with(".rs") && name != "tidy.rs").collect();
+    holds("every file beside tests/tidy.rs is linked on its own: make it a module of tests/it", &broken);
+}
+
+#[test]
 fn every_dependency_has_its_reason_beside_it() {
     let dependencies = dependencies();
     assert!(
