@@ -1,3 +1,4 @@
 //! ARCHITECT: the only room that names adapters: builds, runs, stops.
 
+pub mod journal;
 pub mod replay;

@@ -18,7 +18,7 @@ pub struct AlertsQuestion {
     pub journal: PathBuf,
     /// Folder of definitions; those that the journal names when absent.
     pub catalog: Option<PathBuf>,
-    /// Only `pending` or `firing` ones.
+    /// Only `pending`, `firing` or recently `resolved` ones.
     pub state: Option<String>,
 }
 
@@ -38,7 +38,7 @@ pub fn run(
         })?
     } else {
         let query: Vec<(&str, &str)> = args.state.iter().map(|state| ("state", state.as_str())).collect();
-        Daemon::at(&args.from.server).get("/api/v1/alerts", &query)?
+        Daemon::at(&args.from.server)?.get("/api/v1/alerts", &query)?
     };
     match args.format {
         Format::Json => output::print(&format!("{answer:#}\n")),
@@ -49,7 +49,10 @@ pub fn run(
 /// Prints one line a transition until the daemon or the reader goes.
 fn follow(args: &AlertsArgs) -> Result<(), CliError> {
     let style = Style::of_stdout();
-    Daemon::at(&args.from.server).follow("/api/v1/stream", |event, data| {
+    Daemon::at(&args.from.server)?.follow("/api/v1/stream", |event, data| {
+        if event == "lagged" {
+            output::say(&format!("warning: some transitions were missed: {data}"));
+        }
         if event != "alert" {
             return Ok(());
         }
@@ -85,7 +88,12 @@ fn list(answer: &Value, style: Style) -> String {
 }
 
 fn view_row(alert: &Value) -> Vec<Cell> {
-    let mut row = vec![severity(alert), Cell::text(text(alert, "state"))];
+    // A resolved alert is listed by its last transition, which has no state any more.
+    let state = Some(text(alert, "state")).filter(|state| !state.is_empty());
+    let mut row = vec![
+        severity(alert),
+        Cell::text(state.unwrap_or_else(|| text(alert, "transition"))),
+    ];
     row.extend(what(alert));
     row.push(Cell::painted(text(alert, "since"), Paint::Faint));
     row

@@ -277,7 +277,7 @@ pub struct ScorecardArgs {
 #[derive(Debug, Clone, Args)]
 pub struct AlertsArgs {
     /// Only alerts in this state
-    #[arg(long, value_name = "STATE", value_parser = ["pending", "firing"])]
+    #[arg(long, value_name = "STATE", value_parser = ["pending", "firing", "resolved"])]
     pub state: Option<String>,
     /// Stay, and print every transition as it happens
     #[arg(long, conflicts_with = "journal")]

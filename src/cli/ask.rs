@@ -11,6 +11,7 @@ use ureq::http::Response;
 use ureq::{Agent, Body};
 
 use super::error::CliError;
+use crate::settings::Secret;
 
 /// Longest wait for an answer; a scorecard of the past may have to be computed first.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
@@ -18,22 +19,23 @@ const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The variable that holds the daemon's token, the same as for the daemon itself.
+/// The variables that hold the daemon's token or name its file, the same as for the daemon itself.
 const TOKEN_VARIABLE: &str = "KPID_HTTP__TOKEN";
+const TOKEN_FILE_VARIABLE: &str = "KPID_HTTP__TOKEN_FILE";
 
 /// A daemon at an address.
 pub struct Daemon {
     server: String,
-    token: Option<String>,
+    token: Option<Secret>,
 }
 
 impl Daemon {
     /// The daemon at `http://HOST:PORT`; the token is taken from the environment.
-    pub fn at(server: &str) -> Self {
-        Self {
+    pub fn at(server: &str) -> Result<Self, CliError> {
+        Ok(Self {
             server: server.trim_end_matches('/').to_owned(),
-            token: std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty()),
-        }
+            token: token(|name| std::env::var(name).ok())?,
+        })
     }
 
     /// The JSON at a path.
@@ -63,7 +65,7 @@ impl Daemon {
             request = request.query(name, value);
         }
         if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
+            request = request.header("authorization", format!("Bearer {}", token.reveal()));
         }
         let response = request.call().map_err(|error| self.unreachable(&error))?;
         if response.status().is_success() {
@@ -113,6 +115,23 @@ impl Daemon {
     }
 }
 
+/// The token, looked up the way the daemon finds it: as it is, or in a file.
+fn token(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Secret>, CliError> {
+    let set = |name: &str| variable(name).filter(|text| !text.is_empty());
+    if let Some(token) = set(TOKEN_VARIABLE) {
+        return Ok(Some(Secret::new(token)));
+    }
+    let Some(path) = set(TOKEN_FILE_VARIABLE) else {
+        return Ok(None);
+    };
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        CliError::wrong(format!(
+            "{TOKEN_FILE_VARIABLE} names `{path}`, which cannot be read: {error}"
+        ))
+    })?;
+    Ok(Some(Secret::new(text.trim_end_matches(['\n', '\r']))))
+}
+
 /// Puts lines of a stream of server-sent events together.
 #[derive(Debug, Default)]
 struct Events {
@@ -153,15 +172,98 @@ mod tests {
             .unwrap()
             .local_addr()
             .unwrap();
-        let error = Daemon::at(&format!("http://{closed}/"))
-            .get("/api/v1/alerts", &[])
-            .unwrap_err();
+        let daemon = Daemon::at(&format!("http://{closed}/")).unwrap();
+        let error = daemon.get("/api/v1/alerts", &[]).unwrap_err();
         let words = error.to_string();
         assert!(
             words.contains(&closed.to_string()) && words.contains("kpid serve"),
             "{words}"
         );
         assert_eq!(error.exit_code(), 1);
+    }
+
+    /// Answers one request on the loopback with these bytes, and gives back what was asked.
+    fn one_answer(answer: &'static str) -> (String, std::thread::JoinHandle<String>) {
+        use std::io::{Read, Write};
+        let door = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = format!("http://{}", door.local_addr().unwrap());
+        let asked = std::thread::spawn(move || {
+            let (mut caller, _) = door.accept().unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                caller.read_exact(&mut byte).unwrap();
+                asked.extend(byte);
+            }
+            caller.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8(asked).unwrap().to_lowercase()
+        });
+        (server, asked)
+    }
+
+    #[test]
+    fn a_question_carries_its_parameters_and_the_token() {
+        let (server, asked) = one_answer("HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{\"a\": 1}");
+        let token = Some(Secret::new("t0ken"));
+        let answer = Daemon { server, token }
+            .get("/api/v1/scorecards/it", &[("instance", "a b&c")])
+            .unwrap();
+        assert_eq!(answer, serde_json::json!({"a": 1}));
+        let asked = asked.join().unwrap();
+        assert!(
+            asked.starts_with("get /api/v1/scorecards/it?instance=a%20b%26c http/1.1"),
+            "{asked}"
+        );
+        assert!(asked.contains("authorization: bearer t0ken"), "{asked}");
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_the_daemons_own_words() {
+        let body = "{\"title\":\"Not found\",\"detail\":\"no scorecard `ti`: did you mean `it`?\"}";
+        let answer = format!("HTTP/1.1 404 Not Found\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let (server, asked) = one_answer(answer.leak());
+        let error = Daemon::at(&server)
+            .unwrap()
+            .get("/api/v1/scorecards/ti", &[])
+            .unwrap_err();
+        asked.join().unwrap();
+        assert!(error.to_string().contains("did you mean `it`?"), "{error}");
+        let (server, asked) = one_answer("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n");
+        let error = Daemon::at(&server).unwrap().get("/api/v1/alerts", &[]).unwrap_err();
+        asked.join().unwrap();
+        assert!(error.to_string().contains("KPID_HTTP__TOKEN"), "{error}");
+    }
+
+    #[test]
+    fn a_stream_is_followed_until_it_ends() {
+        let (server, asked) = one_answer("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nevent: alert\ndata: {}\n\n");
+        let mut seen = Vec::new();
+        let ended = Daemon::at(&server).unwrap().follow("/api/v1/stream", |event, data| {
+            seen.push(format!("{event} {data}"));
+            Ok(())
+        });
+        asked.join().unwrap();
+        assert_eq!(seen, ["alert {}"]);
+        assert_eq!(
+            ended.unwrap_err().exit_code(),
+            1,
+            "a stream that ends is not what was asked for"
+        );
+    }
+
+    #[test]
+    fn the_token_is_found_as_it_is_or_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token").display().to_string();
+        let named = |name: &str| (name == TOKEN_FILE_VARIABLE).then(|| path.clone());
+        assert_eq!(token(named).unwrap_err().exit_code(), 2);
+        std::fs::write(&path, "t0ken\n").unwrap();
+        assert_eq!(token(named).unwrap(), Some(Secret::new("t0ken")));
+        assert_eq!(
+            token(|_| Some("direct".to_owned())).unwrap(),
+            Some(Secret::new("direct"))
+        );
+        assert_eq!(token(|_| None).unwrap(), None);
     }
 
     #[test]

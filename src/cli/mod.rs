@@ -11,6 +11,7 @@ pub mod check;
 pub mod completions;
 pub mod error;
 pub mod init;
+pub mod journal;
 pub mod output;
 pub mod replay;
 pub mod scorecard;
@@ -44,10 +45,7 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Replay(args) => replay::run(&args),
         Command::Scorecard(args) => scorecard::run(&args, |_| not_wired("scorecard --journal")),
         Command::Alerts(args) => alerts::run(&args, |_| not_wired("alerts --journal")),
-        Command::Journal(args) => {
-            let _ = args;
-            not_wired("journal")
-        }
+        Command::Journal(args) => journal::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
 }

@@ -57,7 +57,7 @@ fn ask(args: &ScorecardArgs) -> Result<Value, CliError> {
         .filter_map(|(name, value)| Some((name, value?)))
         .collect();
     let path = format!("/api/v1/scorecards/{}", args.id);
-    Daemon::at(&args.from.server).get(&path, &query)
+    Daemon::at(&args.from.server)?.get(&path, &query)
 }
 
 /// The whole answer for people.

@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use catalog_folder::catalog_files;
-pub use nats::{NatsAuth, NatsSettings, NatsTls};
+pub use nats::{NatsAuth, NatsSettings, NatsStreams, NatsTls};
 pub use problem::SettingsProblem;
 pub use secret::Secret;
 pub use sections::{
@@ -166,7 +166,8 @@ impl Settings {
         if !self.http.listen.ip().is_loopback() && self.http.token.is_empty() {
             let listen = self.http.listen;
             reader.warnings.push(format!(
-                "`http.listen` is {listen}, which other machines may reach, and `http.token` is empty: anybody there can write"
+                "`http.listen` is {listen}, which other machines may reach, and `http.token` is empty: \
+                 anybody there can read and write"
             ));
         }
     }

@@ -4,6 +4,7 @@
 //! guess which one counted. User names and passwords inside an address are taken out of it, because addresses are shown.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::read::Reader;
 use super::secret::Secret;
@@ -17,6 +18,8 @@ pub struct NatsSettings {
     pub name: String,
     /// Who we are.
     pub auth: NatsAuth,
+    /// First token of the subjects on which answers come.
+    pub inbox_prefix: String,
     /// How the connection is protected.
     pub tls: NatsTls,
     /// Take measurements from the stream, besides core requests.
@@ -25,14 +28,37 @@ pub struct NatsSettings {
     pub pull_batch: usize,
     /// Bytes asked for at one time.
     pub pull_bytes: u64,
+    /// Batches of the stream on their way into the journal at one time.
+    pub batches_in_flight_max: usize,
+    /// Core requests on their way into the journal at one time.
+    pub requests_in_flight_max: usize,
+    /// After this long without an acknowledgement the server delivers a message again.
+    pub ack_wait: Duration,
     /// Queue group of the core subscription: each request goes to one member.
     pub core_queue_group: String,
-    /// Replicas of streams that kpid creates.
-    pub stream_replicas: usize,
-    /// Size limit of `KPI_MEASUREMENTS` when kpid creates it.
-    pub measurements_max_bytes: u64,
     /// Write readings to `KPI_SCORES`.
     pub scores: bool,
+    /// What streams keep that kpid creates.
+    pub streams: NatsStreams,
+}
+
+/// What streams keep that kpid creates where they are missing; existing ones are never altered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NatsStreams {
+    /// Copies in a cluster, 1 to 5.
+    pub replicas: usize,
+    /// Bytes of `KPI_MEASUREMENTS`.
+    pub measurements_max_bytes: u64,
+    /// Age of a message there; zero is no limit.
+    pub measurements_max_age: Duration,
+    /// Bytes of `KPI_ALERTS`.
+    pub alerts_max_bytes: u64,
+    /// Bytes of `KPI_REJECTED`.
+    pub rejected_max_bytes: u64,
+    /// Age of a message there; zero is no limit.
+    pub rejected_max_age: Duration,
+    /// Bytes of `KPI_SCORES`.
+    pub scores_max_bytes: u64,
 }
 
 /// Who we are for the server.
@@ -80,15 +106,40 @@ impl NatsSettings {
             url,
             name: reader.text("nats.name"),
             auth: auth(reader, inline),
+            inbox_prefix: reader.parsed(
+                "nats.inbox_prefix",
+                "subject tokens without blanks, wildcards or a dot at an end, such as `_INBOX_kpid`",
+                String::new(),
+                |text| is_subject(text).then(|| text.to_owned()),
+            ),
             tls: NatsTls::read(reader),
             jetstream: reader.switch("nats.jetstream"),
             pull_batch: reader.number("nats.pull_batch", 1..=100_000),
             // The server disconnects a client that asks for more than its pending limit of 64 MiB; 16 leaves room.
             pull_bytes: reader.size("nats.pull_bytes", 65_536..=16 << 20),
+            batches_in_flight_max: reader.number("nats.batches_in_flight_max", 1..=1_000),
+            requests_in_flight_max: reader.number("nats.requests_in_flight_max", 1..=100_000),
+            ack_wait: reader.duration("nats.ack_wait", Duration::from_secs(1)..=Duration::from_hours(1)),
             core_queue_group: reader.text("nats.core_queue_group"),
-            stream_replicas: reader.number("nats.stream_replicas", 1..=5),
-            measurements_max_bytes: reader.size("nats.measurements_max_bytes", 1 << 20..=1 << 50),
             scores: reader.switch("nats.scores"),
+            streams: NatsStreams::read(reader),
+        }
+    }
+}
+
+impl NatsStreams {
+    fn read(reader: &mut Reader) -> Self {
+        // From one mebibyte, so that a stream holds something, to what no disk of today exceeds.
+        let bytes = || 1 << 20..=1 << 50;
+        let age = || Duration::ZERO..=Duration::from_hours(24 * 3_660);
+        Self {
+            replicas: reader.number("nats.stream_replicas", 1..=5),
+            measurements_max_bytes: reader.size("nats.measurements_max_bytes", bytes()),
+            measurements_max_age: reader.duration("nats.measurements_max_age", age()),
+            alerts_max_bytes: reader.size("nats.alerts_max_bytes", bytes()),
+            rejected_max_bytes: reader.size("nats.rejected_max_bytes", bytes()),
+            rejected_max_age: reader.duration("nats.rejected_max_age", age()),
+            scores_max_bytes: reader.size("nats.scores_max_bytes", bytes()),
         }
     }
 }
@@ -110,6 +161,13 @@ impl NatsTls {
             client: cert.zip(key),
         }
     }
+}
+
+/// Whether a text can begin the subjects of answers.
+fn is_subject(text: &str) -> bool {
+    let plain = |c: char| !c.is_whitespace() && !matches!(c, '*' | '>');
+    text.split('.')
+        .all(|token| !token.is_empty() && token.chars().all(plain))
 }
 
 /// The servers without their credentials, and the credentials.

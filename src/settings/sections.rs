@@ -24,7 +24,7 @@ pub struct HttpSettings {
     pub listen: SocketAddr,
     /// Host names that requests may carry besides the address itself and `localhost`.
     pub hosts: Vec<String>,
-    /// When set, every request that writes must carry it.
+    /// When set, every request but those for `/livez` and `/readyz` must carry it.
     pub token: Secret,
     /// Bytes of a request body.
     pub body_len_max: u64,
@@ -32,6 +32,8 @@ pub struct HttpSettings {
     pub in_flight_max: usize,
     /// Longest work on one request, except streams.
     pub request_timeout: Duration,
+    /// Streams of events open at one time.
+    pub streams_max: usize,
     /// Where people find the dashboard; empty for the address listened on.
     pub base_url: String,
 }
@@ -50,6 +52,7 @@ impl HttpSettings {
             body_len_max: reader.size("http.body_len_max", KIB..=GIB),
             in_flight_max: reader.number("http.in_flight_max", 1..=100_000),
             request_timeout: reader.duration("http.request_timeout", SECOND..=HOUR),
+            streams_max: reader.number("http.streams_max", 0..=1_000_000),
             base_url: reader.parsed(
                 "http.base_url",
                 "an address that begins with `http://` or `https://`, or nothing",

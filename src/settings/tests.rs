@@ -124,13 +124,14 @@ fn everything_that_is_wrong_is_said_at_once_with_its_remedy() {
         ("KPID_NATS__PULL_BYTES", "17MiB"),
         ("KPID_NATS__URL", "http://127.0.0.1"),
         ("KPID_NATS__SCORES", "perhaps"),
+        ("KPID_NATS__INBOX_PREFIX", "a.>"),
         ("KPID_LOG__FORMAT", "xml"),
         ("KPID_DATA_DIR", ""),
         ("KPID_CATALOG", " , "),
     ])
     .unwrap_err();
     let words = words(&problems);
-    assert_eq!(problems.len(), 10, "{words}");
+    assert_eq!(problems.len(), 11, "{words}");
     for part in [
         "`http.listen` is `nowhere` in the environment variable KPID_HTTP__LISTEN: give an address and a port",
         "`http.in_flight_max` is `0`",
@@ -279,4 +280,15 @@ fn a_missing_or_empty_catalog_folder_says_how_to_get_one() {
         "{words}"
     );
     assert!(words.contains("kpid init"), "{words}");
+}
+
+#[test]
+fn the_settings_for_developers_hold_only_what_differs() {
+    let text = include_str!("../../config/dev.toml");
+    let settings = with_file(text).unwrap();
+    assert!(!settings.nats.is_on());
+    assert_ne!(settings, Settings::default());
+    let is_default = |line: &&str| line.contains(" = ") && DEFAULT_SETTINGS.lines().any(|default| default == *line);
+    let same = text.lines().filter(is_default);
+    assert_eq!(same.collect::<Vec<_>>(), Vec::<&str>::new());
 }

@@ -1,6 +1,6 @@
 //! Numbers that look random and are always the same.
 //!
-//! A seed enters, numbers leave. SplitMix64 (Steele, Lea, Flood 2014): eight lines, good enough for a play, and it cannot
+//! A seed enters, numbers leave. `SplitMix64` (Steele, Lea, Flood 2014): eight lines, good enough for a play, and it cannot
 //! change with a new version of a library.
 
 /// A stream of numbers.
@@ -83,7 +83,14 @@ mod tests {
         // First outputs of SplitMix64 for seed 1234567, as in the reference implementation by Sebastiano Vigna.
         let mut chance = Chance::new(1_234_567);
         let words: Vec<u64> = (0..3).map(|_| chance.word()).collect();
-        assert_eq!(words, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+        assert_eq!(
+            words,
+            [
+                6_457_827_717_110_365_317,
+                3_203_168_211_198_807_973,
+                9_817_491_932_198_370_423
+            ]
+        );
     }
 
     #[test]

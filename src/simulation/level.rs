@@ -92,12 +92,12 @@ impl Incident {
     }
 
     /// Points taken away at an instant.
-    pub(super) fn loss(&self, at: Instant) -> f64 {
+    pub(super) fn loss(self, at: Instant) -> f64 {
         INCIDENT_DEPTH * self.strength(at)
     }
 
     /// 1 while it lasts, falling to 0 while the team recovers.
-    pub(super) fn strength(&self, at: Instant) -> f64 {
+    pub(super) fn strength(self, at: Instant) -> f64 {
         let since = at.since(self.from);
         match since {
             0..INCIDENT_MS => 1.0,
@@ -133,8 +133,16 @@ mod tests {
             .flat_map(|level| (0..180).map(move |day| level.score(Instant(day * DAY_MS))))
             .collect();
         let share = |fits: &dyn Fn(f64) -> bool| scores.iter().filter(|score| fits(**score)).count() as f64 / 9_000.0;
-        assert!((0.1..0.4).contains(&share(&|score| score < 50.0)), "red {}", share(&|score| score < 50.0));
-        assert!((0.2..0.6).contains(&share(&|score| score >= 75.0)), "green {}", share(&|score| score >= 75.0));
+        assert!(
+            (0.1..0.4).contains(&share(&|score| score < 50.0)),
+            "red {}",
+            share(&|score| score < 50.0)
+        );
+        assert!(
+            (0.2..0.6).contains(&share(&|score| score >= 75.0)),
+            "green {}",
+            share(&|score| score >= 75.0)
+        );
     }
 
     #[test]

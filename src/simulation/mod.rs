@@ -57,13 +57,21 @@ impl Simulation {
     /// Gives every KPI of a catalog a character; the same catalog and seed give the same one.
     pub fn new(catalog: &Catalog, seed: u64) -> Self {
         let cards = catalog.scorecards.iter().enumerate();
-        let strands = cards.flat_map(|(index, card)| {
+        let mut strands = Vec::new();
+        for (index, card) in cards {
             let kpis = card.kpis.iter();
-            kpis.flat_map(move |kpi| Strand::of_kpi((index, card), kpi, seed))
-        });
+            let mut team: Vec<_> = kpis.flat_map(|kpi| Strand::of_kpi((index, card), kpi, seed)).collect();
+            // An incident that hits nothing would be none.
+            if !team.iter().any(|strand| strand.is_fragile)
+                && let Some(first) = team.first_mut()
+            {
+                first.is_fragile = true;
+            }
+            strands.append(&mut team);
+        }
         Self {
             seed,
-            strands: strands.collect(),
+            strands: strands.into(),
         }
     }
 
@@ -74,6 +82,10 @@ impl Simulation {
 
     /// Plays on from `from`, with one report every `period` on average.
     pub fn live(&self, from: Instant, period: Duration) -> Live {
-        Live::new(Arc::clone(&self.strands), Chance::new(self.seed).of("live"), (from, period))
+        Live::new(
+            Arc::clone(&self.strands),
+            Chance::new(self.seed).of("live"),
+            (from, period),
+        )
     }
 }

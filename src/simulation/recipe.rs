@@ -17,6 +17,10 @@ const DURATION_SPREAD: f64 = 0.6;
 /// Reports of different things are drawn from a pool this much larger than what a window should see of them.
 const POOL: f64 = 1.15;
 
+/// The level around which a stock grows (`delta`), and since when: 2020-01-01.
+const USUAL_SCORE: f64 = 65.0;
+const STOCK_BEGAN: Instant = Instant(1_577_836_800_000);
+
 /// The circumstances of one measurement.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
@@ -88,7 +92,12 @@ pub(super) fn measure(
         }
         Aggregate::Ratio { scale_by } => {
             let denominator = denominator(volume, moment, chance);
-            ratio(yardstick.plausible(aim + 0.3 * noise), *scale_by, denominator, yardstick)
+            ratio(
+                yardstick.plausible(aim + 0.3 * noise),
+                *scale_by,
+                denominator,
+                yardstick,
+            )
         }
         Aggregate::WeightedMean => {
             let weight = denominator(volume, moment, chance);
@@ -99,21 +108,30 @@ pub(super) fn measure(
         Aggregate::Max => number(aim - 0.3 * noise.abs()),
         Aggregate::First | Aggregate::Last => number(aim + 0.08 * noise),
         Aggregate::Stddev => number(10.0 * yardstick.step() + aim * chance.gauss()),
-        Aggregate::Delta => number(aim * moment.at.0 as f64 / window_ms(&kpi.window)),
+        Aggregate::Delta => {
+            // A stock that grows by the usual value every window, and a little more or less as the level moves.
+            let usual = yardstick.value(USUAL_SCORE);
+            let windows = moment.at.since(STOCK_BEGAN) as f64 / window_ms(&kpi.window);
+            number(usual * windows + aim - usual)
+        }
         Aggregate::Percentile(rank) => number(duration(aim, *rank, chance)),
         Aggregate::Distinct { .. } => Said::Thing(1.0, (chance.unit() * aim.max(1.0) * POOL) as u64),
     }
 }
 
-/// The same measurement with a mistake in it, which somebody will correct.
-pub(super) fn mistaken(said: &Said, yardstick: &Yardstick) -> Option<Said> {
-    let wrong = |value: f64| yardstick.plausible(value + 2.0 * yardstick.step());
+/// The same measurement with a mistake in it, which somebody will correct; `None` where it would not be believed.
+pub(super) fn mistaken(said: &Said, aggregate: &Aggregate, yardstick: &Yardstick) -> Option<Said> {
     match *said {
-        Said::Number(value) if wrong(value) != value => Some(Said::Number(wrong(value))),
-        Said::Weighted(value, weight) if weight > 0.0 => Some(Said::Weighted(value, 2.0 * weight)),
-        // Both doubled: entered twice, and still as plausible as before.
+        // A decimal point in the wrong place.
+        Said::Number(value) if adds_up(aggregate) => (value > 1.0).then_some(Said::Number(10.0 * value)),
+        Said::Number(value) => {
+            let wrong = yardstick.plausible(value + 2.0 * yardstick.step());
+            (wrong != value).then_some(Said::Number(wrong))
+        }
+        Said::Weighted(value, weight) => Some(Said::Weighted(value, 2.0 * weight)),
+        // Both doubled: entered twice, and as plausible as before.
         Said::Ratio(numerator, denominator) => Some(Said::Ratio(2.0 * numerator, 2.0 * denominator)),
-        _ => None,
+        Said::Word(_) | Said::Thing(..) => None,
     }
 }
 
@@ -127,17 +145,21 @@ fn word(words: &[(Arc<str>, f64)], score: f64) -> Said {
 /// A measurement's part of a total, whole where the definition speaks in whole numbers.
 fn portion(total: f64, yardstick: &Yardstick, moment: &Moment, chance: &mut Chance) -> Said {
     let part = total * moment.share * chance.between(0.4, 1.6);
-    Said::Number(match yardstick.is_whole() {
-        _ if part < 0.0 => (100.0 * part).round() / 100.0,
-        true => chance.whole(part),
-        false => (100.0 * part).round() / 100.0,
-    })
+    // Rounded by chance, so that many small parts still come to their total.
+    let scale = if yardstick.is_whole() { 1.0 } else { 100.0 };
+    Said::Number(chance.whole(scale * part) / scale)
 }
 
 /// How many it was this time: fewer at weekends.
 fn denominator(volume: f64, moment: &Moment, chance: &mut Chance) -> f64 {
-    let quiet = if is_weekend(moment.at.0.div_euclid(DAY_MS)) { 0.4 } else { 1.0 };
-    (volume * quiet * moment.bustle * chance.between(0.6, 1.4)).ceil().max(1.0)
+    let quiet = if is_weekend(moment.at.0.div_euclid(DAY_MS)) {
+        0.4
+    } else {
+        1.0
+    };
+    (volume * quiet * moment.bustle * chance.between(0.6, 1.4))
+        .ceil()
+        .max(1.0)
 }
 
 /// Two numbers with that quotient: whole above the line where that is fine enough for the definition.
@@ -148,7 +170,11 @@ fn ratio(value: f64, scale_by: f64, denominator: f64, yardstick: &Yardstick) -> 
     let rounded = (exact * digits).round() / digits;
     // Rounding must not leave the plausible range: a denominator of 1 knows only 0 and 1.
     let back = scale_by * rounded / denominator;
-    let numerator = if yardstick.plausible(back) == back { rounded } else { exact };
+    let numerator = if yardstick.plausible(back) == back {
+        rounded
+    } else {
+        exact
+    };
     Said::Ratio(numerator, denominator)
 }
 
@@ -175,7 +201,13 @@ mod tests {
 
     #[test]
     fn quantiles_are_those_of_the_tables() {
-        for (share, expected) in [(0.5, 0.0), (0.9, 1.2816), (0.1, -1.2816), (0.99, 2.3263), (0.999, 3.0902)] {
+        for (share, expected) in [
+            (0.5, 0.0),
+            (0.9, 1.2816),
+            (0.1, -1.2816),
+            (0.99, 2.3263),
+            (0.999, 3.0902),
+        ] {
             assert!((normal_quantile(share) - expected).abs() < 0.001, "{share}");
         }
     }

@@ -4,7 +4,7 @@
 //! `accept`, and without negative hours or more than all of something.
 
 use crate::domain::catalog::{KpiDefinition, KpiVersion, Scoring, Target};
-use crate::domain::score::{RED, TARGET};
+use crate::domain::score::{BEST, RED, TARGET};
 
 /// A definition's points, ready to be read backwards.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +12,7 @@ pub(super) struct Yardstick {
     /// Value at red and at the target, on the side that is played.
     red: f64,
     target: f64,
+    best: f64,
     floor: f64,
     ceiling: f64,
 }
@@ -22,20 +23,26 @@ const LEVEL_WITHOUT_POINTS: f64 = 100.0;
 impl Yardstick {
     /// The yardstick of a KPI as it is defined at some instant. Of a range the high side is played where `high` says so.
     pub(super) fn new(kpi: &KpiDefinition, version: &KpiVersion, high: bool) -> Self {
-        let (red, target) = points(version, high);
+        let (red, target, best) = points(version, high);
         let (floor, ceiling) = kpi.accept.unwrap_or_else(|| plausible(kpi, red, target));
         Self {
             red,
             target,
+            best,
             floor,
             ceiling,
         }
     }
 
-    /// The value of a score; beyond the points their slope goes on.
+    /// The value of a score; below red the slope between red and target goes on.
     pub(super) fn value(&self, score: f64) -> f64 {
-        let share = (score - RED) / (TARGET - RED);
-        self.plausible(self.red + share * (self.target - self.red))
+        let share = (score - TARGET) / (TARGET - RED);
+        let end = if share > 0.0 {
+            self.best
+        } else {
+            2.0 * self.target - self.red
+        };
+        self.plausible(self.target + share * (end - self.target))
     }
 
     /// The nearest plausible value.
@@ -61,22 +68,24 @@ impl Yardstick {
     }
 }
 
-/// Values at red and target.
-fn points(version: &KpiVersion, high: bool) -> (f64, f64) {
+/// Values at red, target and best.
+fn points(version: &KpiVersion, high: bool) -> (f64, f64, f64) {
     if let Scoring::Curve(curve) = &version.scoring {
-        let found = (value_at(curve.points(), RED, high), value_at(curve.points(), TARGET, high));
-        if let (Some(red), Some(target)) = found
+        let at = |score| value_at(curve.points(), score, high);
+        if let (Some(red), Some(target), Some(best)) = (at(RED), at(TARGET), at(BEST))
             && red != target
         {
-            return (red, target);
+            // Where less is better and nobody said what the best is, the slope may lead below zero.
+            let below_zero = target < red && target > 0.0 && best <= 0.0;
+            return (red, target, if below_zero { target / 4.0 } else { best });
         }
     }
     let target = match version.target {
         Some(Target::Value(value)) if value != 0.0 => value,
-        Some(Target::Range(low, high)) if low + high != 0.0 => (low + high) / 2.0,
+        Some(Target::Range(low, high)) if low + high != 0.0 => f64::midpoint(low, high),
         _ => LEVEL_WITHOUT_POINTS,
     };
-    (target * 0.9, target)
+    (target * 0.9, target, target * 1.1)
 }
 
 /// The lowest or highest value that has the score, or the point that comes nearest.
@@ -86,7 +95,7 @@ fn value_at(points: &[(f64, f64)], score: f64, high: bool) -> Option<f64> {
         let within = y0 != y1 && (y0.min(y1)..=y0.max(y1)).contains(&score);
         within.then(|| x0 + (score - y0) / (y1 - y0) * (x1 - x0))
     });
-    let crossing = if high { crossings.last() } else { crossings.next() };
+    let crossing = if high { crossings.next_back() } else { crossings.next() };
     let distance = |point: &&(f64, f64)| (point.1 - score).abs();
     let nearest = || points.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
     crossing.or_else(|| nearest().map(|point| point.0))

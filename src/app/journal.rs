@@ -1,0 +1,6 @@
+//! Looking after a journal that nobody runs, or beside the daemon: what the command line needs of the archive.
+//!
+//! Only names are passed on: adapters are named in this room and in no other.
+
+pub use crate::journal::{JournalStat, Progress, stat, verify};
+pub use crate::ports::JournalError;
