@@ -313,6 +313,23 @@ fn weekends_are_quiet() {
 }
 
 #[test]
+fn what_a_machine_watches_is_never_silent() {
+    let mut observed: Vec<_> = reports_of(&PLAYED, "it.availability")
+        .filter_map(|report| report.observed_at)
+        .collect();
+    observed.sort();
+    assert!(observed.len() as i64 > DAYS * 90);
+    for pair in observed.windows(2) {
+        assert!(
+            pair[1].since(pair[0]) < HOUR_MS / 2,
+            "nothing between {} and {}",
+            pair[0],
+            pair[1]
+        );
+    }
+}
+
+#[test]
 fn a_correction_names_an_earlier_report_of_its_source() {
     let emissions = PLAYED.as_slice();
     let mut known = BTreeMap::new();
@@ -371,7 +388,11 @@ fn values_are_where_the_definitions_expect_them() {
         .map(|report| report.labels.clone())
         .collect();
     assert!((90..250).contains(&customers.len()), "{} customers", customers.len());
-    assert!(reports_of(emissions, "it.nps").any(|report| report.numerator.unwrap() < 0.0));
+    let mut nps = reports_of(emissions, "it.nps").chain(reports_of(emissions, "training.nps"));
+    assert!(
+        nps.any(|report| report.numerator.unwrap() < 0.0),
+        "no answers against us at all"
+    );
 }
 
 #[test]
