@@ -5,8 +5,9 @@
 
 use sha2::{Digest, Sha256};
 
-use super::fields::{At, Fields, shorten};
-use super::scorecard::named;
+use super::fields::{At, Fields};
+use super::tree::named;
+use super::values::shorten;
 use crate::domain::alert::{AlertRule, Condition, Metric, NoData, PathPattern, Severity};
 use crate::domain::catalog::NodeKind;
 use crate::domain::id::Slug;
@@ -83,18 +84,13 @@ fn read_pattern(alert: &Fields<'_>) -> Option<At<PathPattern>> {
         return None;
     }
     let text = alert.text("on")?;
-    match PathPattern::parse(text.value) {
-        Some(pattern) => Some(text.map(|_| pattern)),
-        None => {
-            let what = format!("on \"{}\" has an empty level", shorten(text.value));
-            alert.refuse(
-                text.at,
-                &what,
-                "write levels with one / between them, for example \"it/customer/**\"",
-            );
-            None
-        }
+    let pattern = PathPattern::parse(text.value);
+    if pattern.is_none() {
+        let what = format!("on \"{}\" has an empty level", shorten(text.value));
+        let remedy = "write levels with one / between them, for example \"it/customer/**\"";
+        alert.refuse(text.at, &what, remedy);
     }
+    pattern.map(|pattern| text.map(|_| pattern))
 }
 
 fn read_metric(alert: &Fields<'_>) -> Option<Metric> {
