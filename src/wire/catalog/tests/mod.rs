@@ -137,81 +137,49 @@ fn it_in_utc() -> String {
     text.replace("Europe/Berlin", "UTC")
 }
 
+/// Keys of all tables, and one of none.
+const KEYS: &str = "id title perspective objective weight window aggregate red target direction changes bands include \
+     scale curve drives on below clear at_worst kinds metric for from name min_coverage fiscal_year_start accept \
+     expected_every missing hold_for x";
+
+/// Values of every type, at the edges of what is allowed and beyond; one a line.
+const VALUES: &str = r#""it"
+"a"
+5
+-1
+1e308
+nan
+[]
+[1, 2]
+[[0, 0], [1, 100]]
+{ rolling = "28d" }
+{ rolling = "1ms", slice = "1w" }
+{ period = "year", calendar = "4-4-5" }
+true
+"ratio"
+"up"
+"range"
+2026-07-12
+[{ from = "2026-01-01", weight = 1 }]
+[{ node = "it@a/b" }]
+{ bad = 0, good = 100 }
+"**/*"
+9223372036854775807
+"99999999999999w"
+"\u0000""#;
+
+const HEADERS: &str = "[scorecard] [[perspective]] [[objective]] [[kpi]] [[alert]] [kpi] [[scorecard]] [[kpi.changes]]";
+
 /// Lines of which a catalog may be made, and worse ones.
 fn line() -> impl Strategy<Value = String> {
-    let key = proptest::sample::select(vec![
-        "id",
-        "title",
-        "perspective",
-        "objective",
-        "weight",
-        "window",
-        "aggregate",
-        "red",
-        "target",
-        "direction",
-        "changes",
-        "bands",
-        "include",
-        "scale",
-        "curve",
-        "drives",
-        "on",
-        "below",
-        "clear",
-        "at_worst",
-        "kinds",
-        "metric",
-        "for",
-        "from",
-        "name",
-        "min_coverage",
-        "fiscal_year_start",
-        "accept",
-        "expected_every",
-        "missing",
-        "hold_for",
-        "x",
-    ]);
-    let value = proptest::sample::select(vec![
-        "\"it\"",
-        "\"a\"",
-        "5",
-        "-1",
-        "1e308",
-        "nan",
-        "[]",
-        "[1, 2]",
-        "[[0, 0], [1, 100]]",
-        "{ rolling = \"28d\" }",
-        "{ rolling = \"1ms\", slice = \"1w\" }",
-        "{ period = \"year\", calendar = \"4-4-5\" }",
-        "true",
-        "\"ratio\"",
-        "\"up\"",
-        "\"range\"",
-        "2026-07-12",
-        "[{ from = \"2026-01-01\", weight = 1 }]",
-        "[{ node = \"it@a/b\" }]",
-        "{ bad = 0, good = 100 }",
-        "\"**/*\"",
-        "9223372036854775807",
-        "\"99999999999999w\"",
-        "\"\\u0000\"",
-    ]);
-    let header = proptest::sample::select(vec![
-        "[scorecard]",
-        "[[perspective]]",
-        "[[objective]]",
-        "[[kpi]]",
-        "[[alert]]",
-        "[kpi]",
-        "[[scorecard]]",
-        "[[kpi.changes]]",
-    ]);
+    let one_of = |words: Vec<&'static str>| proptest::sample::select(words);
+    let pair = (
+        one_of(KEYS.split_whitespace().collect()),
+        one_of(VALUES.lines().collect()),
+    );
     prop_oneof![
-        6 => (key, value).prop_map(|(key, value)| format!("{key} = {value}")),
-        2 => header.prop_map(str::to_owned),
+        6 => pair.prop_map(|(key, value)| format!("{key} = {value}")),
+        2 => one_of(HEADERS.split(' ').collect()).prop_map(str::to_owned),
         1 => any::<String>(),
         1 => "[\\[\\]{}=,\"'#.a-z0-9 -]{0,20}",
     ]
