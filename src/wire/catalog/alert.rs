@@ -41,7 +41,7 @@ fn read(alert: Fields<'_>) -> Option<RuleDraft> {
     let on = read_pattern(&alert);
     let metric = read_metric(&alert);
     let condition = read_condition(&alert, metric);
-    let kinds = read_kinds(&alert);
+    let kinds = narrow(read_kinds(&alert), metric);
     let title = alert.words("title");
     let for_ms = alert.duration_or_zero("for").map_or(0, |length| length.value);
     let keep_firing_for_ms = alert
@@ -126,6 +126,15 @@ fn read_kinds(alert: &Fields<'_>) -> Vec<NodeKind> {
         .filter_map(|word| alert.choose("kinds", word, &choices))
         .map(|kind| kind.value)
         .collect()
+}
+
+/// Only KPIs have a value and an age; without this, `no_data = "fire"` would fire on every node above them.
+fn narrow(kinds: Vec<NodeKind>, metric: Option<Metric>) -> Vec<NodeKind> {
+    let leaves_only = matches!(metric, Some(Metric::Value | Metric::Age));
+    if leaves_only && (kinds.is_empty() || kinds.contains(&NodeKind::Kpi)) {
+        return vec![NodeKind::Kpi];
+    }
+    kinds
 }
 
 fn read_severity(alert: &Fields<'_>) -> Severity {

@@ -79,8 +79,6 @@ pub fn parse(files: &[CatalogFile]) -> Result<Catalog, Vec<Problem>> {
     let mut problems: Vec<Problem> = reports.iter().flat_map(Report::take).collect();
     problems.sort();
     problems.dedup();
-    drop(documents);
-    drop(reports);
     if !problems.is_empty() {
         return Err(problems);
     }

@@ -398,6 +398,7 @@ fn alert_rules_arrive() {
         clear: 3600.0,
     };
     assert_eq!((old.metric, &old.condition), (Metric::Age, &condition));
+    assert_eq!(old.kinds, [NodeKind::Kpi], "nothing above a KPI has an age");
     let red = rule(&catalog, "red");
     let condition = Condition::AtWorst { band: "fine".into() };
     assert_eq!(
