@@ -81,6 +81,7 @@ pub(crate) struct Windows {
     views: Arc<dyn Views>,
     options: HttpOptions,
     streams: Arc<Semaphore>,
+    shelf: dashboard::history::Shelf,
 }
 
 /// All routes of the windows behind the guard.
@@ -95,6 +96,7 @@ pub fn routes(views: Arc<dyn Views>, options: HttpOptions) -> Router {
         views,
         options,
         streams,
+        shelf: dashboard::history::Shelf::default(),
     });
     Router::new()
         .merge(scorecards::routes())
