@@ -86,7 +86,8 @@ pub(crate) struct Windows {
 
 /// All routes of the windows behind the guard.
 pub fn router(views: Arc<dyn Views>, options: HttpOptions) -> Router {
-    guard::guarded(routes(views, options.clone()), &options)
+    let rules = options.clone();
+    guard::guarded(routes(views, options), &rules)
 }
 
 /// All routes of the windows, to be merged with other doors before [`guard::guarded`] is put around the whole.

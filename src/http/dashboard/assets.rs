@@ -63,9 +63,10 @@ impl Asset {
         } else {
             "no-cache"
         };
-        let mut response = match known.is_some_and(|tags| tags.contains(&etag)) {
-            true => StatusCode::NOT_MODIFIED.into_response(),
-            false => ([(header::CONTENT_TYPE, self.media_type)], self.content).into_response(),
+        let mut response = if known.is_some_and(|tags| tags.contains(&etag)) {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            ([(header::CONTENT_TYPE, self.media_type)], self.content).into_response()
         };
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));

@@ -146,10 +146,12 @@ fn words(data: &SparkData<'_>) -> String {
     let low = known.iter().copied().fold(f64::INFINITY, f64::min);
     let high = known.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let text = data.say;
-    let gaps = if known.len() < data.values.len() {
-        ", with gaps"
-    } else {
-        ""
+    let begun = data.values.iter().skip_while(|value| value.is_none());
+    let unknown = begun.filter(|value| value.is_none()).count();
+    let gaps = match (data.values.last(), unknown) {
+        (_, 0) => "",
+        (Some(None), _) => ", nothing now",
+        _ => ", with gaps",
     };
     format!(
         "Last {}: from {} to {}, lowest {}, highest {}{gaps}",
@@ -222,6 +224,18 @@ mod tests {
         assert_eq!(spark.dots, [("60.0".to_owned(), "3.0".to_owned())]);
         assert_eq!(spark.last, Some(("117.0".to_owned(), "29.0".to_owned())));
         assert!(spark.text.ends_with("highest 3\u{202f}%, with gaps"), "{}", spark.text);
+    }
+
+    #[test]
+    fn words_tell_gaps_from_a_late_beginning_and_from_an_end() {
+        for (values, end) in [
+            (vec![None, Some(1.0), Some(2.0)], "highest 2\u{202f}%"),
+            (vec![Some(1.0), None, Some(2.0)], "with gaps"),
+            (vec![Some(1.0), Some(2.0), None], "nothing now"),
+        ] {
+            let text = Spark::draw(&data(&values)).unwrap().text;
+            assert!(text.ends_with(end), "{text}");
+        }
     }
 
     #[test]

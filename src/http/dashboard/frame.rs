@@ -3,6 +3,7 @@
 use super::assets;
 use super::rows::When;
 use crate::domain::board::Board;
+use crate::domain::instant::Instant;
 use crate::http::Windows;
 
 /// The frame of a page.
@@ -47,6 +48,9 @@ impl Frame {
     /// The frame of a page about one scorecard, or about all.
     pub(in crate::http) fn new(windows: &Windows, board: &Board, title: &str, scorecard: Option<&str>) -> Self {
         let house = windows.views.house();
+        let now = windows.options.clock.now();
+        // A board on which nothing was evaluated yet has no instant of its own.
+        let seen_at = if board.at == Instant::default() { now } else { board.at };
         let links = board.catalog.scorecards.iter().map(|known| PageLink {
             title: known.title.clone(),
             href: format!("/scorecards/{}", known.id),
@@ -60,7 +64,7 @@ impl Frame {
             icon: assets::ICON.href(),
             stream: format!("/api/v1/stream{filter}"),
             links: links.collect(),
-            at: When::new(board.at, windows.options.clock.now()),
+            at: When::new(seen_at, now),
             sequence: super::format::number(board.sequence.0 as f64),
             waiting_for: if house.ready { String::new() } else { house.waiting_for },
             json: "/api/v1/scorecards".to_owned(),

@@ -9,10 +9,13 @@ use super::judge::{Badge, TrendView};
 use super::rows::When;
 use crate::domain::alert::AlertPhase;
 use crate::domain::board::{Board, NodeView, Note, Picture};
-use crate::domain::catalog::{Band, Bands, KpiDefinition, NodeKind, Scorecard, Scoring, Target, version_at};
+use crate::domain::catalog::{
+    Band, Bands, KpiDefinition, KpiKind, NodeKind, Scorecard, Scoring, Target, Window, version_at,
+};
 use crate::domain::instant::Instant;
 use crate::domain::reading::Reading;
 use crate::wire::alert::node_link;
+use crate::wire::scorecard::{aggregate_word, period_word};
 
 /// A score line that moves by less than so many points looks flat.
 const LEAST_POINTS: f64 = 10.0;
@@ -237,6 +240,8 @@ pub struct KpiRow {
     pub trend: Option<TrendView>,
     /// Its value over time.
     pub spark: Option<Spark>,
+    /// How the value is made: `ratio over 28 d, leading`.
+    pub made: String,
     /// Measurements in the window: `420 measurements`.
     pub count: String,
     /// The latest of them.
@@ -274,6 +279,7 @@ impl KpiRow {
                 .as_ref()
                 .map(|trend| TrendView::of_value(trend, reading.value, &node.unit)),
             spark: value_spark(context, index, node),
+            made: kpi.map(made).unwrap_or_default(),
             count: measurements(reading.count),
             observed: reading.observed_at.map(|instant| When::new(instant, context.now)),
             overdue: !reading.fresh && reading.observed_at.is_some(),
@@ -283,6 +289,24 @@ impl KpiRow {
             share: share(context, node),
         }
     }
+}
+
+/// How a value is made, in words.
+fn made(kpi: &KpiDefinition) -> String {
+    let window = match kpi.window {
+        Window::Rolling { slices, slice_ms } => format!("over {}", format::length(slices.saturating_mul(slice_ms))),
+        Window::Period { period, complete, .. } => {
+            let which = if complete { "last" } else { "this" };
+            format!("{which} {}", period_word(period))
+        }
+        Window::All => "of all time".to_owned(),
+    };
+    let leading = if kpi.kind == KpiKind::Leading {
+        ", leading"
+    } else {
+        ", lagging"
+    };
+    format!("{} {window}{leading}", aggregate_word(&kpi.aggregate).replace('_', " "))
 }
 
 fn measurements(count: u64) -> String {

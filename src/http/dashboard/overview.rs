@@ -7,7 +7,7 @@ use super::frame::Frame;
 use super::history::{self, DEFAULT_SPAN};
 use super::judge::Badge;
 use super::node::{Context, Head, bands_at};
-use super::rows::{AlertRow, TransitionRow, alert_rows};
+use super::rows::{AlertList, TransitionRow, alert_list};
 use crate::domain::alert::AlertPhase;
 use crate::domain::board::{Board, ScorecardBoard};
 use crate::domain::instant::Instant;
@@ -23,8 +23,7 @@ const TRANSITIONS_SHOWN: usize = 12;
 pub struct Overview {
     frame: Frame,
     cards: Vec<Card>,
-    alerts: Vec<AlertRow>,
-    firing: usize,
+    alerts: AlertList,
     transitions: Vec<TransitionRow>,
 }
 
@@ -53,16 +52,14 @@ impl Overview {
         for on_board in &board.scorecards {
             cards.extend(Card::draw(windows, board, on_board, now).await);
         }
-        let alerts = alert_rows(board, now, |_| true);
         let recent = board.recent.iter().take(TRANSITIONS_SHOWN);
         Self {
             frame: Frame::new(windows, board, "Scorecards", None),
-            firing: alerts.iter().filter(|alert| alert.firing).count(),
             transitions: recent
                 .map(|transition| TransitionRow::new(board, transition, now))
                 .collect(),
             cards,
-            alerts,
+            alerts: alert_list(board, now, |_| true),
         }
     }
 }

@@ -36,8 +36,6 @@ impl When {
 pub struct AlertRow {
     /// Key of the row.
     pub id: String,
-    /// Whether it fires.
-    pub firing: bool,
     /// `firing`, `pending`.
     pub state: &'static str,
     /// `critical`, `warning`, `info`.
@@ -76,7 +74,6 @@ impl AlertRow {
         let absence = place.node.and_then(|node| node.reading.absence);
         Self {
             id: alert.id.clone(),
-            firing: alert.phase == AlertPhase::Firing,
             state: alert.phase.word(),
             severity: alert.severity.word(),
             tone: judge::severity_tone(alert.severity),
@@ -93,17 +90,37 @@ impl AlertRow {
     }
 }
 
-/// Alerts of a page: firing before pending, the worst and oldest first.
-pub fn alert_rows(board: &Board, now: Instant, wanted: impl Fn(&AlertView) -> bool) -> Vec<AlertRow> {
+/// Rows on one page; beyond it nobody reads, and the API lists them all.
+const ROWS_MAX: usize = 100;
+
+/// The alerts of a page.
+#[derive(Debug)]
+pub struct AlertList {
+    /// Firing before pending, the worst and oldest first.
+    pub rows: Vec<AlertRow>,
+    /// How many fire.
+    pub firing: usize,
+    /// How many are pending.
+    pub pending: usize,
+    /// How many have no row.
+    pub more: usize,
+}
+
+/// Alerts of a page.
+pub fn alert_list(board: &Board, now: Instant, wanted: impl Fn(&AlertView) -> bool) -> AlertList {
     let mut alerts: Vec<&AlertView> = board.alerts.iter().filter(|alert| wanted(alert)).collect();
     alerts.sort_by(|a, b| {
         let rank = |alert: &AlertView| (alert.phase, alert.severity);
         rank(b).cmp(&rank(a)).then(a.since.cmp(&b.since))
     });
-    alerts
-        .into_iter()
-        .map(|alert| AlertRow::new(board, alert, now))
-        .collect()
+    let firing = alerts.iter().filter(|alert| alert.phase == AlertPhase::Firing).count();
+    let shown = alerts.iter().take(ROWS_MAX);
+    AlertList {
+        rows: shown.map(|alert| AlertRow::new(board, alert, now)).collect(),
+        firing,
+        pending: alerts.len() - firing,
+        more: alerts.len().saturating_sub(ROWS_MAX),
+    }
 }
 
 /// A transition that happened.

@@ -8,15 +8,16 @@ use super::history::{self, SPANS, Span};
 use super::judge::Badge;
 use super::node::{Context, Head, KpiRow, bands_at, is_kpi};
 use super::overview;
-use super::rows::{AlertRow, alert_rows};
+use super::rows::{AlertList, alert_list};
 use crate::domain::board::{Board, IncludedView, NodeView, Picture, ScorecardBoard};
 use crate::domain::catalog::{Bands, Scorecard};
 use crate::domain::id::InstanceId;
 use crate::domain::instant::Instant;
 use crate::http::Windows;
 use crate::wire::alert::node_link;
+use crate::wire::scorecard::belongs_to;
 
-/// Names that the field for the instance proposes; more would make the page heavy, and any name can be typed.
+/// The field for the instance proposes the names of so many; more would make the page heavy, and any can be typed.
 const NAMES_PROPOSED: usize = 500;
 
 /// The page.
@@ -28,8 +29,7 @@ pub struct ScorecardPage {
     instance: Option<String>,
     owner: Option<String>,
     head: Option<Head>,
-    alerts: Vec<AlertRow>,
-    firing: usize,
+    alerts: AlertList,
     perspectives: Vec<PerspectiveView>,
     spans: Vec<SpanLink>,
     span: Span,
@@ -110,7 +110,11 @@ impl ScorecardPage {
         };
         let root = picture.nodes.first();
         let root_path = root.map(|node| node.path.to_string()).unwrap_or_default();
-        let alerts = alert_rows(board, now, |alert| alert.path.split('/').next() == Some(&root_path));
+        // The page over all instances shows the alerts of every one of them.
+        let alerts = alert_list(board, now, |alert| match picture.instance {
+            None => belongs_to(&alert.path, scorecard.id.as_str()),
+            Some(_) => alert.path.split('/').next() == Some(&root_path),
+        });
         let instance = picture.instance.as_ref().map(|instance| instance.as_str().to_owned());
         let title = match &instance {
             Some(instance) => format!("{}, {instance}", scorecard.title),
@@ -124,7 +128,6 @@ impl ScorecardPage {
             id: scorecard.id.to_string(),
             owner: scorecard.owner.clone(),
             head: root.map(|root| Head::new(&context, 0, root)),
-            firing: alerts.iter().filter(|alert| alert.firing).count(),
             alerts,
             perspectives: perspectives
                 .map(|(index, node)| PerspectiveView::new(&context, index, node))
@@ -209,11 +212,12 @@ fn instances(board: &Board, scorecard: &Scorecard, bands: &Bands) -> Option<Inst
         .iter()
         .find(|known| known.overall.scorecard.as_str() == id)?;
     let ranked = |of: &[(InstanceId, f64)]| of.iter().map(|entry| Ranked::new(id, entry, on_board, bands)).collect();
-    let names = on_board.instance_names().into_iter().take(NAMES_PROPOSED);
+    let few = on_board.instance_count <= NAMES_PROPOSED;
+    let names = if few { on_board.instance_names() } else { Vec::new() };
     Some(Instances {
         words: overview::instances(on_board.instance_count, &label),
         label,
-        names: names.map(|name| name.to_string()).collect(),
+        names: names.iter().map(ToString::to_string).collect(),
         worst: ranked(first_half(&on_board.worst_instances, on_board.instance_count, false)),
         best: ranked(first_half(&on_board.best_instances, on_board.instance_count, true)),
     })

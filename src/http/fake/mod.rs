@@ -172,7 +172,7 @@ fn board_of(scorecards: Vec<Scorecard>) -> Board {
         at: NOW,
         ..Board::empty(Arc::clone(&catalog))
     };
-    board.scorecards = catalog.scorecards.iter().map(|card| on_board(card)).collect();
+    board.scorecards = catalog.scorecards.iter().map(on_board).collect();
     board.alerts = Arc::new(alerts());
     board.recent = Arc::new(transitions());
     board

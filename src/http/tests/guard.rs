@@ -42,6 +42,31 @@ async fn a_strangers_name_as_host_is_refused_on_get_too() {
 }
 
 #[tokio::test]
+async fn a_page_of_another_origin_cannot_write() {
+    let door = Router::new().route("/write", axum::routing::post(|| async { "taken" }));
+    let guarded = guard::guarded(door, &options());
+    for (name, value, status) in [
+        ("x-nothing", "", 200),
+        ("origin", "http://localhost:8484", 200),
+        ("sec-fetch-site", "same-origin", 200),
+        ("origin", "https://evil.example", 403),
+        ("origin", "null", 403),
+        ("origin", "http://localhost:9999", 403),
+        ("sec-fetch-site", "cross-site", 403),
+    ] {
+        let request = Request::post("/write")
+            .header("host", "localhost:8484")
+            .header(name, value);
+        let response = guarded
+            .clone()
+            .oneshot(request.body(Body::empty()).unwrap())
+            .await
+            .unwrap();
+        assert_eq!(response.status().as_u16(), status, "{name}: {value}");
+    }
+}
+
+#[tokio::test]
 async fn every_answer_tells_browsers_to_be_strict() {
     for path in ["/", "/livez", "/api/v1/scorecards", "/nothing", "/assets/kpid.css"] {
         let response = ask(&house().1, path).await;

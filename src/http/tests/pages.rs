@@ -58,6 +58,7 @@ async fn a_scorecard_page_shows_perspectives_objectives_and_kpis() {
         "Learning and growth",
         "Run at planned cost",
         "Ticket satisfaction pending 420 measurements, 35 min ago , weight 50 %",
+        "ratio over 28 d, lagging",
         "after the outage of the mail gateway",
         "82.5 % target \u{2265} 90 %",
         "provisional: the period goes on",

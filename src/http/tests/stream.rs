@@ -24,7 +24,7 @@ async fn read_until(body: Body, words: &[&str]) -> String {
             .next()
             .await
             .unwrap_or_else(|| panic!("stream ended after {seen}"));
-        seen.push_str(&String::from_utf8(chunk.unwrap().to_vec()).unwrap());
+        seen.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());
     }
     seen
 }
