@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::domain::measurement::{Rejection, RejectionReason};
 
-/// Bytes of refused input that are passed on; a server's default limit for a message is 1 MiB, and base64 adds a third.
-pub const ORIGINAL_LEN_MAX: usize = 256 * 1024;
+/// Bytes of refused input that are passed on: enough to see what it was, little enough to keep a queue of them.
+pub const ORIGINAL_LEN_MAX: usize = 64 * 1024;
 
 /// `{"accepted","rejected","duplicates","sequence"}`: the answer to a sender.
 #[derive(Debug, Serialize)]
