@@ -1,8 +1,19 @@
 //! From bytes to reports: every accepted shape, told apart by content and headers.
+//!
+//! A payload and what is known of it enter; one entry a measurement leaves, in the sender's order, with the bytes it came
+//! from. One bad line of NDJSON or element of an array refuses only itself. Nothing here knows the catalog or the time.
+//!
+//! A payload that starts with `[` is an array. Otherwise its lines are measurements, unless its first line is the beginning
+//! of an object that only the whole payload completes: that is one measurement, written over several lines.
 
 use std::ops::Range;
 
-use crate::domain::measurement::{RejectionReason, Report};
+use memchr::memchr;
+use serde::de::IgnoredAny;
+
+use crate::domain::measurement::{RejectionReason, Report, ReportValue};
+use crate::wire::cloudevents::{self, BinaryAttributes};
+use crate::wire::measurement::{Elements, Form, Refusal, malformed, number};
 
 /// What decoding a payload gave: one entry a measurement, in the sender's order, and where its bytes are.
 #[derive(Debug, Default)]
@@ -27,7 +38,7 @@ pub struct DecodeLimits {
 pub struct Envelope<'a> {
     /// `Content-Type`, where there is one.
     pub content_type: Option<&'a str>,
-    /// Looks up a header by lower-case name, for CloudEvents in binary mode (`ce-type`, `ce-id`, ...).
+    /// `ce-type`: with it, or with `ce-specversion`, the payload is the data of a CloudEvent in binary mode.
     pub ce_type: Option<&'a str>,
     /// `ce-id`
     pub ce_id: Option<&'a str>,
@@ -42,6 +53,253 @@ pub struct Envelope<'a> {
 }
 
 /// Decodes a payload.
-pub fn decode(_payload: &[u8], _envelope: &Envelope<'_>, _limits: &DecodeLimits) -> Decoded {
-    Decoded::default()
+pub fn decode(payload: &[u8], envelope: &Envelope<'_>, limits: &DecodeLimits) -> Decoded {
+    let mut decoder = Decoder {
+        envelope,
+        limits,
+        events_only: is_cloudevents(envelope.content_type),
+        decoded: Decoded::default(),
+    };
+    let whole = trimmed(payload, without_mark(payload)..payload.len());
+    match std::str::from_utf8(payload) {
+        Ok(text) => decoder.payload(text, whole),
+        Err(_) => decoder.broken_text(payload, whole),
+    }
+    decoder.decoded
 }
+
+struct Decoder<'e> {
+    envelope: &'e Envelope<'e>,
+    limits: &'e DecodeLimits,
+    /// The content type says that everything in it is a CloudEvent.
+    events_only: bool,
+    decoded: Decoded,
+}
+
+impl Decoder<'_> {
+    /// A payload that is UTF-8 as a whole, which is checked once and not again for each line.
+    fn payload(&mut self, text: &str, whole: Range<usize>) {
+        let content = text.get(whole.clone()).unwrap_or_default();
+        let Some(first) = content.as_bytes().first() else {
+            let refusal = malformed("the payload is empty: send a measurement as a JSON object".to_owned());
+            return self.push(Err(refusal), whole);
+        };
+        let one_line = memchr(b'\n', content.as_bytes()).is_none();
+        if self.is_binary() {
+            let read = self.checked(content, Self::binary);
+            self.push(read, whole);
+        } else if *first == b'[' {
+            self.array(text, whole);
+        } else if one_line && matches!(first, b'-' | b'0'..=b'9') {
+            let read = self.checked(content, Self::bare_number);
+            self.push(read, whole);
+        } else if one_line || is_one_object(content) {
+            let read = self.checked(content, Self::item);
+            self.push(read, whole);
+        } else {
+            self.lines(text, whole);
+        }
+    }
+
+    fn is_binary(&self) -> bool {
+        !self.events_only && (self.envelope.ce_type.is_some() || self.envelope.ce_specversion.is_some())
+    }
+
+    /// One measurement a line; blank lines are none.
+    fn lines(&mut self, text: &str, whole: Range<usize>) {
+        self.reserve(memchr::memchr_iter(b'\n', text.as_bytes()).count() + 1);
+        let mut start = whole.start;
+        while start < whole.end {
+            let line = line_from(text.as_bytes(), start, whole.end);
+            start = line.end + 1;
+            let line = trimmed(text.as_bytes(), line);
+            if line.is_empty() {
+                continue;
+            }
+            if self.is_full() {
+                return self.push_rest(line.start..whole.end);
+            }
+            let read = self.checked(text.get(line.clone()).unwrap_or_default(), Self::item);
+            self.push(read, line);
+        }
+    }
+
+    /// Elements one by one, so that each stands for itself; an array that is broken between its elements is one refusal.
+    fn array(&mut self, text: &str, whole: Range<usize>) {
+        let content = text.get(whole.clone()).unwrap_or_default();
+        let elements = match Elements::parse(content, self.limits.batch_len_max) {
+            Ok(elements) => elements,
+            Err(refusal) => return self.push(Err(refusal), whole),
+        };
+        self.reserve(elements.texts.len());
+        let mut last = whole.start + 1;
+        for element in elements.texts {
+            let start = element.as_ptr().addr() - text.as_ptr().addr();
+            last = start + element.len();
+            let read = self.checked(element, Self::item);
+            self.push(read, start..last);
+        }
+        if elements.more {
+            self.push_rest(last..whole.end);
+        }
+    }
+
+    /// Where only some lines are UTF-8, the others are measurements all the same.
+    fn broken_text(&mut self, payload: &[u8], whole: Range<usize>) {
+        let refusal = || malformed("it is not UTF-8: send JSON (RFC 8259) in UTF-8".to_owned());
+        let content = payload.get(whole.clone()).unwrap_or_default();
+        if self.is_binary() || !has_more_objects(content) {
+            return self.push(Err(refusal()), whole);
+        }
+        let mut start = whole.start;
+        while start < whole.end {
+            let line = line_from(payload, start, whole.end);
+            start = line.end + 1;
+            let line = trimmed(payload, line);
+            if line.is_empty() {
+                continue;
+            }
+            if self.is_full() {
+                return self.push_rest(line.start..whole.end);
+            }
+            let read = match std::str::from_utf8(payload.get(line.clone()).unwrap_or_default()) {
+                Ok(text) => self.checked(text, Self::item),
+                Err(_) => Err(refusal()),
+            };
+            self.push(read, line);
+        }
+    }
+
+    /// Reads one measurement, unless it is too long to be looked at.
+    fn checked(&self, text: &str, read: fn(&Self, &str) -> Result<Report, Refusal>) -> Result<Report, Refusal> {
+        let (len, max) = (text.len(), self.limits.measurement_len_max);
+        if len > max {
+            let detail = format!("the measurement has {len} bytes: at most {max} are allowed");
+            return Err((RejectionReason::TooLarge, detail));
+        }
+        read(self, text)
+    }
+
+    /// A measurement, plain or in a structured event.
+    fn item(&self, text: &str) -> Result<Report, Refusal> {
+        let form = Form::parse(text)?;
+        let report = match self.events_only || cloudevents::is_event(&form) {
+            true => cloudevents::structured(form)?,
+            false => form.into_report()?,
+        };
+        Ok(self.under_subject(report))
+    }
+
+    /// The data of an event whose attributes stand in the headers.
+    fn binary(&self, text: &str) -> Result<Report, Refusal> {
+        let attributes = BinaryAttributes {
+            specversion: self.envelope.ce_specversion,
+            event_type: self.envelope.ce_type,
+            id: self.envelope.ce_id,
+            source: self.envelope.ce_source,
+            time: self.envelope.ce_time,
+        };
+        let report = Form::parse(text)?.into_report()?;
+        cloudevents::binary(report, &attributes).map(|report| self.under_subject(report))
+    }
+
+    fn bare_number(&self, text: &str) -> Result<Report, Refusal> {
+        let value = number(text)?;
+        if self.envelope.subject_kpi.is_none() {
+            let detail = format!("the bare number {value} names no KPI: send an object with `kpi` and `value`");
+            return Err(malformed(detail));
+        }
+        let report = Report {
+            value: Some(ReportValue::Number(value)),
+            ..Report::default()
+        };
+        Ok(self.under_subject(report))
+    }
+
+    /// The KPI of the subject stands in where the measurement names none.
+    fn under_subject(&self, mut report: Report) -> Report {
+        if report.kpi.is_none() {
+            report.kpi = self.envelope.subject_kpi.map(Box::from);
+        }
+        report
+    }
+
+    fn is_full(&self) -> bool {
+        self.decoded.reports.len() >= self.limits.batch_len_max
+    }
+
+    fn reserve(&mut self, count: usize) {
+        let count = count.min(self.limits.batch_len_max.saturating_add(1));
+        self.decoded.reports.reserve(count);
+        self.decoded.spans.reserve(count);
+    }
+
+    fn push(&mut self, read: Result<Report, Refusal>, span: Range<usize>) {
+        self.decoded.reports.push(read);
+        self.decoded.spans.push(span);
+    }
+
+    /// One refusal for everything beyond the limit.
+    fn push_rest(&mut self, span: Range<usize>) {
+        let max = self.limits.batch_len_max;
+        let detail = format!("the payload holds more than {max} measurements: send the rest in another one");
+        self.push(Err((RejectionReason::TooLarge, detail)), span);
+    }
+}
+
+/// True for `application/cloudevents+json` and `application/cloudevents-batch+json`, with or without parameters.
+fn is_cloudevents(content_type: Option<&str>) -> bool {
+    let essence = content_type
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    ["application/cloudevents+json", "application/cloudevents-batch+json"]
+        .iter()
+        .any(|known| essence.eq_ignore_ascii_case(known))
+}
+
+/// True when several lines are one object, as people write it, rather than one object each. When the first line is broken
+/// and further lines begin objects, they are lines of NDJSON that must not go down with it.
+fn is_one_object(content: &str) -> bool {
+    let first = line_from(content.as_bytes(), 0, content.len());
+    let first = content.get(first).unwrap_or_default();
+    let incomplete = serde_json::from_str::<IgnoredAny>(first).is_err_and(|error| error.is_eof());
+    incomplete && (serde_json::from_str::<IgnoredAny>(content).is_ok() || !has_more_objects(content.as_bytes()))
+}
+
+/// True when a line other than the first begins with an object.
+fn has_more_objects(content: &[u8]) -> bool {
+    memchr::memmem::find(content, b"\n{").is_some()
+}
+
+/// The line that starts at `start`, without its end.
+fn line_from(bytes: &[u8], start: usize, end: usize) -> Range<usize> {
+    let rest = bytes.get(start..end).unwrap_or_default();
+    start..memchr(b'\n', rest).map_or(end, |at| start + at)
+}
+
+/// Bytes to skip at the start: a byte order mark, which some editors leave there.
+fn without_mark(payload: &[u8]) -> usize {
+    match payload.starts_with(b"\xEF\xBB\xBF") {
+        true => 3,
+        false => 0,
+    }
+}
+
+/// A range without the JSON white space at its ends.
+fn trimmed(bytes: &[u8], range: Range<usize>) -> Range<usize> {
+    let blank = |at: usize| matches!(bytes.get(at), Some(b' ' | b'\t' | b'\r' | b'\n'));
+    let Range { mut start, mut end } = range;
+    while start < end && blank(start) {
+        start += 1;
+    }
+    while start < end && blank(end - 1) {
+        end -= 1;
+    }
+    start..end
+}
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 use super::streams::OutStreams;
 use crate::domain::measurement::RejectionReason;
 use crate::ports::RejectionSink;
-use crate::wire::receipt::RejectedBody;
+use crate::wire::rejected::RejectedBody;
 use crate::wire::subjects;
 
 /// Messages on their way at the same time.

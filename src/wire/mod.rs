@@ -10,7 +10,7 @@ pub mod csv;
 pub mod measurement;
 pub mod problem;
 pub mod reading;
-pub mod receipt;
+pub mod rejected;
 pub mod scorecard;
 pub mod streams;
 pub mod subjects;

@@ -11,7 +11,8 @@ use tracing::{debug, info};
 use super::chunk::Chunk;
 use super::{CONSUMER, Door, NatsIngestError};
 use crate::ports::{IntakeError, Receipt};
-use crate::wire::receipt::{AnswerBody, RefusalBody};
+use crate::wire::measurement::ReceiptBody;
+use crate::wire::rejected::RefusalBody;
 use crate::wire::subjects;
 
 /// Which requests are taken, and how many at a time.
@@ -116,12 +117,12 @@ impl NatsRequests {
 
 fn answer_text(outcome: &Result<Receipt, IntakeError>) -> Result<Vec<u8>, serde_json::Error> {
     match outcome {
-        Ok(receipt) => serde_json::to_vec(&AnswerBody {
-            accepted: receipt.accepted,
-            rejected: receipt.rejected.iter().map(Into::into).collect(),
-            duplicates: receipt.duplicates,
-            sequence: receipt.sequence.0,
-        }),
+        Ok(receipt) => serde_json::to_vec(&ReceiptBody::new(
+            receipt.accepted,
+            receipt.duplicates,
+            &receipt.rejected,
+            receipt.sequence,
+        )),
         Err(error) => serde_json::to_vec(&RefusalBody {
             error: error.to_string(),
         }),

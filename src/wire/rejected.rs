@@ -1,47 +1,16 @@
-//! What kpid says of input: the answer to a request on NATS, and refused input passed on.
+//! Refused input, passed on with its original bytes; and the answer to a request that could not be judged.
 //!
-//! A receipt or a rejection enters, a serde form leaves. Original bytes leave as text where they are text, else as
+//! A rejection enters, a serde form leaves. Original bytes leave as text where they are text, else as
 //! base64, and never more than [`ORIGINAL_LEN_MAX`] of them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use crate::domain::measurement::{Rejection, RejectionReason};
+use crate::domain::measurement::RejectionReason;
 
 /// Bytes of refused input that are passed on: enough to see what it was, little enough to keep a queue of them.
 pub const ORIGINAL_LEN_MAX: usize = 64 * 1024;
-
-/// `{"accepted","rejected","duplicates","sequence"}`: the answer to a sender.
-#[derive(Debug, Serialize)]
-pub struct AnswerBody<'a> {
-    /// Taken and durable.
-    pub accepted: u64,
-    /// Not taken.
-    pub rejected: Vec<RejectionBody<'a>>,
-    /// Taken earlier already.
-    pub duplicates: u64,
-    /// Last sequence of the journal.
-    pub sequence: u64,
-}
-
-/// `{"index","reason","detail"}`: one refused measurement of a batch.
-#[derive(Debug, Serialize)]
-pub struct RejectionBody<'a> {
-    index: usize,
-    reason: &'static str,
-    detail: &'a str,
-}
-
-impl<'a> From<&'a Rejection> for RejectionBody<'a> {
-    fn from(rejection: &'a Rejection) -> Self {
-        Self {
-            index: rejection.index,
-            reason: rejection.reason.word(),
-            detail: &rejection.detail,
-        }
-    }
-}
 
 /// `{"error"}`: the answer when nothing was judged; the sender should send it again.
 #[derive(Debug, Serialize)]
