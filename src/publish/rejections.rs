@@ -83,7 +83,7 @@ impl RejectionsPublisher {
             tokio::select! {
                 biased;
                 got = self.queue.recv_many(&mut waiting, IN_FLIGHT_MAX) => if got == 0 { break },
-                _ = stop.wait_for(|stop| *stop) => {
+                () = stopped(&mut stop) => {
                     self.queue.close();
                     continue;
                 }
@@ -110,7 +110,7 @@ impl RejectionsPublisher {
             }
             self.say_dropped();
             tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => self.queue.close(),
+                () = stopped(stop) => self.queue.close(),
                 () = tokio::time::sleep(RETRY_PAUSE) => {}
             }
         }
@@ -143,4 +143,9 @@ impl RejectionsPublisher {
             self.said = dropped;
         }
     }
+}
+
+/// Waits until it is time to stop; also when nobody is left to say so.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }

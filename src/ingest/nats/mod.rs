@@ -227,7 +227,7 @@ impl NatsIngest {
                 (pause * 2).min(PAUSE_MAX)
             };
             tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = stopped(&mut stop) => break,
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -236,6 +236,11 @@ impl NatsIngest {
         info!("pulling from NATS ended");
         Ok(())
     }
+}
+
+/// Waits until it is time to stop; also when nobody is left to say so.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// A server that is away gives the same reason at each attempt; it is said once.

@@ -20,7 +20,7 @@ use tracing::{error, info};
 
 use super::chunk::{Chunk, Origins};
 use super::consumer::{OpenError, align, open_consumer, open_stream};
-use super::{Ending, NatsIngest, NatsIngestError, count};
+use super::{Ending, NatsIngest, NatsIngestError, count, stopped};
 use crate::domain::fact::SourcePosition;
 use crate::ports::{Intake, IntakeError, Receipt};
 use crate::wire::{streams, subjects};
@@ -72,7 +72,7 @@ impl NatsIngest {
         let mut trouble = self.trouble.clone();
         trouble.mark_unchanged();
         let opened = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return Ok(Ending::Stopped),
+            () = stopped(stop) => return Ok(Ending::Stopped),
             opened = self.open() => opened,
         };
         let (mut pull, messages) = match opened {
@@ -156,7 +156,7 @@ impl<'a> Pull<'a> {
         let mut ending = loop {
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => break Ending::Stopped,
+                () = stopped(stop) => break Ending::Stopped,
                 _ = trouble.changed() => break Ending::Again("messages may have been lost on the way".to_owned()),
                 Some(committed) = in_flight.next() => {
                     if self.settle(committed).await.is_err() {

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tracing::{debug, info};
 
 use super::chunk::Chunk;
-use super::{CONSUMER, Door, NatsIngestError};
+use super::{CONSUMER, Door, NatsIngestError, stopped};
 use crate::ports::{IntakeError, Receipt};
 use crate::wire::measurement::ReceiptBody;
 use crate::wire::rejected::RefusalBody;
@@ -67,7 +67,7 @@ impl NatsRequests {
         loop {
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = stopped(&mut stop) => break,
                 Some(()) = in_flight.next() => {}
                 request = requests.next(), if in_flight.len() < self.options.in_flight_max => match request {
                     Some(request) => in_flight.push(self.serve(request)),
