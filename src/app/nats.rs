@@ -5,15 +5,18 @@
 //! is never given up: what is not there yet may come. Only options that can never work are an error, and they are
 //! found before anything is tried. Secrets and passwords in URLs never reach a log.
 
+mod link;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions, Event, ServerAddr};
-use tokio::sync::watch;
-use tracing::{debug, info, warn};
+use async_nats::{ConnectOptions, ServerAddr};
+
+use self::link::Watcher;
+pub use self::link::{Link, LinkState};
 
 /// The longest pause between two attempts to reach a server.
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(4);
@@ -23,7 +26,7 @@ const PING_EVERY: Duration = Duration::from_secs(10);
 /// How to reach and convince a server.
 #[derive(Clone, Default)]
 pub struct NatsOptions {
-    /// Servers; any of them will do. `nats://`, `tls://`; a user and password may stand in them.
+    /// Servers; any of them will do. `nats://`, `tls://`; a user and password, or a token, may stand in the first.
     pub urls: Vec<String>,
     /// Name of this kpid, seen in the server's lists.
     pub name: String,
@@ -39,6 +42,9 @@ pub struct NatsOptions {
     pub token: Option<SecretSource>,
     /// Encryption.
     pub tls: NatsTls,
+    /// First token of the subjects on which answers come; `_INBOX` when absent. One for each user keeps users from
+    /// reading each other's answers.
+    pub inbox_prefix: Option<String>,
     /// Messages a subscription holds before the client drops some; see the front door for the least it needs.
     pub subscription_capacity: usize,
 }
@@ -88,6 +94,7 @@ impl fmt::Debug for NatsOptions {
             .field("password", &self.password)
             .field("token", &self.token)
             .field("tls", &self.tls)
+            .field("inbox_prefix", &self.inbox_prefix)
             .field("subscription_capacity", &self.subscription_capacity)
             .finish()
     }
@@ -144,51 +151,37 @@ pub enum NatsError {
     Client(String),
 }
 
-/// How a connection is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LinkState {
-    /// Connected now.
-    pub connected: bool,
-    /// How often a connection was made.
-    pub connections: u64,
-    /// How often messages were dropped because they were not read in time.
-    pub slow_consumers: u64,
-    /// The last thing that went wrong, in the words of the client or the server.
-    pub last_error: Option<Arc<str>>,
-}
-
-/// A client that keeps reconnecting, and how it is.
-#[derive(Debug, Clone)]
-pub struct Link {
-    /// The client.
-    pub client: Client,
-    /// How it is, for readiness and metrics.
-    pub state: watch::Receiver<LinkState>,
-    /// Grows whenever messages on the way may have been lost: a connection ended, or a subscription overflowed.
-    pub trouble: watch::Receiver<u64>,
-}
-
-/// Starts a connection. Returns at once, connected or not; `role` tells the two clients apart in the server's lists.
+/// Starts a connection. The first attempt is waited for, because only that one tells the whole reason when it fails;
+/// then it goes on by itself, connected or not. `role` tells the two clients apart in the server's lists.
 pub async fn connect(options: &NatsOptions, role: &str) -> Result<Link, NatsError> {
     let servers = servers(&options.urls)?;
     let (watcher, state, trouble) = Watcher::new(role);
+    let watcher = Arc::new(watcher);
+    let seen_by = Arc::clone(&watcher);
     let connect = ConnectOptions::new()
         .name(format!("{}-{role}", options.name))
-        .retry_on_initial_connect()
         .max_reconnects(None)
         .reconnect_delay_callback(reconnect_pause)
         .ping_interval(PING_EVERY)
         .subscription_capacity(options.subscription_capacity)
         .event_callback(move |event| {
-            watcher.note(&event);
+            seen_by.note(&event);
             std::future::ready(())
         });
+    let connect = match &options.inbox_prefix {
+        Some(prefix) => connect.custom_inbox_prefix(prefix),
+        None => connect,
+    };
     let connect = with_tls(connect, &options.tls)?;
-    let connect = with_identity(connect, options).await?;
-    let client = connect
-        .connect(servers)
-        .await
-        .map_err(|error| NatsError::Client(error.to_string()))?;
+    let connect = with_identity(connect, options, &servers).await?;
+    let client = match connect.clone().connect(servers.clone()).await {
+        Ok(client) => client,
+        Err(error) => {
+            watcher.note_error(&error.to_string());
+            let again = connect.retry_on_initial_connect().connect(servers).await;
+            again.map_err(|error| NatsError::Client(error.to_string()))?
+        }
+    };
     Ok(Link { client, state, trouble })
 }
 
@@ -196,11 +189,18 @@ fn servers(urls: &[String]) -> Result<Vec<ServerAddr>, NatsError> {
     if urls.is_empty() {
         return Err(NatsError::NoServer);
     }
+    let wrong = |url: &String, reason: String| NatsError::Url {
+        url: without_secret(url),
+        reason,
+    };
     let parse = |url: &String| {
-        ServerAddr::from_str(url).map_err(|error| NatsError::Url {
-            url: without_secret(url),
-            reason: error.to_string(),
-        })
+        let server = ServerAddr::from_str(url).map_err(|error| wrong(url, error.to_string()))?;
+        let secrets = [server.username(), server.password()];
+        if secrets.iter().flatten().any(|secret| secret.contains('%')) {
+            let reason = "a user or password with special characters goes into nats.user and nats.password";
+            return Err(wrong(url, reason.to_owned()));
+        }
+        Ok(server)
     };
     urls.iter().map(parse).collect()
 }
@@ -234,12 +234,18 @@ fn with_tls(connect: ConnectOptions, tls: &NatsTls) -> Result<ConnectOptions, Na
     Ok(if tls.first { connect.tls_first() } else { connect })
 }
 
-async fn with_identity(connect: ConnectOptions, options: &NatsOptions) -> Result<ConnectOptions, NatsError> {
+async fn with_identity(
+    connect: ConnectOptions,
+    options: &NatsOptions,
+    servers: &[ServerAddr],
+) -> Result<ConnectOptions, NatsError> {
+    let in_url = servers.iter().find_map(ServerAddr::username);
     let ways: Vec<&str> = [
         ("nats.credentials_file", options.credentials_file.is_some()),
         ("nats.nkey", options.nkey.is_some()),
         ("nats.user", options.user.is_some()),
         ("nats.token", options.token.is_some()),
+        ("a user in nats.url", in_url.is_some()),
     ]
     .into_iter()
     .filter_map(|(key, set)| set.then_some(key))
@@ -265,6 +271,13 @@ async fn with_identity(connect: ConnectOptions, options: &NatsOptions) -> Result
     }
     if let Some(token) = &options.token {
         return Ok(connect.token(secret("token_file", token)?));
+    }
+    if let Some(user) = in_url {
+        let password = servers.iter().find_map(ServerAddr::password);
+        return Ok(match password {
+            Some(password) => connect.user_and_password(user.to_owned(), password.to_owned()),
+            None => connect.token(user.to_owned()),
+        });
     }
     match (&options.user, &options.password) {
         (Some(user), Some(password)) => Ok(connect.user_and_password(user.clone(), secret("password_file", password)?)),
@@ -300,71 +313,6 @@ fn secret(key: &'static str, source: &SecretSource) -> Result<String, NatsError>
     Ok(text.trim().to_owned())
 }
 
-/// Turns the client's events into log lines and state.
-struct Watcher {
-    role: String,
-    state: watch::Sender<LinkState>,
-    trouble: watch::Sender<u64>,
-    said: Mutex<Option<String>>,
-}
-
-impl Watcher {
-    fn new(role: &str) -> (Self, watch::Receiver<LinkState>, watch::Receiver<u64>) {
-        let (state, state_seen) = watch::channel(LinkState::default());
-        let (trouble, trouble_seen) = watch::channel(0);
-        let watcher = Self {
-            role: role.to_owned(),
-            state,
-            trouble,
-            said: Mutex::new(None),
-        };
-        (watcher, state_seen, trouble_seen)
-    }
-
-    fn note(&self, event: &Event) {
-        let role = self.role.as_str();
-        match event {
-            Event::Connected => {
-                info!(role, "connected to NATS");
-                self.said.lock().unwrap_or_else(PoisonError::into_inner).take();
-                self.state.send_modify(|state| {
-                    state.connected = true;
-                    state.connections += 1;
-                });
-            }
-            Event::Disconnected | Event::Closed => {
-                warn!(role, "connection to NATS ended");
-                self.state.send_modify(|state| state.connected = false);
-                self.trouble.send_modify(|count| *count += 1);
-            }
-            Event::SlowConsumer(subscription) => {
-                warn!(
-                    role,
-                    subscription, "messages from NATS dropped by the client: not read in time"
-                );
-                self.state.send_modify(|state| state.slow_consumers += 1);
-                self.trouble.send_modify(|count| *count += 1);
-            }
-            Event::ServerError(error) => self.note_error(&error.to_string()),
-            Event::ClientError(error) => self.note_error(&error.to_string()),
-            Event::LameDuckMode | Event::Draining => info!(role, event = %event, "NATS server or client is leaving"),
-        }
-    }
-
-    /// The same error comes at each attempt to connect; it is said once.
-    fn note_error(&self, error: &str) {
-        let role = self.role.as_str();
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.as_deref() == Some(error) {
-            debug!(role, error, "NATS error again");
-            return;
-        }
-        warn!(role, error, "NATS error");
-        *said = Some(error.to_owned());
-        self.state.send_modify(|state| state.last_error = Some(error.into()));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -392,76 +340,55 @@ mod tests {
 
     #[tokio::test]
     async fn what_can_never_work_is_said_at_once() {
-        let base = NatsOptions {
-            urls: vec!["nats://127.0.0.1:1".to_owned()],
-            ..NatsOptions::default()
-        };
         let text = |text: &str| Some(SecretSource::Text(text.to_owned()));
-        let missing = PathBuf::from("/does/not/exist");
+        let missing = || PathBuf::from("/does/not/exist");
+        let case = |change: &dyn Fn(&mut NatsOptions)| {
+            let mut options = NatsOptions {
+                urls: vec!["nats://127.0.0.1:1".to_owned()],
+                ..NatsOptions::default()
+            };
+            change(&mut options);
+            options
+        };
         for (options, part) in [
-            (NatsOptions::default(), "names no server"),
+            (case(&|it| it.urls.clear()), "names no server"),
             (
-                NatsOptions {
-                    user: Some("me".to_owned()),
-                    ..base.clone()
-                },
+                case(&|it| it.urls = vec!["http://h".to_owned()]),
+                "`http://h` is not the address",
+            ),
+            (
+                case(&|it| it.urls = vec!["nats://a:p%40@h".to_owned()]),
+                "`nats://h` is not the address of a server: a user",
+            ),
+            (
+                case(&|it| it.user = Some("me".to_owned())),
                 "nats.user is set without nats.password",
             ),
             (
-                NatsOptions {
-                    password: text("x"),
-                    ..base.clone()
-                },
+                case(&|it| it.password = text("x")),
                 "nats.password is set without nats.user",
             ),
             (
-                NatsOptions {
-                    token: text("x"),
-                    nkey: text("y"),
-                    ..base.clone()
-                },
+                case(&|it| (it.token, it.nkey) = (text("x"), text("y"))),
                 "nats.nkey and nats.token",
             ),
             (
-                NatsOptions {
-                    nkey: text("UAB"),
-                    ..base.clone()
-                },
-                "nats.nkey is not the seed",
+                case(&|it| (it.urls, it.token) = (vec!["nats://a:b@h".to_owned()], text("y"))),
+                "nats.token and a user in nats.url",
             ),
+            (case(&|it| it.nkey = text("UAB")), "nats.nkey is not the seed"),
             (
-                NatsOptions {
-                    token: Some(SecretSource::File(missing.clone())),
-                    ..base.clone()
-                },
+                case(&|it| it.token = Some(SecretSource::File(missing()))),
                 "nats.token_file /does/not/exist",
             ),
             (
-                NatsOptions {
-                    credentials_file: Some(missing.clone()),
-                    ..base.clone()
-                },
+                case(&|it| it.credentials_file = Some(missing())),
                 "nats.credentials_file /does",
             ),
+            (case(&|it| it.tls.ca_file = Some(missing())), "tls.ca_file /does"),
             (
-                NatsOptions {
-                    tls: NatsTls {
-                        ca_file: Some(missing.clone()),
-                        ..NatsTls::default()
-                    },
-                    ..base.clone()
-                },
-                "tls.ca_file /does",
-            ),
-            (
-                NatsOptions {
-                    tls: NatsTls {
-                        key_file: Some(missing),
-                        ..NatsTls::default()
-                    },
-                    ..base
-                },
-                "without nats.tls.cert_file",
+                case(&|it| it.tls.key_file = Some(missing())),
+                "nats.tls.key_file is set without nats.tls.cert_file",
             ),
         ] {
             let error = connect(&options, "test").await.unwrap_err().to_string();

@@ -7,7 +7,7 @@
 //! Deliveries of one subject come one after another, from the outbox; nobody else publishes there.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
@@ -31,7 +31,7 @@ use crate::wire::{streams, subjects};
 /// Key of this destination in the outbox.
 const DESTINATION: &str = "nats";
 
-/// Subjects whose last sequence is remembered. Beyond it all are forgotten, and read again when they are needed.
+/// Subjects whose last message is remembered. Beyond it all are forgotten, and read again when they are needed.
 const SUBJECT_COUNT_MAX: usize = 65_536;
 
 /// Tries of one delivery before it goes back to the outbox: two conflicts in a row mean that somebody else publishes there.
@@ -53,8 +53,15 @@ pub struct Origin {
 pub struct NatsPublisher {
     streams: Arc<OutStreams>,
     origin: Origin,
-    /// Last sequence of each subject, as far as known.
-    sequences: Mutex<HashMap<String, u64>>,
+    /// Last message of each subject, as far as known.
+    lasts: Mutex<HashMap<String, Last>>,
+}
+
+/// The last message of a subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Last {
+    sequence: u64,
+    id: String,
 }
 
 /// What came of one try.
@@ -71,7 +78,7 @@ impl NatsPublisher {
         Self {
             streams,
             origin,
-            sequences: Mutex::new(HashMap::new()),
+            lasts: Mutex::new(HashMap::new()),
         }
     }
 
@@ -81,17 +88,15 @@ impl NatsPublisher {
         let event = AlertEvent::new(transition, &self.origin.source, &self.origin.base_url);
         let payload = serde_json::to_vec(&event).map_err(|error| refused(&error))?;
         for _ in 0..ATTEMPT_COUNT_MAX {
-            let expected = match self.known(&subject) {
-                Some(sequence) => sequence,
-                None => match self.last(&subject).await? {
-                    Some((sequence, id)) if id == transition.id => {
-                        self.remember(&subject, sequence);
-                        return Ok(Delivery::Duplicate);
-                    }
-                    Some((sequence, _)) => sequence,
-                    None => 0,
-                },
+            let last = match self.known(&subject) {
+                Some(last) => Some(last),
+                None => self.read_last(&subject).await?,
             };
+            if let Some(last) = last.as_ref().filter(|last| last.id == transition.id) {
+                self.remember(&subject, last.clone());
+                return Ok(Delivery::Duplicate);
+            }
+            let expected = last.map_or(0, |last| last.sequence);
             let message = PublishMessage::build()
                 .headers(headers())
                 .message_id(&transition.id)
@@ -100,7 +105,9 @@ impl NatsPublisher {
                 .payload(payload.clone().into());
             match self.send(&subject, message).await? {
                 Attempt::Stored(ack) => {
-                    self.remember(&subject, ack.sequence);
+                    let id = transition.id.clone();
+                    let sequence = ack.sequence;
+                    self.remember(&subject, Last { sequence, id });
                     return Ok(if ack.duplicate {
                         Delivery::Duplicate
                     } else {
@@ -125,7 +132,7 @@ impl NatsPublisher {
             Ok(ack) => return Ok(Attempt::Stored(ack)),
             Err(error) => error,
         };
-        self.sequences().remove(subject);
+        self.lasts().remove(subject);
         match error.kind() {
             PublishErrorKind::WrongLastSequence => Ok(Attempt::Conflict),
             PublishErrorKind::StreamNotFound => {
@@ -136,14 +143,17 @@ impl NatsPublisher {
         }
     }
 
-    /// Sequence and message id of the last message of a subject, from the stream's leader: a copy may lag behind.
-    async fn last(&self, subject: &str) -> Result<Option<(u64, String)>, PublishError> {
+    /// The last message of a subject, from the stream's leader: a copy may lag behind.
+    async fn read_last(&self, subject: &str) -> Result<Option<Last>, PublishError> {
         let stream = self.streams.context().get_stream_no_info(streams::ALERTS).await;
         let stream = stream.map_err(|error| refused(&error))?;
         match stream.get_last_raw_message_by_subject(subject).await {
             Ok(message) => {
                 let id = message.headers.get(NATS_MESSAGE_ID).map(ToString::to_string);
-                Ok(Some((message.sequence, id.unwrap_or_default())))
+                Ok(Some(Last {
+                    sequence: message.sequence,
+                    id: id.unwrap_or_default(),
+                }))
             }
             Err(error) if matches!(error.kind(), LastRawMessageErrorKind::NoMessageFound) => Ok(None),
             Err(error) => {
@@ -153,20 +163,20 @@ impl NatsPublisher {
         }
     }
 
-    fn sequences(&self) -> std::sync::MutexGuard<'_, HashMap<String, u64>> {
-        self.sequences.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lasts(&self) -> MutexGuard<'_, HashMap<String, Last>> {
+        self.lasts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn known(&self, subject: &str) -> Option<u64> {
-        self.sequences().get(subject).copied()
+    fn known(&self, subject: &str) -> Option<Last> {
+        self.lasts().get(subject).cloned()
     }
 
-    fn remember(&self, subject: &str, sequence: u64) {
-        let mut sequences = self.sequences();
-        if sequences.len() >= SUBJECT_COUNT_MAX {
-            sequences.clear();
+    fn remember(&self, subject: &str, last: Last) {
+        let mut lasts = self.lasts();
+        if lasts.len() >= SUBJECT_COUNT_MAX {
+            lasts.clear();
         }
-        sequences.insert(subject.to_owned(), sequence);
+        lasts.insert(subject.to_owned(), last);
     }
 
     /// Of several readings of a node only the last one counts.

@@ -23,7 +23,7 @@ use crate::support::nats::NatsServer;
 
 const SUBJECT: &str = "kpi.v1.alert.critical.csat-low.it@K\u{f6}ln=2EDeutz.customer";
 
-fn transition(id: &str, kind: TransitionKind) -> AlertTransition {
+pub fn transition(id: &str, kind: TransitionKind) -> AlertTransition {
     AlertTransition {
         id: id.to_owned(),
         rule: Slug::parse("csat-low").unwrap(),
@@ -164,7 +164,9 @@ async fn a_crash_longer_than_the_servers_memory_repeats_nothing() {
         .publish(&transition("f1", TransitionKind::Firing))
         .await
         .unwrap();
-    assert_eq!(again, Delivery::Duplicate);
+    assert_eq!(again, Delivery::Duplicate, "delivered, and then it crashed");
+    let again = first.publish(&transition("f1", TransitionKind::Firing)).await.unwrap();
+    assert_eq!(again, Delivery::Duplicate, "delivered, and not noted in the outbox");
     let stream = context.get_stream("KPI_ALERTS").await.unwrap();
     assert_eq!(stream.cached_info().state.messages, 2, "the alert and the probe");
 }

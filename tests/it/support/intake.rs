@@ -62,6 +62,11 @@ impl MemoryIntake {
         self.state.lock().unwrap().positions.insert(source.to_owned(), sequence);
     }
 
+    /// As if the journal had been lost.
+    pub fn forget_positions(&self) {
+        self.state.lock().unwrap().positions.clear();
+    }
+
     /// All positions.
     pub fn positions(&self) -> HashMap<String, u64> {
         self.state.lock().unwrap().positions.clone()
