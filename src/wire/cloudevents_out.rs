@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::alert::AlertBody;
 use crate::domain::alert::{AlertTransition, TransitionKind};
 
-/// Media type of a structured CloudEvent.
+/// Media type of structured CloudEvents.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 
 /// `{"specversion":"1.0","id","source","type","subject","time","datacontenttype","data"}`.

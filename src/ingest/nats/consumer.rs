@@ -184,13 +184,13 @@ pub(super) async fn align(
     );
     match stream.reset_consumer(CONSUMER, Some(cursor + 1)).await {
         Ok(reset) => Ok((consumer, reset.info.delivered.consumer_sequence + 1)),
-        Err(error) if cannot_reset(error.kind()) => recreate(stream, cursor, options).await,
+        Err(error) if cannot_reset(&error.kind()) => recreate(stream, cursor, options).await,
         Err(error) => Err(later("reset consumer kpid")(&error)),
     }
 }
 
 /// Servers before 2.14 do not know the request, and a consumer with a start of its own cannot go back before it.
-fn cannot_reset(kind: ConsumerResetErrorKind) -> bool {
+fn cannot_reset(kind: &ConsumerResetErrorKind) -> bool {
     matches!(
         kind,
         ConsumerResetErrorKind::NotFound | ConsumerResetErrorKind::InvalidReset

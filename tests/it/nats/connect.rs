@@ -31,8 +31,8 @@ async fn refused(options: &NatsOptions) -> String {
     state.last_error.expect("an error").to_string()
 }
 
-fn text(secret: &str) -> Option<SecretSource> {
-    Some(SecretSource::Text(secret.to_owned()))
+fn text(secret: &str) -> SecretSource {
+    SecretSource::Text(secret.to_owned())
 }
 
 fn file(dir: &Path, name: &str, content: &str) -> std::path::PathBuf {
@@ -47,7 +47,7 @@ async fn user_and_password() {
     let base = options(&server.url());
     let right = NatsOptions {
         user: Some("kpid".to_owned()),
-        password: text("s3cret"),
+        password: Some(text("s3cret")),
         ..base.clone()
     };
     works(&right).await;
@@ -59,7 +59,7 @@ async fn user_and_password() {
     .await;
     works(&options(&server.url().replace("nats://", "nats://kpid:s3cret@"))).await;
     let wrong = refused(&NatsOptions {
-        password: text("wrong"),
+        password: Some(text("wrong")),
         ..right
     })
     .await;
@@ -71,12 +71,12 @@ async fn user_and_password() {
 async fn token() {
     let server = NatsServer::with_config(|_| "authorization { token: \"t0ken\" }".to_owned());
     works(&NatsOptions {
-        token: text("t0ken"),
+        token: Some(text("t0ken")),
         ..options(&server.url())
     })
     .await;
     let wrong = refused(&NatsOptions {
-        token: text("other"),
+        token: Some(text("other")),
         ..options(&server.url())
     })
     .await;
@@ -90,7 +90,7 @@ async fn nkey() {
     let server = NatsServer::with_config(|_| config);
     let seed = user.seed().unwrap();
     works(&NatsOptions {
-        nkey: text(&seed),
+        nkey: Some(text(&seed)),
         ..options(&server.url())
     })
     .await;
@@ -101,7 +101,7 @@ async fn nkey() {
     })
     .await;
     let wrong = NatsOptions {
-        nkey: text(&stranger.seed().unwrap()),
+        nkey: Some(text(&stranger.seed().unwrap())),
         ..options(&server.url())
     };
     let wrong = refused(&wrong).await;

@@ -132,9 +132,9 @@ async fn a_server_that_stops_and_dies_under_load_loses_nothing_and_repeats_nothi
     for (count, graceful) in [(200, true), (700, false), (1_200, true)] {
         behind.intake.wait_for(count).await;
         if graceful {
-            server.stop()
+            server.stop();
         } else {
-            server.kill()
+            server.kill();
         }
         server.start_again();
     }

@@ -75,7 +75,7 @@ impl MemoryIntake {
     /// Waits until so many measurements were taken.
     pub async fn wait_for(&self, count: usize) {
         let mut seen = self.count.subscribe();
-        let waited = tokio::time::timeout(Duration::from_secs(60), seen.wait_for(|taken| *taken >= count)).await;
+        let waited = tokio::time::timeout(Duration::from_mins(1), seen.wait_for(|taken| *taken >= count)).await;
         assert!(
             waited.is_ok(),
             "{} of {count} measurements were taken in a minute",
