@@ -1,7 +1,13 @@
 //! ARCHITECT: the only room that names adapters: builds, runs, stops.
 
+mod clock;
+mod disk;
+pub mod demo;
+mod house;
 pub mod journal;
 pub mod replay;
-//! (being written)
+mod restore;
+pub mod serve;
+mod transport;
 
 pub mod nats;
