@@ -45,7 +45,7 @@ pub struct SendArgs {
     /// Credentials file for NATS
     #[arg(long, value_name = "FILE")]
     pub credentials: Option<PathBuf>,
-    /// Measurements a request or message
+    /// Measurements a request or message; fewer where they are long, it ends at 512 KiB
     #[arg(long, value_name = "COUNT", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub batch: u32,
     /// Keep trying this long while the daemon cannot be reached
@@ -75,7 +75,7 @@ pub struct FormArgs {
     /// Source of measurements that name none; default: file
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
-    /// Time zone of times without an offset, for example Europe/Berlin
+    /// Time zone of times without an offset in CSV, for example Europe/Berlin
     #[arg(long, value_name = "ZONE")]
     pub time_zone: Option<String>,
 }
