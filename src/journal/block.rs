@@ -108,6 +108,7 @@ impl Header {
         out.extend_from_slice(&self.body_len.to_le_bytes());
         out.extend_from_slice(&self.body_crc.to_le_bytes());
         out.extend_from_slice(&self.previous);
+        out.extend_from_slice(&[0; 4]);
         out.extend_from_slice(&crc32c::crc32c(&out).to_le_bytes());
         out
     }

@@ -208,9 +208,11 @@ impl FileReader {
     /// Goes on to the segment that follows.
     fn turn_page(&mut self) -> Result<Step, JournalError> {
         let next = self.expected();
-        if next == self.segment {
-            let path = self.store.path(self.segment);
-            return Err(damaged((next, next), &path, "a segment before the last is empty"));
+        let segments = self.store.segments()?;
+        let following = segments.iter().find(|first| **first > self.segment).copied();
+        if following != Some(next) {
+            let to = following.map_or(next, |first| Sequence(first.0.saturating_sub(1)));
+            return Err(damaged((next, to), &self.store.path(next), "the segment is missing"));
         }
         self.segment = next;
         self.offset = 0;

@@ -211,7 +211,7 @@ fn a_block_replaced_by_another_whole_one_breaks_the_chain() {
     let (files, _) = written(LARGE, &[4, 4, 4]);
     let places = places(&files.bytes(&only_segment()));
     let mut forged = plain(crate::journal::segment::START, 4);
-    forged.measurements.value[2] = 12.5;
+    forged.measurements.value[2] += 0.1;
     let bytes = super::codec::encode(&forged, [0; 32]);
     assert_eq!(bytes.len(), places[1]);
     files.tamper(&only_segment(), |file| file[..bytes.len()].copy_from_slice(&bytes));

@@ -174,7 +174,11 @@ fn a_reader_keeps_up_with_a_writer_on_another_thread() {
     for reader in [&mut within, &mut beside] {
         let mut facts = 0;
         while facts < 900 {
-            facts += reader.next_block().unwrap().map_or(0, |block| block.len());
+            let over = writer.is_finished();
+            match reader.next_block().unwrap() {
+                Some(block) => facts += block.len(),
+                None => assert!(!over, "the writer has finished and {facts} facts are all there is"),
+            }
         }
         assert_eq!(facts, 900);
     }
