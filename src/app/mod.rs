@@ -2,3 +2,6 @@
 
 pub mod journal;
 pub mod replay;
+//! (being written)
+
+pub mod nats;

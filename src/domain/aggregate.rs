@@ -107,6 +107,32 @@ impl Placed {
     }
 }
 
+/// Mean and sum of squared distances from it. The mean is kept as a distance from the first value, so that a small spread
+/// far from zero (a thousand millions and a few) is not rounded away.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Moments {
+    origin: f64,
+    mean: f64,
+    squares: f64,
+}
+
+impl Moments {
+    /// Adds the `count`th value (Welford's recurrence, the one-value case of Chan's formula).
+    fn add(&mut self, value: f64, count: f64) {
+        let distance = value - self.origin;
+        let delta = distance - self.mean;
+        self.mean += delta / count;
+        self.squares += delta * (distance - self.mean);
+    }
+
+    /// Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
+    fn merge(&mut self, other: Self, (mine, theirs): (f64, f64)) {
+        let delta = (other.origin - self.origin) + (other.mean - self.mean);
+        self.mean += delta * theirs / (mine + theirs);
+        self.squares += other.squares + delta * delta * mine * theirs / (mine + theirs);
+    }
+}
+
 /// What an aggregate keeps besides the count.
 #[derive(Debug, Clone, PartialEq)]
 enum Parts {
@@ -118,7 +144,7 @@ enum Parts {
     First(Placed),
     Last(Placed),
     Ends(Box<(Placed, Placed)>),
-    Moments { mean: f64, squares: f64 },
+    Moments(Moments),
     Percentiles(Box<Percentiles>),
     Distinct(Box<Distinct>),
 }
@@ -187,11 +213,7 @@ impl Cell {
             (Parts::Ends(ends), SampleValue::Number(value)) => {
                 **ends = (earlier(ends.0, placed(value)), later(ends.1, placed(value)));
             }
-            (Parts::Moments { mean, squares }, SampleValue::Number(value)) => {
-                let delta = value - *mean;
-                *mean += delta / count;
-                *squares += delta * (value - *mean);
-            }
+            (Parts::Moments(moments), SampleValue::Number(value)) => moments.add(value, count),
             (Parts::Percentiles(sketch), SampleValue::Number(value)) => sketch.add(value),
             (Parts::Distinct(sketch), SampleValue::Thing(hash)) => sketch.add(hash),
             _ => {}
@@ -223,12 +245,7 @@ impl Cell {
             (Parts::First(first), Parts::First(other)) => *first = earlier(*first, *other),
             (Parts::Last(last), Parts::Last(other)) => *last = later(*last, *other),
             (Parts::Ends(ends), Parts::Ends(other)) => **ends = (earlier(ends.0, other.0), later(ends.1, other.1)),
-            (Parts::Moments { mean, squares }, Parts::Moments { mean: other_mean, squares: other_squares }) => {
-                // Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
-                let delta = other_mean - *mean;
-                *mean += delta * theirs / (mine + theirs);
-                *squares += other_squares + delta * delta * mine * theirs / (mine + theirs);
-            }
+            (Parts::Moments(moments), Parts::Moments(other)) => moments.merge(*other, (mine, theirs)),
             (Parts::Percentiles(sketch), Parts::Percentiles(other)) => sketch.merge(other),
             (Parts::Distinct(sketch), Parts::Distinct(other)) => sketch.merge(other),
             _ => {}
@@ -254,7 +271,7 @@ impl Cell {
             (Aggregate::Min, Parts::Least(value)) | (Aggregate::Max, Parts::Greatest(value)) => *value,
             (Aggregate::First, Parts::First(placed)) | (Aggregate::Last, Parts::Last(placed)) => placed.value,
             (Aggregate::Delta, Parts::Ends(ends)) => ends.1.value - ends.0.value,
-            (Aggregate::Stddev, Parts::Moments { squares, .. }) => (squares.max(0.0) / count).sqrt(),
+            (Aggregate::Stddev, Parts::Moments(moments)) => (moments.squares.max(0.0) / count).sqrt(),
             (Aggregate::Percentile(percent), Parts::Percentiles(sketch)) => sketch.percentile(*percent)?,
             (Aggregate::Distinct { .. }, Parts::Distinct(sketch)) => sketch.count(),
             _ => return None,
@@ -283,7 +300,7 @@ fn empty_parts(aggregate: &Aggregate) -> Parts {
         Aggregate::Ratio { .. } | Aggregate::WeightedMean => Parts::Pair(Sum::default(), Sum::default()),
         Aggregate::Min => Parts::Least(f64::INFINITY),
         Aggregate::Max => Parts::Greatest(f64::NEG_INFINITY),
-        Aggregate::Stddev => Parts::Moments { mean: 0.0, squares: 0.0 },
+        Aggregate::Stddev => Parts::Nothing,
         Aggregate::Percentile(_) => Parts::Percentiles(Box::default()),
         Aggregate::Distinct { .. } => Parts::Distinct(Box::default()),
         Aggregate::Count | Aggregate::First | Aggregate::Last | Aggregate::Delta => Parts::Nothing,
@@ -296,6 +313,7 @@ fn first_parts(aggregate: &Aggregate, placed: Placed) -> Parts {
         Aggregate::First => Parts::First(placed),
         Aggregate::Last => Parts::Last(placed),
         Aggregate::Delta => Parts::Ends(Box::new((placed, placed))),
+        Aggregate::Stddev => Parts::Moments(Moments { origin: placed.value, mean: 0.0, squares: 0.0 }),
         _ => Parts::Nothing,
     }
 }
@@ -321,7 +339,9 @@ impl Cell {
                 ends.0.to_words(7, out);
                 ends.1.to_words(7, out);
             }
-            Parts::Moments { mean, squares } => out.extend([8, mean.to_bits(), squares.to_bits()]),
+            Parts::Moments(Moments { origin, mean, squares }) => {
+                out.extend([8, origin.to_bits(), mean.to_bits(), squares.to_bits()]);
+            }
             Parts::Percentiles(sketch) => {
                 out.push(9);
                 sketch.to_words(out);
@@ -380,7 +400,10 @@ impl Parts {
                 words.next()?;
                 Self::Ends(Box::new((first, Placed::from_words(words)?)))
             }
-            8 => Self::Moments { mean: f64::from_bits(words.next()?), squares: f64::from_bits(words.next()?) },
+            8 => {
+                let [origin, mean, squares] = [words.next()?, words.next()?, words.next()?].map(f64::from_bits);
+                Self::Moments(Moments { origin, mean, squares })
+            }
             9 => Self::Percentiles(Box::new(Percentiles::from_words(words)?)),
             10 => Self::Distinct(Box::new(Distinct::from_words(words)?)),
             _ => return None,

@@ -248,7 +248,7 @@ impl Series {
             (Some(every), Some(latest)) => at.since(Instant(latest)) <= every,
             (Some(_), None) => false,
         };
-        let left_out = absence.is_some_and(Absence::is_left_out) || version.scoring == Scoring::None;
+        let left_out = absence.is_some_and(Absence::is_left_out);
         LeafReading {
             value,
             score,
@@ -285,10 +285,10 @@ impl Series {
     fn absence(&self, version: &KpiVersion, seen: Seen, value: Option<f64>) -> Option<Absence> {
         match value {
             _ if version.paused => Some(Absence::Paused),
+            _ if version.scoring == Scoring::None => Some(Absence::NoTarget),
             _ if seen.not_applicable => Some(Absence::NotApplicable),
             None if seen.latest_at.is_some() || self.measured == 0 => Some(Absence::NoData),
             None => Some(Absence::Stale),
-            Some(_) if version.scoring == Scoring::None => Some(Absence::NoTarget),
             Some(_) => None,
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! - Host allow-list, on `GET` too: a page of a stranger whose name is made to point here (DNS rebinding) sends its own
 //!   name as `Host`. Addresses pass: a stranger's page has a name, and probes of orchestrators use addresses.
+//! - A write that a browser sends for a page of another origin is refused, by `Sec-Fetch-Site` and `Origin`: such a page
+//!   cannot read the answer, but it could send measurements.
 //! - A token, when configured, as `Authorization: Bearer`, or as the password of `Basic` so that a browser can ask for it.
 //!   It is compared by digest, in constant time. There are no cookies and no CORS headers.
 //! - A content security policy that knows no inline script or style.
@@ -52,20 +54,18 @@ struct Rules {
 }
 
 async fn admit(State(rules): State<Arc<Rules>>, request: Request, next: Next) -> Response {
-    if let Err(problem) = check_host(&rules, &request) {
+    if let Err(problem) = check_host(&rules, &request).and_then(|()| check_origin(&request)) {
         return problem.into_response();
     }
     if let Some(refusal) = check_token(&rules, &request) {
         return refusal;
     }
-    match tokio::time::timeout(rules.timeout, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            let ms = rules.timeout.as_millis();
-            let detail = format!("no answer within {ms} ms: ask for less, or raise `http.request_timeout`");
-            ProblemResponse::new(StatusCode::SERVICE_UNAVAILABLE, "timed out", detail).into_response()
-        }
-    }
+    let answered = tokio::time::timeout(rules.timeout, next.run(request)).await;
+    answered.unwrap_or_else(|_| {
+        let ms = rules.timeout.as_millis();
+        let detail = format!("no answer within {ms} ms: ask for less, or raise `http.request_timeout`");
+        ProblemResponse::new(StatusCode::SERVICE_UNAVAILABLE, "timed out", detail).into_response()
+    })
 }
 
 fn check_host(rules: &Rules, request: &Request) -> Result<(), ProblemResponse> {
@@ -83,6 +83,23 @@ fn check_host(rules: &Rules, request: &Request) -> Result<(), ProblemResponse> {
         Some(host) => Err(refuse(host)),
         None => Ok(()),
     }
+}
+
+fn check_origin(request: &Request) -> Result<(), ProblemResponse> {
+    if request.method().is_safe() {
+        return Ok(());
+    }
+    let header = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let site = header(HeaderName::from_static("sec-fetch-site")).unwrap_or("none");
+    let host = header(header::HOST).or(request.uri().authority().map(axum::http::uri::Authority::as_str));
+    let origin = header(header::ORIGIN);
+    let ours = origin.is_none_or(|origin| origin.split_once("://").map(|(_, name)| name) == host);
+    if ours && matches!(site, "none" | "same-origin") {
+        return Ok(());
+    }
+    let found: String = origin.unwrap_or(site).chars().take(64).collect();
+    let detail = format!("a page of `{found}` may not write here: send it from a program, or from this server's pages");
+    Err(ProblemResponse::new(StatusCode::FORBIDDEN, "cross-site write", detail))
 }
 
 impl Rules {

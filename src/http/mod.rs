@@ -81,11 +81,13 @@ pub(crate) struct Windows {
     views: Arc<dyn Views>,
     options: HttpOptions,
     streams: Arc<Semaphore>,
+    shelf: dashboard::history::Shelf,
 }
 
 /// All routes of the windows behind the guard.
 pub fn router(views: Arc<dyn Views>, options: HttpOptions) -> Router {
-    guard::guarded(routes(views, options.clone()), &options)
+    let rules = options.clone();
+    guard::guarded(routes(views, options), &rules)
 }
 
 /// All routes of the windows, to be merged with other doors before [`guard::guarded`] is put around the whole.
@@ -95,6 +97,7 @@ pub fn routes(views: Arc<dyn Views>, options: HttpOptions) -> Router {
         views,
         options,
         streams,
+        shelf: dashboard::history::Shelf::default(),
     });
     Router::new()
         .merge(scorecards::routes())

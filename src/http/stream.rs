@@ -54,7 +54,9 @@ async fn follow(State(windows): State<Arc<Windows>>, uri: Uri) -> Result<Respons
         _permit: permit,
     };
     let heartbeat = KeepAlive::new().interval(windows.options.heartbeat).text("still here");
-    Ok(Sse::new(reader.events()).keep_alive(heartbeat).into_response())
+    // The header keeps nginx from collecting events into blocks.
+    let unbuffered = [("x-accel-buffering", "no")];
+    Ok((unbuffered, Sse::new(reader.events()).keep_alive(heartbeat)).into_response())
 }
 
 /// One open stream.
@@ -99,11 +101,14 @@ impl Reader {
                     .filter(|change: &&ReadingChange| self.wants(&change.path))
                     .map(ReadingBody::alone)
                     .collect();
-                (!wanted.is_empty()).then(|| named("readings", &wanted))
+                (!wanted.is_empty()).then(|| named("readings", serde_json::to_string(&wanted)))
             }
-            Notice::Alert(transition) => self
-                .wants(&transition.path)
-                .then(|| named("alert", &AlertBody::new(transition, &self.base_url))),
+            Notice::Alert(transition) => self.wants(&transition.path).then(|| {
+                named(
+                    "alert",
+                    serde_json::to_string(&AlertBody::new(transition, &self.base_url)),
+                )
+            }),
         }
     }
 
@@ -113,15 +118,14 @@ impl Reader {
     }
 }
 
-fn named(name: &str, data: &impl serde::Serialize) -> Event {
+fn named(name: &str, data: serde_json::Result<String>) -> Event {
     // Letters of ours are plain trees with text keys: they always have a JSON form.
-    let data = serde_json::to_string(data).unwrap_or_default();
-    Event::default().event(name).data(data)
+    Event::default().event(name).data(data.unwrap_or_default())
 }
 
 fn lagged(missed: u64) -> Event {
     let remedy = "ask for the scorecard again, then go on reading";
-    named("lagged", &json!({"missed": missed, "remedy": remedy}))
+    named("lagged", Ok(json!({"missed": missed, "remedy": remedy}).to_string()))
 }
 
 /// Waits until the house closes; for ever when nobody can say so any more.

@@ -300,4 +300,6 @@ fn trimmed(bytes: &[u8], range: Range<usize>) -> Range<usize> {
 }
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;

@@ -6,3 +6,4 @@
 pub mod decode;
 pub mod file;
 pub mod http;
+pub mod nats;

@@ -68,7 +68,7 @@ impl History {
         };
         let mut chance = strand.chance.numbered(self.day as u64);
         let incident = self.incidents.get(&strand.card).copied();
-        let count = strand.count_on(self.day, today.per_day, &mut chance);
+        let count = strand.count_on(self.day, &today, &mut chance);
         let mut is_noted = false;
         for number in 0..count {
             let mut chance = chance.numbered(u64::from(number));

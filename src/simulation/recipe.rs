@@ -14,6 +14,8 @@ use crate::domain::instant::{DAY_MS, Instant};
 
 /// Spread of durations (standard deviation of their logarithm): a p90 is about twice the median.
 const DURATION_SPREAD: f64 = 0.6;
+/// People who choose a word differ by so many points (standard deviation).
+const WORD_SPREAD: f64 = 7.0;
 /// Reports of different things are drawn from a pool this much larger than what a window should see of them.
 const POOL: f64 = 1.15;
 
@@ -78,7 +80,7 @@ pub(super) fn measure(
     chance: &mut Chance,
 ) -> Said {
     if let (Scoring::Scale, Some(words)) = (&version.scoring, &kpi.scale) {
-        return word(words, moment.score + 12.0 * chance.gauss());
+        return word(words, moment.score + WORD_SPREAD * chance.gauss());
     }
     let aim = yardstick.value(moment.score);
     let noise = yardstick.step() * chance.gauss();

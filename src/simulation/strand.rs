@@ -15,14 +15,17 @@ use crate::domain::measurement::{Report, ReportValue};
 /// Instances of a scorecard with `each`.
 const INSTANCES: [&str; 3] = ["berlin", "lyon", "porto"];
 
-/// Reports a day of a KPI that is expected daily, and at most.
+/// Reports a day of a KPI that is expected daily, and at most: every quarter of an hour, so that a KPI which is expected
+/// every hour stays fresh when one report is late.
 const DAILY_REPORTS: f64 = 24.0;
-const DAILY_REPORTS_MAX: f64 = 60.0;
+const DAILY_REPORTS_MAX: f64 = 96.0;
 /// How the number of reports falls with `expected_every`: faster-than-daily KPIs are watched by machines and need not
 /// scale fully, slower ones are written down by people.
-const FAST_EXPONENT: f64 = 0.5;
+const FAST_EXPONENT: f64 = 0.45;
 const SLOW_EXPONENT: f64 = 1.2;
-/// Counts a workday and a weekend day, times the usual; their mean over a week is 1.
+/// What is expected this often or more is reported by a machine.
+const WATCHED_EVERY_MS: i64 = 6 * HOUR_MS;
+/// Reports on a workday and on a weekend day, times the usual; their mean over a week is 1.
 const WORKDAY: f64 = 1.2;
 const WEEKEND_DAY: f64 = 0.5;
 
@@ -118,12 +121,18 @@ pub(super) struct Today<'a> {
 }
 
 impl Today<'_> {
+    /// A machine reports it, day and night.
+    fn is_watched(&self) -> bool {
+        self.version
+            .expected_every_ms
+            .is_some_and(|every| every <= WATCHED_EVERY_MS)
+    }
+
     /// When on its day the report at `share` (0..1) of the day's reports is observed: machines report around the clock,
     /// people mostly between 7 and 19.
     pub(super) fn time_of_day(&self, share: f64) -> i64 {
-        let by_machine = self.version.expected_every_ms.is_some_and(|every| every <= 6 * HOUR_MS);
         let hour = match share {
-            _ if by_machine => 24.0 * share,
+            _ if self.is_watched() => 24.0 * share,
             _ if share < 0.06 => 7.0 * share / 0.06,
             _ if share < 0.92 => 7.0 + 12.0 * (share - 0.06) / 0.86,
             _ => 19.0 + 5.0 * (share - 0.92) / 0.08,
@@ -202,10 +211,15 @@ impl Strand {
         matches!(self.kpi.aggregate, Aggregate::Count | Aggregate::Distinct { .. })
     }
 
-    /// Reports on a day: fewer at weekends; what is reported less than daily is written down on workdays only.
-    pub(super) fn count_on(&self, day: i64, per_day: f64, chance: &mut Chance) -> u32 {
+    /// Reports on a day: fewer at weekends, unless a machine watches; what is reported less than daily is written down on workdays only.
+    pub(super) fn count_on(&self, day: i64, today: &Today<'_>, chance: &mut Chance) -> u32 {
+        let per_day = today.per_day;
         if per_day >= 1.0 {
-            let usual = if is_weekend(day) { WEEKEND_DAY } else { WORKDAY };
+            let usual = match is_weekend(day) {
+                _ if today.is_watched() => 1.0,
+                true => WEEKEND_DAY,
+                false => WORKDAY,
+            };
             return chance.whole(per_day * usual) as u32;
         }
         if is_weekend(day) {

@@ -2,7 +2,7 @@
 //!
 //! The journal position and entries of `(source, id)` enter; what is known of an id leaves. An entry's key is the first
 //! 16 bytes of BLAKE3 over the length of the source, the source and the id; its value has 37 bytes. The position moves in
-//! the same atomic batch as the entries, so after a crash it is that of the entries which are there.
+//! the same atomic batch as the last entries of its block, so after a crash it never claims more than is there.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +18,13 @@ use crate::ports::{Seen, SeenIds, StateError};
 pub(super) const TREE: &str = "seen_ids";
 
 const POSITION_KEY: &[u8] = b"\0position";
+
+/// Entries of one batch: sled needs a hundred times their bytes while it writes them. Only the last batch of a block
+/// moves the position; after a crash the entries before it are taken in again, to the same effect.
+const BATCH_ENTRIES_MAX: usize = 512;
+
+/// Source, id and what is known of it.
+type Entry = (Arc<str>, Box<str>, Seen);
 
 /// Ids already seen, on disk. Clones look at the same entries.
 #[derive(Clone)]
@@ -61,6 +68,25 @@ impl SledSeenIds {
     }
 }
 
+impl Shared {
+    /// Commits entries together with what is in `changes` already.
+    fn take_in(&self, memory: &mut Memory, entries: &[Entry], mut changes: Changes) -> Result<(), StateError> {
+        let keys: Vec<HashedKey> = entries.iter().map(|(source, id, _)| key_of(source, id)).collect();
+        for (key, (_, _, seen)) in keys.iter().zip(entries) {
+            if memory.filter.may_contain(key) {
+                changes.put(key.to_vec(), encode(seen));
+            } else {
+                changes.put_new(key.to_vec(), encode(seen));
+            }
+        }
+        self.shelf.commit(changes)?;
+        for key in &keys {
+            memory.filter.insert(key);
+        }
+        Ok(())
+    }
+}
+
 impl SeenIds for SledSeenIds {
     fn position(&self) -> Sequence {
         self.shared
@@ -84,23 +110,20 @@ impl SeenIds for SledSeenIds {
         }
     }
 
-    fn remember(&mut self, up_to: Sequence, entries: &[(Arc<str>, Box<str>, Seen)]) -> Result<(), StateError> {
+    fn remember(&mut self, up_to: Sequence, entries: &[Entry]) -> Result<(), StateError> {
         let mut memory = self.shared.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rest = entries;
+        while let Some((part, after)) = rest
+            .split_at_checked(BATCH_ENTRIES_MAX)
+            .filter(|(_, after)| !after.is_empty())
+        {
+            self.shared.take_in(&mut memory, part, Changes::default())?;
+            rest = after;
+        }
         let mut changes = Changes::default();
-        let keys: Vec<HashedKey> = entries.iter().map(|(source, id, _)| key_of(source, id)).collect();
-        for (key, (_, _, seen)) in keys.iter().zip(entries) {
-            if memory.filter.may_contain(key) {
-                changes.put(key.to_vec(), encode(seen));
-            } else {
-                changes.put_new(key.to_vec(), encode(seen));
-            }
-        }
         changes.put(POSITION_KEY.to_vec(), up_to.0.to_le_bytes().to_vec());
-        self.shared.shelf.commit(changes)?;
+        self.shared.take_in(&mut memory, rest, changes)?;
         memory.position = up_to;
-        for key in &keys {
-            memory.filter.insert(key);
-        }
         Ok(())
     }
 }

@@ -5,8 +5,12 @@
 pub mod alert;
 pub mod catalog;
 pub mod cloudevents;
+pub mod cloudevents_out;
 pub mod csv;
 pub mod measurement;
 pub mod problem;
 pub mod reading;
+pub mod rejected;
 pub mod scorecard;
+pub mod streams;
+pub mod subjects;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Projection;
-use super::instances::{SeriesPlace, rules_of};
+use super::instances::{Placed, SeriesPlace, rules_of};
 use crate::domain::aggregate::Sample;
 use crate::domain::board::Note;
 use crate::domain::fact::{Correction, Fact, MeasurementPlace, Row, SeriesNumber};
@@ -17,10 +17,8 @@ impl Projection {
     pub(super) fn learn_series(&mut self, base: u32, new_series: &[SeriesKey]) {
         // A checkpoint may know them already.
         let known = (self.journal_series.len() as u32).saturating_sub(base) as usize;
-        for key in new_series.get(known..).unwrap_or_default() {
-            let place = self.place_of(key);
-            self.journal_series.push((key.clone(), place));
-        }
+        let unknown = new_series.get(known..).unwrap_or_default();
+        self.journal_series.extend(unknown.iter().map(|key| (key.clone(), Placed::NotYet)));
     }
 
     /// Takes a measurement in. `now` is the clock: what is older than the history is only counted.
@@ -63,13 +61,22 @@ impl Projection {
         self.keep_note(place, correction.observed_at, &correction.extra);
     }
 
-    fn series_place(&self, series: SeriesNumber) -> Option<SeriesPlace> {
-        self.journal_series.get(series.0 as usize)?.1
+    fn series_place(&mut self, series: SeriesNumber) -> Option<SeriesPlace> {
+        let (key, placed) = self.journal_series.get(series.0 as usize)?;
+        match placed {
+            Placed::At(place) => Some(*place),
+            Placed::Nowhere => None,
+            Placed::NotYet => {
+                let key = key.clone();
+                let place = self.place_of(&key);
+                self.journal_series.get_mut(series.0 as usize)?.1 = place.map_or(Placed::Nowhere, Placed::At);
+                place
+            }
+        }
     }
 
     fn sample(&self, sequence: Sequence, row: &Row<'_>) -> Option<Sample> {
-        let (key, place) = self.journal_series.get(row.series.0 as usize)?;
-        let place = (*place)?;
+        let (key, Placed::At(place)) = self.journal_series.get(row.series.0 as usize)? else { return None };
         let definition = self.catalog.scorecards.get(place.scorecard)?.kpis.get(place.kpi)?;
         let each = key.each.as_ref().map(|(label, name)| (&**label, name.as_str()));
         let value = Sample::read(definition, row, each)?;

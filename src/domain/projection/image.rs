@@ -166,8 +166,7 @@ impl Projection {
                 name => Some((label.into(), InstanceId::parse(name).ok()?)),
             };
             let key = SeriesKey { kpi: KpiId::parse(&kpi).ok()?, source: source.into(), each };
-            let place = self.place_of(&key);
-            self.journal_series.push((key, place));
+            self.journal_series.push((key, super::Placed::NotYet));
         }
         Some(())
     }
@@ -195,7 +194,7 @@ impl Projection {
     }
 }
 
-fn names_words(names: &[(SeriesKey, Option<super::SeriesPlace>)]) -> Vec<u64> {
+fn names_words(names: &[(SeriesKey, super::Placed)]) -> Vec<u64> {
     let mut out = vec![names.len() as u64];
     for (key, _) in names {
         put_text(&mut out, key.kpi.as_str());

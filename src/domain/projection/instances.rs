@@ -34,6 +34,16 @@ pub(super) struct IncludedNode {
     pub weight: f64,
 }
 
+/// Whether it is known where the measurements of a journal series go. An instance appears with its first measurement, not
+/// with the first mention of its name, so this is found out as late as that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Placed {
+    NotYet,
+    /// The catalog does not know the KPI, or knows it under another label.
+    Nowhere,
+    At(SeriesPlace),
+}
+
 /// Where the measurements of a journal series go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SeriesPlace {

@@ -32,7 +32,7 @@ use super::reading::ReadingChange;
 use super::series::Series;
 
 use evaluate::NodeState;
-use instances::{IncludedNode, InstanceState, SeriesPlace};
+use instances::{IncludedNode, InstanceState, Placed};
 use shape::Shape;
 use timeline::ClockState;
 
@@ -84,7 +84,7 @@ pub struct Projection {
     nodes: Vec<NodeState>,
     series: Vec<Series>,
     /// By series number of the journal.
-    journal_series: Vec<(SeriesKey, Option<SeriesPlace>)>,
+    journal_series: Vec<(SeriesKey, Placed)>,
     /// Nodes of other scorecards that count in an objective node. Looked up only.
     included: HashMap<u32, Vec<IncludedNode>>,
     /// Objective nodes in which a node counts. Looked up only.

@@ -1,11 +1,101 @@
-//! The dashboard.
+//! The dashboard: `GET /`, `/scorecards/{id}?instance=&span=`, `/assets/..`.
+//!
+//! The board enters, whole pages leave: complete and readable without script, without a byte from elsewhere. The script
+//! only fetches the same page again when the stream says that something changed. Titles, notes and names are other
+//! people's words: every one of them is escaped by the templates.
 
 use std::sync::Arc;
 
+use askama::Template;
 use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
 
-use super::Windows;
+use super::params::Params;
+use super::problem::ProblemResponse;
+use super::{Windows, scorecards};
+
+pub mod assets;
+pub mod chart;
+pub mod format;
+pub mod frame;
+pub mod history;
+pub mod judge;
+pub mod node;
+pub mod overview;
+pub mod rows;
+pub mod scorecard;
+
+use frame::Frame;
+use history::Span;
+use overview::Overview;
+use scorecard::{ScorecardPage, Wanted};
 
 pub(super) fn routes() -> Router<Arc<Windows>> {
     Router::new()
+        .route("/", get(overview))
+        .route("/scorecards/{id}", get(scorecard))
+        .merge(assets::routes())
+}
+
+/// A page that says why there is none.
+#[derive(Template)]
+#[template(path = "sorry.html", config = "src/http/dashboard/askama.toml")]
+struct Sorry {
+    frame: Frame,
+    detail: String,
+}
+
+async fn overview(State(windows): State<Arc<Windows>>, uri: Uri) -> Response {
+    if let Err(problem) = Params::read(&uri, &[]) {
+        return sorry(&windows, problem);
+    }
+    let board = windows.views.board();
+    page(&Overview::draw(&windows, &board, windows.options.clock.now()).await)
+}
+
+async fn scorecard(State(windows): State<Arc<Windows>>, Path(id): Path<String>, uri: Uri) -> Response {
+    match one(&windows, &id, &uri).await {
+        Ok(drawn) => page(&drawn),
+        Err(problem) => sorry(&windows, problem),
+    }
+}
+
+async fn one(windows: &Windows, id: &str, uri: &Uri) -> Result<ScorecardPage, ProblemResponse> {
+    let params = Params::read(uri, &["instance", "span"])?;
+    let board = windows.views.board();
+    let picture = scorecards::picture(&board, id, params.instance()?.as_ref())?;
+    let scorecard = board.catalog.scorecard(id);
+    let scorecard = scorecard.ok_or_else(|| ProblemResponse::unknown(format!("scorecard `{id}` is not defined")))?;
+    let wanted = Wanted {
+        scorecard,
+        picture,
+        span: Span::read(&params)?,
+    };
+    Ok(ScorecardPage::draw(windows, &board, wanted, windows.options.clock.now()).await)
+}
+
+fn page(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => Html(html).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "page could not be drawn");
+            let detail = "this page could not be drawn: the API under `/api/v1/` has the same figures";
+            ProblemResponse::new(StatusCode::INTERNAL_SERVER_ERROR, "page failed", detail).into_response()
+        }
+    }
+}
+
+fn sorry(windows: &Windows, problem: ProblemResponse) -> Response {
+    let board = windows.views.board();
+    let mut frame = Frame::new(windows, &board, "Not here", Some(""));
+    // Nothing on this page changes.
+    frame.stream = String::new();
+    let template = Sorry {
+        frame,
+        detail: problem.detail,
+    };
+    (problem.status, page(&template)).into_response()
 }

@@ -1,20 +1,17 @@
 //! The sentences on measurements in the contract, as tables of shapes.
 
-use proptest::prelude::*;
-
 use super::*;
 use crate::domain::instant::Instant;
-use crate::wire::measurement::to_json;
 
-const LIMITS: DecodeLimits = DecodeLimits {
+pub(super) const LIMITS: DecodeLimits = DecodeLimits {
     batch_len_max: 1_000,
     measurement_len_max: 4_096,
 };
 
-const EXAMPLE: &str = r#"{"id":"9f3c","kpi":"it.csat","observed_at":"2026-03-01T10:00:00Z","value":82.5,
+pub(super) const EXAMPLE: &str = r#"{"id":"9f3c","kpi":"it.csat","observed_at":"2026-03-01T10:00:00Z","value":82.5,
  "labels":{"site":"berlin"},"source":"servicedesk","note":"after the outage"}"#;
 
-fn read(payload: &str) -> Decoded {
+pub(super) fn read(payload: &str) -> Decoded {
     decode(payload.as_bytes(), &Envelope::default(), &LIMITS)
 }
 
@@ -287,7 +284,7 @@ fn the_subject_names_the_kpi_where_the_measurement_does_not() {
     assert_eq!(overflow.reports[0].as_ref().unwrap_err().0, RejectionReason::NotFinite);
 }
 
-const EVENT: &str = r#"{"specversion":"1.0","type":"kpid.measurement.v1","id":"e1","source":"/desk",
+pub(super) const EVENT: &str = r#"{"specversion":"1.0","type":"kpid.measurement.v1","id":"e1","source":"/desk",
     "time":"2026-03-01T10:00:00Z","data":{"kpi":"it.csat","value":82.5}}"#;
 
 fn from_event() -> Report {
@@ -416,101 +413,4 @@ fn a_binary_event_has_its_attributes_in_headers() {
         let decoded = decode(payload, &broken, &LIMITS);
         assert!(decoded.reports[0].as_ref().unwrap_err().1.contains(part), "{part}");
     }
-}
-
-fn report() -> impl Strategy<Value = Report> {
-    let text = || proptest::option::of("\\PC{1,20}").prop_map(|text| text.map(Box::from));
-    let number = || proptest::option::of(proptest::num::f64::NORMAL | proptest::num::f64::ZERO);
-    let labels = proptest::collection::btree_map("\\PC{0,8}", "\\PC{0,8}", 0..4);
-    let keys = (text(), text(), text(), text());
-    let words = (text(), text(), text(), proptest::option::of(0..Instant::LATEST.0));
-    (keys, words, (number(), number(), number(), number()), labels).prop_map(|(keys, words, numbers, labels)| Report {
-        id: keys.0,
-        source: keys.1,
-        corrects: keys.2,
-        retracts: keys.3,
-        kpi: words.0,
-        note: words.1,
-        by: words.2,
-        observed_at: words.3.map(Instant),
-        value: numbers.0.map(ReportValue::Number),
-        numerator: numbers.1,
-        denominator: numbers.2,
-        weight: numbers.3,
-        not_applicable: numbers.0.is_none(),
-        labels: labels
-            .into_iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect(),
-    })
-}
-
-proptest! {
-    #[test]
-    fn a_report_written_and_read_is_the_same(report in report()) {
-        let mut line = Vec::new();
-        to_json(&report, &mut line);
-        let decoded = decode(&line, &Envelope::default(), &LIMITS);
-        prop_assert_eq!(decoded.reports, [Ok(report)]);
-    }
-
-    #[test]
-    fn any_bytes_give_entries_within_their_payload(payload in proptest::collection::vec(any::<u8>(), 0..300)) {
-        check_spans(&payload)?;
-    }
-
-    #[test]
-    fn damaged_payloads_give_entries_within_their_payload(
-        base in proptest::sample::select(vec![EXAMPLE, EVENT, "[1,{\"kpi\":\"a\"},{\"labels\":{\"a\":\"b\"}}]", "{\"at\":1}\n{\"id\":\"x\"}\n"]),
-        damage in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..6),
-    ) {
-        let mut payload = base.as_bytes().to_vec();
-        for (index, byte) in damage {
-            let at = index.index(payload.len());
-            payload[at] = byte;
-        }
-        check_spans(&payload)?;
-    }
-
-    #[test]
-    fn lines_split_anywhere_give_the_same(
-        kinds in proptest::collection::vec(0..4_usize, 1..12),
-        cut in any::<proptest::sample::Index>(),
-    ) {
-        let lines = ["{\"kpi\":\"a\",\"value\":1}\n", "{\"kpi\":7}\r\n", "\n", "oops\n"];
-        let lines: Vec<&str> = kinds.into_iter().map(|kind| lines[kind]).collect();
-        let (left, right) = lines.split_at(cut.index(lines.len()));
-        let entries = |lines: &[&str]| read(&lines.concat()).reports.into_iter().filter(not_empty).map(detail_free);
-        let parts: Vec<_> = entries(left).chain(entries(right)).collect();
-        prop_assert_eq!(parts, entries(&lines).collect::<Vec<_>>());
-    }
-}
-
-/// A payload without any measurement is refused as such; a part of a split one may be that.
-fn not_empty(entry: &Result<Report, (RejectionReason, String)>) -> bool {
-    !matches!(entry, Err((_, detail)) if detail.contains("is empty"))
-}
-
-fn detail_free(entry: Result<Report, (RejectionReason, String)>) -> Result<Report, RejectionReason> {
-    entry.map_err(|(reason, _)| reason)
-}
-
-fn check_spans(payload: &[u8]) -> Result<(), TestCaseError> {
-    for subject_kpi in [None, Some("a")] {
-        for content_type in [None, Some("application/cloudevents+json")] {
-            let envelope = Envelope {
-                content_type,
-                subject_kpi,
-                ..Envelope::default()
-            };
-            let decoded = decode(payload, &envelope, &LIMITS);
-            prop_assert_eq!(decoded.reports.len(), decoded.spans.len());
-            let mut end = 0;
-            for span in decoded.spans {
-                prop_assert!(end <= span.start && span.start <= span.end && span.end <= payload.len());
-                end = span.end;
-            }
-        }
-    }
-    Ok(())
 }

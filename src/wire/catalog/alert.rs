@@ -5,8 +5,9 @@
 
 use sha2::{Digest, Sha256};
 
-use super::fields::{At, Fields, shorten};
-use super::scorecard::named;
+use super::fields::{At, Fields};
+use super::tree::named;
+use super::values::shorten;
 use crate::domain::alert::{AlertRule, Condition, Metric, NoData, PathPattern, Severity};
 use crate::domain::catalog::NodeKind;
 use crate::domain::id::Slug;
@@ -40,7 +41,7 @@ fn read(alert: Fields<'_>) -> Option<RuleDraft> {
     let on = read_pattern(&alert);
     let metric = read_metric(&alert);
     let condition = read_condition(&alert, metric);
-    let kinds = read_kinds(&alert);
+    let kinds = narrow(read_kinds(&alert), metric);
     let title = alert.words("title");
     let for_ms = alert.duration_or_zero("for").map_or(0, |length| length.value);
     let keep_firing_for_ms = alert
@@ -83,18 +84,13 @@ fn read_pattern(alert: &Fields<'_>) -> Option<At<PathPattern>> {
         return None;
     }
     let text = alert.text("on")?;
-    match PathPattern::parse(text.value) {
-        Some(pattern) => Some(text.map(|_| pattern)),
-        None => {
-            let what = format!("on \"{}\" has an empty level", shorten(text.value));
-            alert.refuse(
-                text.at,
-                &what,
-                "write levels with one / between them, for example \"it/customer/**\"",
-            );
-            None
-        }
+    let pattern = PathPattern::parse(text.value);
+    if pattern.is_none() {
+        let what = format!("on \"{}\" has an empty level", shorten(text.value));
+        let remedy = "write levels with one / between them, for example \"it/customer/**\"";
+        alert.refuse(text.at, &what, remedy);
     }
+    pattern.map(|pattern| text.map(|_| pattern))
 }
 
 fn read_metric(alert: &Fields<'_>) -> Option<Metric> {
@@ -130,6 +126,15 @@ fn read_kinds(alert: &Fields<'_>) -> Vec<NodeKind> {
         .filter_map(|word| alert.choose("kinds", word, &choices))
         .map(|kind| kind.value)
         .collect()
+}
+
+/// Only KPIs have a value and an age; without this, `no_data = "fire"` would fire on every node above them.
+fn narrow(kinds: Vec<NodeKind>, metric: Option<Metric>) -> Vec<NodeKind> {
+    let leaves_only = matches!(metric, Some(Metric::Value | Metric::Age));
+    if leaves_only && (kinds.is_empty() || kinds.contains(&NodeKind::Kpi)) {
+        return vec![NodeKind::Kpi];
+    }
+    kinds
 }
 
 fn read_severity(alert: &Fields<'_>) -> Severity {

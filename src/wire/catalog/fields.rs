@@ -9,10 +9,13 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use toml::Spanned;
-use toml::de::{DeArray, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
 use super::duration;
 use super::problem::{Report, list, nearest, suggest};
+use super::values::{
+    NumberOrPair, describe, number_of, pair_of, shorten, table_of, tables_of, text_of, unquoted_number, whole_of,
+};
 use crate::domain::id::IdError;
 
 /// A value and the byte offset at which it stands.
@@ -46,7 +49,7 @@ const TEXT: Wanted = Wanted {
 };
 const NUMBER: Wanted = Wanted {
     kind: "a finite number",
-    example: "75",
+    example: "1",
 };
 const WHOLE: Wanted = Wanted {
     kind: "a whole number",
@@ -158,9 +161,25 @@ impl<'a> Fields<'a> {
         let taken = take(value.get_ref()).map(|value| At { value, at });
         if taken.is_none() {
             let what = format!("`{key}` is {}, not {}", describe(value.get_ref()), wanted.kind);
-            self.refuse(at, &what, &format!("write {key} = {}", wanted.example));
+            self.refuse(at, &what, &self.example(key, wanted, value.get_ref()));
         }
         taken
+    }
+
+    /// How to write a key right. At the top of a file there are only tables, which have headers.
+    fn example(&self, key: &str, wanted: &Wanted, found: &DeValue<'_>) -> String {
+        if self.subject.is_empty() {
+            let header = if wanted.kind == TABLE.kind {
+                format!("[{key}]")
+            } else {
+                format!("[[{key}]]")
+            };
+            return format!("write {header} on a line of its own, and what belongs to it below");
+        }
+        let is_number = [NUMBER.kind, WHOLE.kind].contains(&wanted.kind);
+        let unquoted = unquoted_number(found).filter(|_| is_number);
+        let example = unquoted.unwrap_or(wanted.example);
+        format!("write {key} = {example}")
     }
 
     /// A text.
@@ -281,7 +300,7 @@ impl<'a> Fields<'a> {
     /// The name of the thing, which must be there.
     pub fn id<T>(&self, parse: impl FnOnce(&str) -> Result<T, IdError>) -> Option<At<T>> {
         let Some(_) = self.value("id") else {
-            self.refuse_missing("id", "give it a name, for example id = \"satisfied-users\"");
+            self.refuse_missing("id", "give it a short name in small letters, for example id = \"it\"");
             return None;
         };
         let text = self.text("id")?;
@@ -332,93 +351,4 @@ impl<'a> Fields<'a> {
             (1970..2200).contains(&date.year()).then_some(date)
         })
     }
-}
-
-/// A `red` or `target` as written.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum NumberOrPair {
-    /// For `up` and `down`.
-    Number(f64),
-    /// For `range`.
-    Pair(f64, f64),
-}
-
-fn text_of<'a>(value: &'a DeValue<'a>) -> Option<&'a str> {
-    match value {
-        DeValue::String(text) => Some(text),
-        _ => None,
-    }
-}
-
-fn whole_of(value: &DeValue<'_>) -> Option<i64> {
-    match value {
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok(),
-        _ => None,
-    }
-}
-
-/// A finite number; `inf`, `nan` and numbers beyond a double are none.
-pub(super) fn number_of(value: &DeValue<'_>) -> Option<f64> {
-    let number = match value {
-        DeValue::Float(number) => number.as_str().parse().ok()?,
-        DeValue::Integer(_) => whole_of(value)? as f64,
-        _ => return None,
-    };
-    number.is_finite().then_some(number)
-}
-
-fn pair_of(value: &DeValue<'_>) -> Option<(f64, f64)> {
-    let DeValue::Array(array) = value else { return None };
-    let mut numbers = array.iter().map(|item| number_of(item.get_ref()));
-    match (numbers.next()?, numbers.next()?, numbers.next()) {
-        (Some(first), Some(second), None) => Some((first, second)),
-        _ => None,
-    }
-}
-
-fn table_of<'a>(value: &'a DeValue<'a>) -> Option<&'a DeTable<'a>> {
-    match value {
-        DeValue::Table(table) => Some(table),
-        _ => None,
-    }
-}
-
-fn tables_of<'a>(value: &'a DeValue<'a>) -> Option<Vec<At<&'a DeTable<'a>>>> {
-    let DeValue::Array(array) = value else { return None };
-    let table = |item: &'a Spanned<DeValue<'a>>| {
-        let at = item.span().start;
-        table_of(item.get_ref()).map(|value| At { value, at })
-    };
-    array.iter().map(table).collect()
-}
-
-/// What a value is, in words.
-pub(super) fn describe(value: &DeValue<'_>) -> String {
-    match value {
-        DeValue::String(text) => format!("the text \"{}\"", shorten(text)),
-        DeValue::Integer(number) => shorten(number.as_str()),
-        DeValue::Float(number) => shorten(number.as_str()),
-        DeValue::Boolean(flag) => flag.to_string(),
-        DeValue::Datetime(date) => format!("the date {date}"),
-        DeValue::Array(array) => describe_list(array),
-        DeValue::Table(_) => "a table".to_owned(),
-    }
-}
-
-fn describe_list(array: &DeArray<'_>) -> String {
-    match array.len() {
-        0 => "an empty list".to_owned(),
-        1 => "a list of 1".to_owned(),
-        count => format!("a list of {count}"),
-    }
-}
-
-/// The beginning of a text, without control characters: a problem is one line of bearable length.
-pub(super) fn shorten(text: &str) -> String {
-    const SHOWN: usize = 60;
-    let mut shown: String = text.chars().filter(|c| !c.is_control()).take(SHOWN).collect();
-    if text.chars().count() > SHOWN {
-        shown.push_str("...");
-    }
-    shown
 }

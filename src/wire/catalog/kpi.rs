@@ -4,8 +4,8 @@
 
 use super::changes;
 use super::fields::Fields;
-use super::scorecard::Roster;
 use super::scoring::{self, Points};
+use super::tree::Roster;
 use super::window;
 use crate::domain::calendar::Calendar;
 use crate::domain::catalog::{Aggregate, KpiDefinition, KpiKind, KpiVersion, Versioned, Window};
@@ -128,13 +128,20 @@ fn read_versions(kpi: &Fields<'_>, calendar: &Calendar, has_scale: bool) -> Vec<
 }
 
 fn read_change(change: &Fields<'_>, before: &Draft) -> Draft {
-    let points = before.points.then(Points::read(change));
+    let said = Points::read(change);
+    let silent = said.is_silent();
+    let points = before.points.then(said);
     let expected = change.duration("expected_every").map(|length| length.value);
     let paused = change.flag("paused").map(|paused| paused.value);
+    let scoring = if silent {
+        before.version.scoring.clone()
+    } else {
+        points.scoring(change)
+    };
     Draft {
         version: KpiVersion {
             weight: changes::weight(change).unwrap_or(before.version.weight),
-            scoring: points.scoring(change),
+            scoring,
             target: points.target(),
             paused: paused.unwrap_or(before.version.paused),
             expected_every_ms: expected.or(before.version.expected_every_ms),

@@ -7,6 +7,7 @@
 //! the first problem and loses the place of everything after it.
 
 mod alert;
+mod cascade;
 mod changes;
 mod duration;
 mod fields;
@@ -16,6 +17,8 @@ mod problem;
 mod resolve;
 mod scorecard;
 mod scoring;
+mod tree;
+mod values;
 mod window;
 
 #[cfg(test)]
@@ -71,13 +74,11 @@ pub fn parse(files: &[CatalogFile]) -> Result<Catalog, Vec<Problem>> {
         .zip(&reports)
         .filter_map(|(document, report)| scorecard::read(report, document.as_ref()?, &mut calendars))
         .collect();
-    let whole = drafts.len() == files.len();
+    let whole = drafts.len() == files.len() && drafts.iter().all(|draft| draft.whole);
     let catalog = resolve::resolve(drafts, whole);
     let mut problems: Vec<Problem> = reports.iter().flat_map(Report::take).collect();
     problems.sort();
     problems.dedup();
-    drop(documents);
-    drop(reports);
     if !problems.is_empty() {
         return Err(problems);
     }

@@ -36,15 +36,19 @@ pub(super) struct Report<'a> {
     /// File name, for people.
     pub file: &'a str,
     text: &'a str,
+    /// Byte offsets at which lines start: a file may have very many problems.
+    line_starts: Vec<usize>,
     problems: RefCell<Vec<Problem>>,
 }
 
 impl<'a> Report<'a> {
     /// An empty report about a file.
     pub fn new(file: &'a str, text: &'a str) -> Self {
+        let starts = text.match_indices('\n').map(|(newline, _)| newline + 1);
         Self {
             file,
             text,
+            line_starts: std::iter::once(0).chain(starts).collect(),
             problems: RefCell::default(),
         }
     }
@@ -64,10 +68,11 @@ impl<'a> Report<'a> {
 
     /// Line and column of a byte offset, both from 1.
     pub fn position(&self, at: usize) -> (usize, usize) {
-        let before = self.text.get(..at).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let column = before.get(line_start..).map_or(0, |line| line.chars().count());
-        (before.matches('\n').count() + 1, column + 1)
+        let at = at.min(self.text.len());
+        let line = self.line_starts.partition_point(|start| *start <= at);
+        let start = line.checked_sub(1).and_then(|line| self.line_starts.get(line));
+        let before = self.text.get(start.copied().unwrap_or(0)..at).unwrap_or_default();
+        (line, before.chars().count() + 1)
     }
 
     /// What was found, leaving nothing.
@@ -95,6 +100,11 @@ pub(super) fn suggest(word: &str, known: &[&str]) -> String {
         None if known.is_empty() => "remove it".to_owned(),
         None => format!("use one of {}", list(known)),
     }
+}
+
+/// `did you mean ...?`, or another remedy where nothing is near.
+pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>, otherwise: &str) -> String {
+    nearest(word, known).map_or_else(|| otherwise.to_owned(), |meant| format!("did you mean `{meant}`?"))
 }
 
 /// Words in a row: `a`, `b`, `c`.

@@ -1,4 +1,4 @@
-//! `[scorecard]`, `[[perspective]]`, `[[objective]]`: the tree of one file.
+//! One file: `[scorecard]` itself, and everything below it.
 //!
 //! A TOML document enters, a [`Draft`] leaves: a scorecard whose references within the file are resolved, and what
 //! can only be resolved when all files are read.
@@ -10,12 +10,14 @@ use toml::Spanned;
 
 use super::alert::{self, RuleDraft};
 use super::changes;
-use super::fields::{At, Fields, shorten};
+use super::fields::{At, Fields};
 use super::kpi::{self, KpiDraft};
-use super::problem::{Report, nearest};
+use super::problem::Report;
+use super::tree::{self, IncludeDraft, named, read_roll_up};
+use super::values::shorten;
 use super::window::read_label;
 use crate::domain::calendar::{Calendar, WeekStart};
-use crate::domain::catalog::{Band, Bands, Objective, Perspective, RollUp, Scorecard, Versioned};
+use crate::domain::catalog::{Band, Bands, RollUp, Scorecard, Versioned};
 use crate::domain::id::Slug;
 
 /// A scorecard, and what waits for the other files.
@@ -32,18 +34,8 @@ pub(super) struct Draft<'a> {
     pub includes: Vec<IncludeDraft<'a>>,
     /// In the order of the file.
     pub rules: Vec<RuleDraft>,
-}
-
-/// An `include` as written.
-pub(super) struct IncludeDraft<'a> {
-    /// "objective `x`, include 1".
-    pub subject: String,
-    /// Index into the scorecard's objectives.
-    pub objective: usize,
-    /// The path and where it stands.
-    pub node: At<&'a str>,
-    /// Relative weight.
-    pub weight: f64,
+    /// No node was left out for its own problems, so that a reference that finds none is a problem.
+    pub whole: bool,
 }
 
 /// Calendars that were made already: each costs a table of local midnights.
@@ -51,7 +43,7 @@ pub(super) struct IncludeDraft<'a> {
 pub(super) struct Calendars(HashMap<(String, bool, u8), Arc<Calendar>>);
 
 impl Calendars {
-    /// The calendar, or the problem's two halves.
+    /// The calendar; `None` when the zone is not known.
     fn get(&mut self, zone: &str, week_start: WeekStart, fiscal_year_start: u8) -> Option<Arc<Calendar>> {
         let key = (zone.to_owned(), week_start == WeekStart::Sunday, fiscal_year_start);
         if let Some(calendar) = self.0.get(&key) {
@@ -63,64 +55,6 @@ impl Calendars {
     }
 }
 
-/// The ids of one level in one scorecard, for references to them.
-pub(super) struct Roster {
-    /// "perspective" or "objective".
-    kind: &'static str,
-    ids: Vec<Slug>,
-    /// No table of this level was dropped for a problem, so that a reference that does not resolve is one itself.
-    whole: bool,
-}
-
-impl Roster {
-    fn new(kind: &'static str) -> Self {
-        Self {
-            kind,
-            ids: Vec::new(),
-            whole: true,
-        }
-    }
-
-    /// Reads the id of a table of this level; a second one of the same name is refused.
-    fn read_id(&mut self, table: &Fields<'_>) -> Option<Slug> {
-        let Some(id) = table.id(Slug::parse) else {
-            self.whole = false;
-            return None;
-        };
-        if self.ids.contains(&id.value) {
-            let what = format!("the id is taken by another {} of this scorecard", self.kind);
-            table.refuse(id.at, &what, "give it another id");
-        }
-        Some(id.value)
-    }
-
-    /// The index that a required key refers to.
-    pub fn resolve(&self, fields: &Fields<'_>, key: &'static str) -> Option<usize> {
-        if fields.place(key).is_none() {
-            let remedy = match self.ids.first() {
-                Some(first) => format!("name one, for example {key} = \"{first}\""),
-                None => format!("write a [[{}]] and name its id here", self.kind),
-            };
-            fields.refuse_missing(key, &remedy);
-            return None;
-        }
-        let name = fields.text(key)?;
-        let found = self.ids.iter().position(|id| id.as_str() == name.value);
-        if found.is_none() && self.whole {
-            let what = format!("there is no {} `{}`", self.kind, shorten(name.value));
-            fields.refuse(name.at, &what, &self.remedy(name.value));
-        }
-        found
-    }
-
-    fn remedy(&self, name: &str) -> String {
-        match nearest(name, self.ids.iter().map(Slug::as_str)) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("write a [[{}]] with this id, or name another", self.kind),
-        }
-    }
-}
-
 /// Reads one file. `None` when it has no scorecard with a usable id.
 pub(super) fn read<'a>(
     report: &'a Report<'a>,
@@ -129,8 +63,8 @@ pub(super) fn read<'a>(
 ) -> Option<Draft<'a>> {
     let root = Fields::new(report, String::new(), 0, document.get_ref());
     let (head, id) = read_head(&root, calendars);
-    let perspectives = read_perspectives(&root, &head.calendar);
-    let objectives = read_objectives(&root, &head.calendar, &perspectives);
+    let perspectives = tree::read_perspectives(&root, &head.calendar);
+    let objectives = tree::read_objectives(&root, &head.calendar, &perspectives);
     let kpi_tables = root.tables("kpi", |number, id| named("kpi", number, id));
     let kpi_count = kpi_tables.len();
     let drafts = kpi_tables.into_iter();
@@ -139,7 +73,7 @@ pub(super) fn read<'a>(
         .collect();
     let rules = alert::read_all(&root);
     let whole = kpis.len() == kpi_count;
-    check_emptiness(&root, &perspectives, &objectives, whole.then_some(kpis.as_slice()));
+    tree::check_emptiness(&root, &perspectives, &objectives, whole.then_some(kpis.as_slice()));
     root.finish();
     let id = id?;
     let (kpi_at, kpis) = kpis.into_iter().map(|draft| (draft.id_at, draft.definition)).unzip();
@@ -149,6 +83,7 @@ pub(super) fn read<'a>(
         kpi_at,
         includes: objectives.includes,
         rules,
+        whole: whole && perspectives.roster.whole() && objectives.roster.whole(),
         scorecard: Scorecard {
             title: head.title.unwrap_or_else(|| id.value.to_string()),
             id: id.value,
@@ -158,19 +93,11 @@ pub(super) fn read<'a>(
             roll_up: head.roll_up,
             min_coverage: head.min_coverage,
             bands: head.bands,
-            perspectives: perspectives.perspectives,
-            objectives: objectives.objectives,
+            perspectives: perspectives.list,
+            objectives: objectives.list,
             kpis,
         },
     })
-}
-
-/// How a thing is called in problems: by its id, or by its number where it has none.
-pub(super) fn named(kind: &str, number: usize, id: Option<&str>) -> String {
-    match id {
-        Some(id) => format!("{kind} `{id}`"),
-        None => format!("{kind} number {number}"),
-    }
 }
 
 /// What `[scorecard]` says beside its id.
@@ -265,19 +192,6 @@ fn read_calendar(fields: &Fields<'_>, calendars: &mut Calendars) -> Arc<Calendar
     })
 }
 
-/// The roll-up of a node above the KPIs; the mean unless it says otherwise.
-fn read_roll_up(fields: &Fields<'_>) -> RollUp {
-    let choices = [
-        ("mean", RollUp::Mean),
-        ("worst", RollUp::Worst),
-        ("best", RollUp::Best),
-        ("geometric", RollUp::Geometric),
-    ];
-    fields
-        .choice("roll_up", &choices)
-        .map_or(RollUp::Mean, |roll_up| roll_up.value)
-}
-
 fn read_min_coverage(fields: &Fields<'_>) -> f64 {
     let Some(coverage) = fields.number("min_coverage") else {
         return 0.0;
@@ -355,198 +269,4 @@ fn read_band_from(table: &Fields<'_>, before: Option<f64>) -> Option<f64> {
         _ => {}
     }
     Some(value)
-}
-
-struct Perspectives {
-    perspectives: Vec<Perspective>,
-    at: Vec<usize>,
-    roster: Roster,
-}
-
-fn read_perspectives(root: &Fields<'_>, calendar: &Calendar) -> Perspectives {
-    let mut all = Perspectives {
-        perspectives: Vec::new(),
-        at: Vec::new(),
-        roster: Roster::new("perspective"),
-    };
-    for table in root.tables("perspective", |number, id| named("perspective", number, id)) {
-        let id = all.roster.read_id(&table);
-        let title = table.words("title");
-        let weight = changes::read_weight(&table, calendar);
-        let roll_up = read_roll_up(&table);
-        all.at.extend(id.as_ref().map(|_| table.at));
-        table.finish();
-        let Some(id) = id else { continue };
-        all.roster.ids.push(id.clone());
-        all.perspectives.push(Perspective {
-            title: title.unwrap_or_else(|| id.to_string()),
-            id,
-            weight,
-            roll_up,
-        });
-    }
-    all
-}
-
-struct Objectives<'a> {
-    objectives: Vec<Objective>,
-    at: Vec<usize>,
-    roster: Roster,
-    drives: Vec<(usize, String, At<&'a str>)>,
-    includes: Vec<IncludeDraft<'a>>,
-}
-
-fn read_objectives<'a>(root: &Fields<'a>, calendar: &Calendar, perspectives: &Perspectives) -> Objectives<'a> {
-    let mut all = Objectives {
-        objectives: Vec::new(),
-        at: Vec::new(),
-        roster: Roster::new("objective"),
-        drives: Vec::new(),
-        includes: Vec::new(),
-    };
-    for table in root.tables("objective", |number, id| named("objective", number, id)) {
-        read_objective(table, calendar, perspectives, &mut all);
-    }
-    resolve_drives(root.report, perspectives, &mut all);
-    all
-}
-
-fn read_objective<'a>(table: Fields<'a>, calendar: &Calendar, perspectives: &Perspectives, all: &mut Objectives<'a>) {
-    let index = all.objectives.len();
-    let id = all.roster.read_id(&table);
-    let perspective = perspectives.roster.resolve(&table, "perspective");
-    let title = table.words("title");
-    let weight = changes::read_weight(&table, calendar);
-    let roll_up = read_roll_up(&table);
-    let drives = table.texts("drives");
-    let includes = read_includes(&table, index);
-    let at = table.at;
-    let subject = table.subject.clone();
-    table.finish();
-    let Some((id, perspective)) = id.zip(perspective) else {
-        all.roster.whole = false;
-        return;
-    };
-    all.drives
-        .extend(drives.into_iter().map(|drives| (index, subject.clone(), drives)));
-    all.includes.extend(includes);
-    all.at.push(at);
-    all.roster.ids.push(id.clone());
-    all.objectives.push(Objective {
-        title: title.unwrap_or_else(|| id.to_string()),
-        id,
-        perspective,
-        weight,
-        roll_up,
-        drives: Vec::new(),
-        include: Vec::new(),
-    });
-}
-
-fn read_includes<'a>(table: &Fields<'a>, objective: usize) -> Vec<IncludeDraft<'a>> {
-    let mut includes = Vec::new();
-    for include in table.tables("include", |number, _| format!("{}, include {number}", table.subject)) {
-        if include.place("node").is_none() {
-            include.refuse_missing(
-                "node",
-                "name a node of another scorecard, for example node = \"it/customer\"",
-            );
-        }
-        let node = include.text("node");
-        let weight = changes::weight(&include).unwrap_or(1.0);
-        let subject = include.subject.clone();
-        include.finish();
-        includes.extend(node.map(|node| IncludeDraft {
-            subject,
-            objective,
-            node,
-            weight,
-        }));
-    }
-    includes
-}
-
-/// `drives` names objectives of the same scorecard by `perspective/objective`, also ones further down in the file.
-fn resolve_drives(report: &Report<'_>, perspectives: &Perspectives, all: &mut Objectives<'_>) {
-    let paths: Vec<String> = all
-        .objectives
-        .iter()
-        .filter_map(|objective| {
-            let perspective = perspectives.perspectives.get(objective.perspective)?;
-            Some(format!("{}/{}", perspective.id, objective.id))
-        })
-        .collect();
-    for (from, subject, name) in std::mem::take(&mut all.drives) {
-        match paths.iter().position(|path| path == name.value) {
-            Some(to) if to == from => {
-                report.add(
-                    name.at,
-                    &format!("{subject}: it drives itself"),
-                    "name another objective, or remove it",
-                );
-            }
-            Some(to) => all
-                .objectives
-                .get_mut(from)
-                .into_iter()
-                .for_each(|objective| objective.drives.push(to)),
-            None if all.roster.whole => {
-                let what = format!("{subject}: it drives `{}`, which is not here", shorten(name.value));
-                report.add(name.at, &what, &drives_remedy(name.value, &paths));
-            }
-            None => {}
-        }
-    }
-}
-
-fn drives_remedy(name: &str, paths: &[String]) -> String {
-    match nearest(name, paths.iter().map(String::as_str)) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => "name an objective of this scorecard as perspective/objective".to_owned(),
-    }
-}
-
-/// Every level has something under it. `kpis` is absent when some were dropped for their own problems; then nothing
-/// can be said about what lacks them.
-fn check_emptiness(
-    root: &Fields<'_>,
-    perspectives: &Perspectives,
-    objectives: &Objectives<'_>,
-    kpis: Option<&[KpiDraft]>,
-) {
-    if perspectives.perspectives.is_empty() && perspectives.roster.whole {
-        root.refuse(
-            0,
-            "the scorecard has no perspective",
-            "write a [[perspective]] with an id, for example \"customer\"",
-        );
-    }
-    if objectives.roster.whole {
-        for (index, (perspective, at)) in perspectives.perspectives.iter().zip(&perspectives.at).enumerate() {
-            if !objectives
-                .objectives
-                .iter()
-                .any(|objective| objective.perspective == index)
-            {
-                let what = format!("perspective `{}` has no objective", perspective.id);
-                root.refuse(
-                    *at,
-                    &what,
-                    &format!("write an [[objective]] with perspective = \"{}\"", perspective.id),
-                );
-            }
-        }
-    }
-    let Some(kpis) = kpis else { return };
-    for (index, (objective, at)) in objectives.objectives.iter().zip(&objectives.at).enumerate() {
-        let has_kpi = kpis.iter().any(|kpi| kpi.definition.objective == index);
-        if !has_kpi && !objectives.includes.iter().any(|include| include.objective == index) {
-            let what = format!("objective `{}` has neither a KPI nor an include", objective.id);
-            root.refuse(
-                *at,
-                &what,
-                &format!("write a [[kpi]] with objective = \"{}\", or an include", objective.id),
-            );
-        }
-    }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use toml::de::DeValue;
 
-use super::fields::{At, Fields, NumberOrPair, describe, number_of, shorten};
+use super::fields::{At, Fields};
+use super::values::{NumberOrPair, describe, number_of, shorten};
 use crate::domain::catalog::{Aggregate, Direction, Scoring, Target};
 use crate::domain::score::{BEST, CurveError, ScoreCurve, WORST};
 
@@ -21,12 +22,17 @@ pub(super) struct Points {
     best: Option<f64>,
     curve: Option<Vec<(f64, f64)>>,
     scale: bool,
+    /// Something is written that could not be read, and was refused; what is missing is not missed.
+    unreadable: bool,
 }
+
+/// The keys by which a definition or a change says how it scores.
+const KEYS: [&str; 5] = ["red", "target", "curve", "worst", "best"];
 
 impl Points {
     /// Reads the points of a KPI or of one of its changes; `direction` and `scale` cannot change.
     pub fn read(fields: &Fields<'_>) -> Self {
-        Self {
+        let mut points = Self {
             direction: None,
             worst: fields.number("worst").map(|number| number.value),
             red: fields.number_or_pair("red").map(|red| red.value),
@@ -34,7 +40,22 @@ impl Points {
             best: fields.number("best").map(|number| number.value),
             curve: fields.pairs("curve").map(|curve| curve.value),
             scale: false,
-        }
+            unreadable: false,
+        };
+        let written = KEYS.into_iter().filter(|key| fields.place(key).is_some()).count();
+        points.unreadable = written != points.count();
+        points
+    }
+
+    fn count(&self) -> usize {
+        let [worst, best] = [self.worst, self.best].map(|point| usize::from(point.is_some()));
+        let [red, target] = [self.red, self.target].map(|point| usize::from(point.is_some()));
+        worst + best + red + target + usize::from(self.curve.is_some())
+    }
+
+    /// Whether the table these were read from says nothing about scoring.
+    pub fn is_silent(&self) -> bool {
+        self.count() == 0 && !self.unreadable
     }
 
     /// The points of the definition itself.
@@ -44,10 +65,13 @@ impl Points {
             ("down", Direction::Down),
             ("range", Direction::Range),
         ];
+        let direction = kpi.choice("direction", &choices).map(|direction| direction.value);
+        let points = Self::read(kpi);
         Self {
-            direction: kpi.choice("direction", &choices).map(|direction| direction.value),
+            direction,
             scale: has_scale,
-            ..Self::read(kpi)
+            unreadable: points.unreadable || kpi.place("direction").is_some() != direction.is_some(),
+            ..points
         }
     }
 
@@ -61,6 +85,7 @@ impl Points {
             return Self {
                 direction: self.direction,
                 scale: self.scale,
+                unreadable: self.unreadable || change.unreadable,
                 ..change
             };
         }
@@ -73,6 +98,7 @@ impl Points {
             best: change.best.or(self.best),
             curve: change.curve.or_else(|| self.curve.clone().filter(|_| keeps_curve)),
             scale: self.scale,
+            unreadable: self.unreadable || change.unreadable,
         }
     }
 
@@ -86,11 +112,11 @@ impl Points {
 
     /// The scoring that follows; contradictions become problems where the points stand.
     pub fn scoring(&self, fields: &Fields<'_>) -> Scoring {
-        let stands = ["red", "target", "curve", "worst", "best", "direction"];
-        let at = stands
-            .into_iter()
-            .find_map(|key| fields.place(key))
-            .unwrap_or(fields.at);
+        if self.unreadable {
+            return Scoring::None;
+        }
+        let place = KEYS.into_iter().find_map(|key| fields.place(key));
+        let at = place.unwrap_or(fields.at);
         match self.form() {
             Ok(scoring) => scoring,
             Err(Contradiction { what, remedy }) => {

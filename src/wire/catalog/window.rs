@@ -4,8 +4,9 @@
 //! refused, so that nobody believes in an effect that is not there.
 
 use super::duration;
-use super::fields::{At, Fields, shorten};
+use super::fields::{At, Fields};
 use super::problem::{list, nearest};
+use super::values::shorten;
 use crate::domain::calendar::{Period, WeekPattern};
 use crate::domain::catalog::{Across, Aggregate, Missing, Window};
 use crate::domain::instant::{DAY_MS, HOUR_MS, MINUTE_MS};
@@ -72,8 +73,9 @@ fn read_rolling(fields: &Fields<'_>) -> Option<Window> {
     let length = length?;
     let slice_ms = slice.unwrap_or_else(|| default_slice(length.value));
     if length.value % slice_ms != 0 {
+        let whose = if slice.is_some() { "slice" } else { "the default slice" };
         let what = format!(
-            "slice {} does not divide rolling {}",
+            "{whose} {} does not divide rolling {}",
             duration::render(slice_ms),
             duration::render(length.value)
         );
@@ -95,12 +97,12 @@ fn default_slice(length_ms: i64) -> i64 {
     DEFAULT_SLICES.into_iter().find(fits).unwrap_or(MINUTE_MS)
 }
 
-/// Names the widest slice below the one written that would do.
+/// Names the widest usual slice below the one that does not fit, or half the window.
 fn divisor_remedy(length_ms: i64, slice_ms: i64) -> String {
-    let divides = |count: &i64| length_ms % count == 0;
-    let at_least = length_ms / slice_ms + 1;
-    match (at_least..=at_least.saturating_add(1_000)).find(divides) {
-        Some(count) => format!("write for example slice = \"{}\"", duration::render(length_ms / count)),
+    let fits = |usual: &i64| *usual < slice_ms && length_ms % usual == 0;
+    let fitting = DEFAULT_SLICES.into_iter().find(fits);
+    match fitting.or_else(|| (length_ms % 2 == 0).then_some(length_ms / 2)) {
+        Some(slice_ms) => format!("write for example slice = \"{}\"", duration::render(slice_ms)),
         None => "write a slice that divides it".to_owned(),
     }
 }

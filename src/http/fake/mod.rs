@@ -1,0 +1,220 @@
+//! A plausible house for tests and for looking at the dashboard: five scorecards, instances, alerts, notes, gaps.
+//!
+//! Scores come from the same curves as in the house; the past is the present with a slow wave laid over it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::broadcast;
+
+use crate::domain::board::{Board, INSTANCE_SHARDS, Note, Picture, ScorecardBoard, instance_shard};
+use crate::domain::catalog::{Catalog, Scorecard};
+use crate::domain::id::{InstanceId, Sequence};
+use crate::domain::instant::Instant;
+use crate::domain::reading::Reading;
+use crate::ports::{Clock, HouseState, Notice, PicturesQuery, QueryError, ReadingsQuery, Views};
+
+mod alerts;
+mod definitions;
+mod pictures;
+
+pub use alerts::transition;
+use alerts::{alerts, rule, transitions};
+use definitions::{scorecard, value_of};
+use pictures::{past, picture};
+
+/// 2026-03-01T10:00:00Z
+pub const NOW: Instant = Instant(1_772_359_200_000);
+
+/// A clock that stands still.
+pub struct Stopped;
+
+impl Clock for Stopped {
+    fn now(&self) -> Instant {
+        NOW
+    }
+}
+/// Everything a window may ask.
+pub struct FakeViews {
+    board: Mutex<Arc<Board>>,
+    /// Notices go out here.
+    pub notices: broadcast::Sender<Arc<Notice>>,
+    /// What `house` answers.
+    pub state: Mutex<HouseState>,
+}
+
+impl FakeViews {
+    /// A ready house over a board.
+    pub fn new(board: Board) -> Self {
+        let state = HouseState {
+            ready: true,
+            journal_end: board.sequence,
+            applied: board.sequence,
+            recorded_at: NOW,
+            journal_bytes: 1_048_576,
+            segments: 1,
+            series: 42,
+            journal_path: "data/journal".to_owned(),
+            nats: "connected".to_owned(),
+            ..HouseState::default()
+        };
+        Self {
+            board: Mutex::new(Arc::new(board)),
+            notices: broadcast::channel(4).0,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Posts another board.
+    pub fn post(&self, board: Board) {
+        *self.board.lock().unwrap() = Arc::new(board);
+    }
+}
+
+impl Views for FakeViews {
+    fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board.lock().unwrap())
+    }
+
+    fn readings(&self, query: ReadingsQuery) -> BoxFuture<'_, Result<Vec<(Instant, Reading)>, QueryError>> {
+        let board = self.board();
+        let (scorecard, _) = board.catalog.kpi(&query.kpi).unwrap();
+        let instance = query.instance.as_ref().map(InstanceId::as_str);
+        let picture = Arc::clone(board.picture(scorecard.id.as_str(), instance).unwrap());
+        let of = move |at: Instant| {
+            let nodes = past(&board, &picture, at).nodes;
+            nodes
+                .into_iter()
+                .find(|node| node.path.ends_with(query.kpi.as_str()))
+                .unwrap()
+                .reading
+        };
+        let found = query.at.iter().map(|&at| (at, of(at))).collect();
+        async { Ok(found) }.boxed()
+    }
+
+    fn pictures(&self, query: PicturesQuery) -> BoxFuture<'_, Result<Vec<Picture>, QueryError>> {
+        let board = self.board();
+        let instance = query.instance.as_ref().map(InstanceId::as_str);
+        let picture = Arc::clone(board.picture(&query.scorecard, instance).unwrap());
+        let pictures = query.at.iter().map(|&at| past(&board, &picture, at)).collect();
+        async { Ok(pictures) }.boxed()
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Arc<Notice>> {
+        self.notices.subscribe()
+    }
+
+    fn house(&self) -> HouseState {
+        self.state.lock().unwrap().clone()
+    }
+}
+/// The whole board.
+pub fn board() -> Board {
+    let scorecards = vec![
+        scorecard("company", "Company"),
+        scorecard("it", "IT operations"),
+        scorecard("marketing", "Marketing"),
+        scorecard("product", "Product"),
+        scorecard("training", "Training"),
+    ];
+    board_of(scorecards)
+}
+/// A board of one scorecard with one KPI, whose titles, instance and note are given by a stranger.
+pub fn board_with_titles(title: &'static str) -> Board {
+    let mut card = scorecard("it", title);
+    card.owner = Some(title.to_owned());
+    for kpi in &mut card.kpis {
+        kpi.unit = title.to_owned();
+    }
+    card.each = Some("site".to_owned());
+    let mut board = board_of(vec![card]);
+    let name = InstanceId::parse("<script>alert(1)</script>".replace('/', "").as_str()).unwrap();
+    let overall = Arc::clone(&board.scorecards[0].overall);
+    let mut retitled = (*overall).clone();
+    for node in &mut retitled.nodes {
+        node.title = title.into();
+        node.unit = title.into();
+        node.note = Some(Note {
+            text: title.into(),
+            by: Some(title.into()),
+            observed_at: NOW,
+        });
+    }
+    board.scorecards[0].overall = Arc::new(retitled.clone());
+    board.scorecards[0].instances = shards(&[(name.clone(), retitled)]);
+    board.scorecards[0].instance_count = 1;
+    board.scorecards[0].worst_instances = vec![(name, 12.0)];
+    board
+}
+
+fn board_of(scorecards: Vec<Scorecard>) -> Board {
+    let mut kpis = HashMap::new();
+    for (index, scorecard) in scorecards.iter().enumerate() {
+        for (kpi, definition) in scorecard.kpis.iter().enumerate() {
+            kpis.insert(definition.id.clone(), (index, kpi));
+        }
+    }
+    let catalog = Arc::new(Catalog {
+        fingerprint: "sha256:4f2a".to_owned(),
+        files: Vec::new(),
+        rules: vec![
+            rule("csat-low", "Satisfaction is low"),
+            rule("reopen-high", "Too many tickets come back"),
+        ],
+        scorecards,
+        kpis,
+    });
+    let mut board = Board {
+        sequence: Sequence(4711),
+        at: NOW,
+        ..Board::empty(Arc::clone(&catalog))
+    };
+    board.scorecards = catalog.scorecards.iter().map(on_board).collect();
+    board.alerts = Arc::new(alerts());
+    board.recent = Arc::new(transitions());
+    board
+}
+fn on_board(card: &Scorecard) -> ScorecardBoard {
+    let overall = Arc::new(picture(card, None, NOW, &value_of));
+    let names = [
+        "berlin", "hamburg", "köln", "lyon", "madrid", "milano", "paris", "porto", "wien", "zürich",
+    ];
+    let names = names.iter().filter(|_| card.each.is_some()).enumerate();
+    let pictures: Vec<(InstanceId, Picture)> = names
+        .map(|(index, name)| {
+            let id = InstanceId::parse(name).unwrap();
+            let factor = 0.8 + 0.05 * index as f64;
+            let picture = picture(card, Some(id.clone()), NOW, &|kpi| {
+                value_of(kpi).map(|value| value * factor)
+            });
+            (id, picture)
+        })
+        .collect();
+    let mut ranked: Vec<(InstanceId, f64)> = pictures
+        .iter()
+        .filter_map(|(id, picture)| Some((id.clone(), picture.nodes[0].reading.score?)))
+        .collect();
+    ranked.sort_by(|a, b| a.1.total_cmp(&b.1));
+    ScorecardBoard {
+        overall,
+        instances: if card.each.is_some() {
+            shards(&pictures)
+        } else {
+            Vec::new()
+        },
+        instance_count: pictures.len(),
+        worst_instances: ranked.iter().take(10).cloned().collect(),
+        best_instances: ranked.iter().rev().take(10).cloned().collect(),
+    }
+}
+
+fn shards(pictures: &[(InstanceId, Picture)]) -> Vec<Arc<BTreeMap<InstanceId, Arc<Picture>>>> {
+    let mut shards = vec![BTreeMap::new(); INSTANCE_SHARDS];
+    for (id, picture) in pictures {
+        shards[instance_shard(id)].insert(id.clone(), Arc::new(picture.clone()));
+    }
+    shards.into_iter().map(Arc::new).collect()
+}

@@ -1,0 +1,6 @@
+//! The integration tests, one binary. Each module tells one kind of story; `reference` is the naive second opinion and
+//! `support` starts what the stories need.
+
+mod laws;
+mod reference;
+mod support;

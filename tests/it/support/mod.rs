@@ -1,0 +1,3 @@
+//! What the stories need: replays in this process, servers of their own, time to wait with an end.
+
+pub mod replays;
