@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tracing::{error, info};
 
-use super::house::{Closing, Ending};
+use super::house::{Closing, Ending, closed};
 use crate::telemetry::metric;
 
 /// How often it is looked at.
@@ -111,7 +111,7 @@ pub(super) fn watch_disk(disk: &Arc<Disk>, closing: &Closing, tasks: &mut JoinSe
     tasks.spawn(async move {
         loop {
             tokio::select! {
-                _ = windows.wait_for(|closing| *closing) => return ("disk", Ok(())),
+                () = closed(&mut windows) => return ("disk", Ok(())),
                 () = tokio::time::sleep(EVERY) => {
                     let disk = Arc::clone(&disk);
                     // Reading a folder may take a while on a busy disk.

@@ -32,7 +32,7 @@ use crate::pipeline::appender::{AppendError, Appender, NextDue};
 use crate::pipeline::intake::{Door, SourcePositions};
 use crate::pipeline::ledger::LedgerLimits;
 use crate::pipeline::live::{House as HouseFigures, Live, Window};
-use crate::pipeline::outbox::{Delivering, LatestReadings};
+use crate::pipeline::outbox::LatestReadings;
 use crate::ports::{Clock, HouseState, Intake, Journal, JournalError, Outbox, RejectionSink, StateError};
 use crate::settings::Settings;
 use crate::state::{StateOpenError, StateStore};
@@ -163,7 +163,7 @@ pub(super) struct Closing {
 /// Waits until told to stop, or until a task ends.
 async fn first_end(tasks: &mut JoinSet<Ending>, mut stop: watch::Receiver<bool>) -> Result<(), HouseError> {
     tokio::select! {
-        _ = stop.wait_for(|stop| *stop) => Ok(()),
+        () = closed(&mut stop) => Ok(()),
         Some(ended) = tasks.join_next() => {
             let (task, result) = ending(ended);
             let error = result.err().unwrap_or(HouseError::Ended { task, reason: "nobody asked it to".to_owned() });
@@ -199,7 +199,7 @@ async fn open(
     plan: Plan,
     closing: Closing,
     tasks: &mut JoinSet<Ending>,
-    stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<bool>,
 ) -> Result<(), HouseError> {
     let Plan { settings, catalog, clock, feed, metrics, announce } = plan;
     let journal_dir = settings.journal_dir();
@@ -262,7 +262,7 @@ async fn open(
     });
     let (journal, restored) = tokio::select! {
         restored = restoring => restored??,
-        () = stopped(stop) => return Ok(()),
+        () = closed(&mut stop) => return Ok(()),
     };
     let parts = (journal, restored, outbox);
     start_corridor(parts, frame, (jobs_waiting, messages, messages_waiting), (&settings, &catalog, &clock), tasks);
@@ -281,8 +281,9 @@ async fn open(
     Ok(())
 }
 
-async fn stopped(mut stop: watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
+/// Waits until a signal is given, or can be given no more.
+pub(super) async fn closed(signal: &mut watch::Receiver<bool>) {
+    let _ = signal.wait_for(|is_given| *is_given).await;
 }
 
 pub(super) fn millis(duration: Duration) -> i64 {
@@ -454,10 +455,8 @@ async fn listen(
     let router = guard::guarded(routes(views, options.clone()).merge(door), &options);
     let mut doors = closing.doors.clone();
     tasks.spawn(async move {
-        let closed = async move {
-            let _ = doors.wait_for(|closing| *closing).await;
-        };
-        let served = axum::serve(listener, router).with_graceful_shutdown(closed).await;
+        let closing = async move { closed(&mut doors).await };
+        let served = axum::serve(listener, router).with_graceful_shutdown(closing).await;
         ("http", served.map_err(|error| HouseError::Ended { task: "http", reason: error.to_string() }))
     });
     Ok(listening)

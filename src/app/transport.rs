@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::house::{Closing, Ending, HouseError, decode_limits};
+use super::house::{Closing, Ending, HouseError, closed, decode_limits};
 use super::nats::{Link, NatsOptions, NatsTls, SecretSource, connect};
 use crate::domain::measurement::RejectionReason;
 use crate::ingest::nats::{
@@ -14,7 +14,9 @@ use crate::ingest::nats::{
 };
 use crate::pipeline::outbox::{Delivering, LatestReadings};
 use crate::ports::{Intake, Outbox, RejectionSink};
-use crate::publish::{NatsPublisher, NatsRejections, Origin, OutLimits, OutStreams, rejections};
+use crate::publish::nats::{NatsPublisher, Origin};
+use crate::publish::rejections::{NatsRejections, rejections};
+use crate::publish::streams::{OutLimits, OutStreams};
 use crate::settings::{NatsAuth, NatsSettings, Settings};
 use crate::telemetry::metric;
 use crate::wire::streams::StreamLimits;
@@ -143,7 +145,6 @@ impl Transport {
         let options = RequestOptions {
             jetstream: nats.jetstream,
             in_flight_max: nats.requests_in_flight_max,
-            queue_group: nats.core_queue_group.clone(),
         };
         let requests = NatsRequests::new(self.taking.client.clone(), door, options);
         let stop = closing.doors.clone();
@@ -164,7 +165,7 @@ impl Transport {
                 metrics::counter!(metric::NATS_REDELIVERED).absolute(counters.redelivered.load(Ordering::Relaxed));
                 metrics::counter!(metric::REJECTIONS_UNSENT).absolute(rejections.dropped());
                 tokio::select! {
-                    _ = doors.wait_for(|closing| *closing) => return ("nats counts", Ok(())),
+                    () = closed(&mut doors) => return ("nats counts", Ok(())),
                     () = tokio::time::sleep(COUNT_EVERY) => {}
                 }
             }

@@ -46,6 +46,8 @@ pub enum Command {
     Init(InitArgs),
     /// Read settings and catalog and report everything that is wrong, without starting anything
     Check(CheckArgs),
+    /// Send measurements of files to a running daemon, resumable
+    Send(Box<super::send::SendArgs>),
     /// Rebuild scorecards and alerts from a journal or from files; the same input prints the same bytes
     Replay(Box<ReplayArgs>),
     /// Show a scorecard of a running daemon as a tree

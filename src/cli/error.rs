@@ -17,6 +17,9 @@ pub enum CliError {
     /// The journal is damaged: exit code 3.
     #[error("{0}")]
     Damaged(String),
+    /// It failed and has said so itself: exit code 1.
+    #[error("failed")]
+    Said,
     /// Nobody reads stdout any more, which is no failure: exit code 0, in silence.
     #[error("stdout was closed")]
     PipeClosed,
@@ -37,7 +40,7 @@ impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::PipeClosed => 0,
-            Self::Failed(_) => 1,
+            Self::Failed(_) | Self::Said => 1,
             Self::Wrong(_) => 2,
             Self::Damaged(_) => 3,
         }
@@ -65,7 +68,7 @@ pub fn exit(result: Result<(), CliError>) -> ExitCode {
     let Err(error) = result else {
         return ExitCode::SUCCESS;
     };
-    if !matches!(error, CliError::PipeClosed) {
+    if !matches!(error, CliError::PipeClosed | CliError::Said) {
         let mut stderr = std::io::stderr().lock();
         for line in error.to_string().lines() {
             // When stderr is gone as well there is nobody left to tell; the exit code still says it.

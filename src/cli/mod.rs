@@ -9,12 +9,16 @@ pub mod args;
 pub mod ask;
 pub mod check;
 pub mod completions;
+pub mod demo;
 pub mod error;
+pub mod from_journal;
 pub mod init;
 pub mod journal;
 pub mod output;
 pub mod replay;
 pub mod scorecard;
+pub mod send;
+pub mod serve;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -38,19 +42,25 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(command: Command) -> Result<(), CliError> {
     match command {
-        Command::Serve(_) => not_wired("serve"),
-        Command::Demo(_) => not_wired("demo"),
+        Command::Serve(args) => serve::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Send(args) => send(&args),
         Command::Replay(args) => replay::run(&args),
-        Command::Scorecard(args) => scorecard::run(&args, |_| not_wired("scorecard --journal")),
-        Command::Alerts(args) => alerts::run(&args, |_| not_wired("alerts --journal")),
+        Command::Scorecard(args) => scorecard::run(&args, from_journal::scorecard),
+        Command::Alerts(args) => alerts::run(&args, from_journal::alerts),
         Command::Journal(args) => journal::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
 }
 
-/// The commands whose bodies are built in other rooms; the architect replaces each of its calls.
-fn not_wired<T>(command: &'static str) -> Result<T, CliError> {
-    Err(CliError::failed(format!("`kpid {command}` is not wired yet")))
+/// Sending says its own summary; only its exit code is left to tell.
+fn send(args: &send::SendArgs) -> Result<(), CliError> {
+    match send::run(args) {
+        Ok(code) if code == ExitCode::SUCCESS => Ok(()),
+        Ok(_) => Err(CliError::Said),
+        Err(error) if error.exit_code() == 2 => Err(CliError::wrong(error.to_string())),
+        Err(error) => Err(CliError::failed(error.to_string())),
+    }
 }
