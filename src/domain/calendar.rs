@@ -165,8 +165,8 @@ impl Calendar {
 
     /// Whole calendar months, `count` at a time, counted from the start of the fiscal year.
     fn months_of(&self, day: i64, count: i64) -> (i64, i64) {
-        let date = date_of(day);
-        let month = i64::from(date.year()) * 12 + i64::from(date.month()) - 1;
+        let (year, month, _) = civil_of(day);
+        let month = year * 12 + month - 1;
         let shift = self.fiscal_year_start - 1;
         let first = (month - shift).div_euclid(count) * count + shift;
         (first_of_month(first), first_of_month(first + count))
@@ -180,7 +180,7 @@ impl Calendar {
     }
 
     fn week_period(&self, period: Period, pattern: WeekPattern, day: i64) -> (i64, i64) {
-        let mut year = i64::from(date_of(day).year()) + 1;
+        let mut year = civil_of(day).0 + 1;
         while self.week_year_start(year) > day {
             year -= 1;
         }
@@ -254,25 +254,43 @@ fn midnights(zone: &str) -> Option<Arc<[i64]>> {
     Some(table.into())
 }
 
-fn epoch() -> jiff::civil::Date {
-    jiff::civil::Date::constant(1970, 1, 1)
-}
-
 fn date_of(day: i64) -> jiff::civil::Date {
-    let span = jiff::Span::new().try_days(day);
-    span.and_then(|span| epoch().checked_add(span))
-        .unwrap_or(jiff::civil::Date::MAX)
+    let (year, month, day) = civil_of(day);
+    jiff::civil::Date::new(year as i16, month as i8, day as i8).unwrap_or(jiff::civil::Date::MAX)
 }
 
 fn day_number(date: jiff::civil::Date) -> i64 {
-    date.since(epoch()).map_or(0, |span| i64::from(span.get_days()))
+    day_of_civil(i64::from(date.year()), i64::from(date.month()), i64::from(date.day()))
 }
 
 /// First day of month `month` counted from January of year 0.
 fn first_of_month(month: i64) -> i64 {
-    let (year, month) = (month.div_euclid(12), month.rem_euclid(12) + 1);
-    let date = jiff::civil::Date::new(year as i16, month as i8, 1);
-    day_number(date.unwrap_or(jiff::civil::Date::MAX))
+    day_of_civil(month.div_euclid(12), month.rem_euclid(12) + 1, 1)
+}
+
+/// (year, month, day) of a day number: Howard Hinnant's `civil_from_days`. Windows ask for it at every evaluation, where
+/// a date of the library with its checks costs ten times as much.
+fn civil_of(day: i64) -> (i64, i64, i64) {
+    let shifted = day + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// Day number of a civil date: Howard Hinnant's `days_from_civil`.
+fn day_of_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let month_from_march = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
 }
 
 #[cfg(test)]
@@ -393,6 +411,16 @@ mod tests {
                 assert_eq!(calendar.day_of(start), day, "{zone} {start}");
                 assert_eq!(calendar.day_of(start.plus_ms(-1)) < day, true, "{zone} {start}");
             }
+        }
+    }
+
+    #[test]
+    fn civil_dates_are_those_of_the_library() {
+        let mut date = jiff::civil::date(1968, 1, 1);
+        for day in DAY_MIN..=DAY_MAX {
+            let civil = (i64::from(date.year()), i64::from(date.month()), i64::from(date.day()));
+            assert_eq!((civil_of(day), day_of_civil(civil.0, civil.1, civil.2)), (civil, day));
+            date = date.tomorrow().unwrap();
         }
     }
 

@@ -84,7 +84,9 @@ impl Window {
     /// The first instant after `at` at which a window with data in it, or ahead of it, looks at other slices.
     /// `oldest` is the oldest slice with data that is seen at `at`, `coming` the oldest with data ahead of it.
     pub fn next_change(&self, calendar: &Calendar, at: Instant, oldest: Option<i64>, coming: Option<i64>) -> Option<Instant> {
-        let enters = coming.map(|slice| self.slice_start(calendar, slice).plus_ms(1));
+        let is_complete = matches!(self, Self::Period { complete: true, .. });
+        // What is ahead of a complete period is seen when its own period has ended, not before.
+        let enters = coming.filter(|_| !is_complete).map(|slice| self.slice_start(calendar, slice).plus_ms(1));
         let leaves = match *self {
             Self::Rolling { slices, slice_ms } => oldest.map(|slice| Instant((slice + slices) * slice_ms + 1)),
             Self::Period { period, complete, weeks } => {
@@ -98,7 +100,7 @@ impl Window {
             }
             Self::All => None,
         };
-        [enters, leaves].into_iter().flatten().min().map(|change| change.max(at.plus_ms(1)))
+        [enters, leaves].into_iter().flatten().filter(|change| *change > at).min()
     }
 
     /// When the running period's reading changes by itself: at its end it becomes final, just after it is over.
