@@ -162,13 +162,14 @@ impl Journal for FileJournal {
     }
 
     fn read_from(&self, from: Sequence) -> Result<Box<dyn BlockReader>, JournalError> {
-        match self.poisoned {
-            true => Err(JournalError::Poisoned),
-            false => Ok(Box::new(FileReader::new(
+        if self.poisoned {
+            Err(JournalError::Poisoned)
+        } else {
+            Ok(Box::new(FileReader::new(
                 self.store.clone(),
                 Some(Arc::clone(&self.end)),
                 from,
-            )?)),
+            )?))
         }
     }
 }
