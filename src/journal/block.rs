@@ -37,7 +37,8 @@ pub(super) const ROWS_MAX: usize = 1 << 20;
 /// Bytes of a body: a megarow of incompressible columns and texts fits; a forged length cannot exhaust memory.
 pub(super) const BODY_LEN_MAX: usize = 512 << 20;
 
-/// The level at which pco writes 4,000 rows in a fifth of a millisecond; higher ones gain 2 % of size for twice the time.
+/// The level at which pco writes 4,000 rows in a fifth of a millisecond; the highest usual one
+/// gains 5 % of size for more than twice the time.
 const PCO_LEVEL: usize = 2;
 
 /// What a block says before its body.
