@@ -78,9 +78,10 @@ impl<'a> Cursor<'a> {
     /// A length that the remaining bytes can hold when each thing counted takes at least one byte.
     pub(super) fn count(&mut self) -> Result<usize, FormatError> {
         let count = usize::try_from(self.varint()?).map_err(|_| FormatError::Unfit("a count is too large"))?;
-        match count <= self.rest.len() {
-            true => Ok(count),
-            false => Err(FormatError::Unfit("a count is larger than the bytes that follow")),
+        if count <= self.rest.len() {
+            Ok(count)
+        } else {
+            Err(FormatError::Unfit("a count is larger than the bytes that follow"))
         }
     }
 }

@@ -163,10 +163,11 @@ fn unpack<C: Cell>(payload: &[u8], rows: usize) -> Result<Vec<C>, FormatError> {
     let mut cells = vec![C::default(); rows];
     let progress =
         simple_decompress_into(payload, &mut cells).map_err(|_| FormatError::Unfit("a pco column is unreadable"))?;
-    match progress.n_processed == rows && progress.finished {
-        true => Ok(cells),
-        false => Err(FormatError::Unfit(
+    if progress.n_processed == rows && progress.finished {
+        Ok(cells)
+    } else {
+        Err(FormatError::Unfit(
             "a pco column has another number of rows than the block",
-        )),
+        ))
     }
 }

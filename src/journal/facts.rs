@@ -73,9 +73,10 @@ pub(super) fn series(reader: &mut TextReader<'_>) -> Read<Vec<SeriesKey>> {
         let has_each = flag(reader)?;
         let kpi = KpiId::parse(reader.text()?).map_err(|_| FormatError::Unfit("a series has no valid KPI id"))?;
         let source = reader.text()?.into();
-        let each = match has_each {
-            true => Some((reader.text()?.into(), instance(reader)?)),
-            false => None,
+        let each = if has_each {
+            Some((reader.text()?.into(), instance(reader)?))
+        } else {
+            None
         };
         keys.push(SeriesKey { kpi, source, each });
     }
@@ -120,7 +121,9 @@ pub(super) fn put_words(words: &[(u32, Arc<str>)], out: &mut TextWriter) {
         });
     }
     out.number(different.len() as u64);
-    different.iter().for_each(|word| out.text(word));
+    for word in different {
+        out.text(word);
+    }
     let mut before = 0;
     for (row, word) in words {
         put_row(*row, &mut before, out);
@@ -255,7 +258,9 @@ fn put_fact(fact: &Fact, out: &mut TextWriter) {
         Fact::NoteAdded { path, about, text, by } => {
             out.byte(tag::NOTE);
             out.signed(about.0);
-            [path, text, by].into_iter().for_each(|field| out.text(field));
+            for field in [path, text, by] {
+                out.text(field);
+            }
         }
         Fact::AlertAcknowledged {
             rule,
@@ -266,8 +271,12 @@ fn put_fact(fact: &Fact, out: &mut TextWriter) {
         } => {
             out.byte(tag::ACKNOWLEDGED);
             out.byte(u8::from(until.is_some()));
-            until.iter().for_each(|until| out.signed(until.0));
-            [rule, path, by, reason].into_iter().for_each(|field| out.text(field));
+            if let Some(until) = until {
+                out.signed(until.0);
+            }
+            for field in [rule, path, by, reason] {
+                out.text(field);
+            }
         }
         Fact::SilenceSet { .. } => put_silence(fact, out),
         Fact::HistoryTrimmed { up_to, hash } => {
@@ -313,8 +322,12 @@ fn put_silence(fact: &Fact, out: &mut TextWriter) {
     out.byte(u8::from(rule.is_some()));
     out.signed(from.0);
     out.signed(until.0);
-    [id, on, by, reason].into_iter().for_each(|field| out.text(field));
-    rule.iter().for_each(|rule| out.text(rule));
+    for field in [id, on, by, reason] {
+        out.text(field);
+    }
+    if let Some(rule) = rule {
+        out.text(rule);
+    }
 }
 
 fn fact(reader: &mut TextReader<'_>) -> Read<Fact> {
@@ -377,10 +390,7 @@ fn note(reader: &mut TextReader<'_>) -> Read<Fact> {
 
 fn acknowledgement(reader: &mut TextReader<'_>) -> Read<Fact> {
     Ok(Fact::AlertAcknowledged {
-        until: match flag(reader)? {
-            true => Some(instant(reader)?),
-            false => None,
-        },
+        until: if flag(reader)? { Some(instant(reader)?) } else { None },
         rule: reader.text()?.to_owned(),
         path: reader.text()?.to_owned(),
         by: reader.text()?.to_owned(),
@@ -397,9 +407,10 @@ fn silence(reader: &mut TextReader<'_>) -> Read<Fact> {
         on: reader.text()?.to_owned(),
         by: reader.text()?.to_owned(),
         reason: reader.text()?.to_owned(),
-        rule: match has_rule {
-            true => Some(reader.text()?.to_owned()),
-            false => None,
+        rule: if has_rule {
+            Some(reader.text()?.to_owned())
+        } else {
+            None
         },
     })
 }

@@ -24,7 +24,7 @@ use crate::ports::{BlockReader, Journal, JournalError, Tail};
 pub const SEGMENT_BYTES_DEFAULT: u64 = 64 << 20;
 
 /// Zeros are written this far ahead of the blocks. Bytes that were only reserved cost a change of the file system's
-/// books at their first sync, three times the price of a sync over bytes that were written before; a quarter of a
+/// books at their first sync, up to three times the price of a sync over bytes that were written before; a quarter of a
 /// megabyte pays that once for many commits and is itself written in a fraction of a millisecond.
 const WRITE_AHEAD: u64 = 256 << 10;
 
@@ -34,7 +34,7 @@ pub struct JournalOptions {
     /// Size of a segment, bytes. A larger block gets a segment of its own.
     pub segment_bytes: u64,
     /// Look at every block when opening, so that damage anywhere stops the start; otherwise only at the last two
-    /// segments, and damage elsewhere shows when it is read. About a second for every two gigabytes.
+    /// segments, and damage elsewhere shows when it is read. It costs a read of the whole journal.
     pub check_all: bool,
 }
 
@@ -162,13 +162,14 @@ impl Journal for FileJournal {
     }
 
     fn read_from(&self, from: Sequence) -> Result<Box<dyn BlockReader>, JournalError> {
-        match self.poisoned {
-            true => Err(JournalError::Poisoned),
-            false => Ok(Box::new(FileReader::new(
+        if self.poisoned {
+            Err(JournalError::Poisoned)
+        } else {
+            Ok(Box::new(FileReader::new(
                 self.store.clone(),
                 Some(Arc::clone(&self.end)),
                 from,
-            )?)),
+            )?))
         }
     }
 }

@@ -135,8 +135,7 @@ impl FileHandle for File {
         match fallocate(self, FallocateFlags::empty(), 0, len) {
             Ok(()) => Ok(()),
             // Some file systems cannot reserve room; there a full disk shows at a write, which is as safe and later.
-            Err(rustix::io::Errno::OPNOTSUPP) if FileHandle::len(self)? < len => self.set_len(len),
-            Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
+            Err(rustix::io::Errno::OPNOTSUPP) => self.set_len(len.max(FileHandle::len(self)?)),
             Err(error) => Err(error.into()),
         }
     }

@@ -1,4 +1,93 @@
-//! ARCHIVE, the truth (docs follow).
+//! ARCHIVE, the truth: an append-only journal in plain files, proved by checksums and a hash chain.
+//!
+//! Blocks enter one after the other and are durable when [`FileJournal`] says so; the same blocks leave, in order, bit for
+//! bit, for any number of readers. [`stat`] and [`verify`] look after it. Nothing here ever changes a block, judges
+//! a measurement, or continues after a failed write. Why it is not a database: an embedded store promises more than a
+//! log needs, and what it does to its tail after a loss of power is its own affair; here a test decides it.
+//!
+//! # The format, version 1
+//!
+//! So that a stranger can write a reader. All numbers are little-endian; a *varint* is an unsigned LEB128 of at most 64
+//! bits; *zigzag* maps 0, -1, 1, -2 to 0, 1, 2, 3; instants are milliseconds since 1970 in UTC.
+//!
+//! ## Files
+//!
+//! A journal is a folder of segments and a file `lock`, on which the writer holds an exclusive `flock`. A segment
+//! is named by the sequence of its first fact, twenty decimal digits and `.seg`; the first is `00000000000000000001.seg`.
+//! It holds whole blocks, one behind the other from its first byte on, then zeros (reserved room, and what was left when
+//! the next block did not fit). Only the last segment is ever written to. The next segment is named by the sequence after
+//! the last fact of the one before, so a missing one shows. A block larger than a segment has a segment of its own; a
+//! segment that holds no fact yet grows instead of being followed, since the name would be the same.
+//!
+//! ## Blocks
+//!
+//! A block is one group commit: 88 bytes of header and a body. Its length is a multiple of 8.
+//!
+//! | offset | bytes | |
+//! |---|---|---|
+//! | 0 | 4 | magic: `FF 4B 50 4A` |
+//! | 4 | 2 | format version: 1 |
+//! | 6 | 2 | 0 |
+//! | 8 | 8 | sequence of the first fact; where there is none, of the next one |
+//! | 16 | 4 | facts |
+//! | 20 | 4 | facts that are plain measurements: the rows of the columns |
+//! | 24 | 8 | `recorded_at`, signed; never before that of the block before |
+//! | 32 | 4 | number of the first new series: those named before, counted |
+//! | 36 | 4 | new series |
+//! | 40 | 4 | bytes of the body |
+//! | 44 | 4 | CRC32C (Castagnoli) of the body |
+//! | 48 | 32 | BLAKE3 of the block before, header and body; zeros in the first block |
+//! | 80 | 4 | 0 |
+//! | 84 | 4 | CRC32C of the 84 bytes before |
+//!
+//! ## Bodies
+//!
+//! A body is these sections in this order, then zeros up to a multiple of 8:
+//!
+//! | section | form | content |
+//! |---|---|---|
+//! | positions | text | for every source that moved: its name, its position (varint) |
+//! | new series | text | each: 1 if it has an instance, else 0; KPI, source; label and instance |
+//! | series | column u32 | number of the series |
+//! | observed | column i64 | `observed_at` |
+//! | waited | column i64 | `recorded_at` of the block minus `received_at` |
+//! | shape | column u8 | 0 number, 1 weighted, 2 ratio, 3 word, 4 not applicable |
+//! | value | column f64 | value or numerator, else 0 |
+//! | second | column f64 | weight or denominator, else 0 |
+//! | words | text | number of different words, the words; for every word its row, and its place among the different ones |
+//! | extras | text | for every measurement that has any: its row, an extra |
+//! | others | text | for every other fact: the row before which it stands, the fact |
+//!
+//! *Columns* and *text* sections are described in the modules `column` and `text` of this folder: a column is empty, a
+//! constant, words, or a standalone pco file; a text section is empty, plain, or a zstd frame, and holds one run of
+//! numbers ("control") and one of UTF-8. In the table above and below, a name, label or other string is its length as a
+//! varint in control and its bytes in text; everything else is in control. A *row* is a varint: the difference to the row before in
+//! the same section (the first: to 0).
+//!
+//! An *extra* is a byte of flags (1 id, 2 labels, 4 note, 8 by), then what they announce in that order; labels are their
+//! number and, each, name and value. A *fact* is a byte and its fields; instants are zigzag varints, numbers varints, an
+//! `f64` a varint of its bits in reverse byte order; a *place* is sequence, series number, `observed_at`; a *value* is a
+//! byte of shape, then its one or two `f64` or its word:
+//!
+//! | byte | fact | fields |
+//! |---|---|---|
+//! | 1 | `MeasurementCorrected` | place, corrects, `observed_at`, `received_at`, value, extra |
+//! | 2 | `MeasurementRetracted` | place, retracts, `received_at`, extra |
+//! | 3 | `CatalogActivated` | fingerprint, number of files; each: name, text |
+//! | 4 | `NoteAdded` | about, path, text, by |
+//! | 5 | `AlertAcknowledged` | 1 and until, or 0; rule, path, by, reason |
+//! | 6 | `SilenceSet` | 1 or 0 for a rule; from, until, id, on, by, reason; the rule |
+//! | 7 | `HistoryTrimmed` | up to (sequence), hash (32 bytes) |
+//!
+//! ## Reading after a crash
+//!
+//! Blocks are written one after the other, each only when the one before is durable. So what is not a whole block at the
+//! end of the last segment, with no whole block of the same or a later sequence behind it, is an interrupted write that
+//! was never acknowledged: the writer cuts it off when it opens the journal, and a reader ends there. Anything else that
+//! does not fit is damage: [`crate::ports::JournalError::Damaged`] with the sequences in doubt. A version that is not known is never cut off.
+//!
+//! A later format gets a version of its own; `block::decode_body` is the one place where old versions become today's
+//! blocks. Blocks of all versions may stand in one segment.
 
 mod block;
 mod bytes;
@@ -13,11 +102,11 @@ mod recovery;
 mod segment;
 mod text;
 
+#[cfg(test)]
+mod tests;
+
 pub use file_journal::{FileJournal, JournalOptions, SEGMENT_BYTES_DEFAULT};
 pub use files::{DiskFiles, FileHandle, Files};
 pub use inspect::{JournalStat, Progress, VerifyReport, stat, verify};
 pub use memory::MemoryJournal;
 pub use reader::open_reader;
-
-#[cfg(test)]
-mod tests;

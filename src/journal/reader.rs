@@ -61,7 +61,7 @@ pub(super) struct FileReader {
 /// What a step over the next place gave.
 enum Step {
     /// A block that was asked for.
-    Block(Block),
+    Block(Box<Block>),
     /// Something before it, or the end of a segment: look again.
     Again,
     /// Nothing there yet.
@@ -148,7 +148,7 @@ impl FileReader {
         self.pass(&header)?;
         match decoded {
             None => Ok(Step::Again),
-            Some(Ok(block)) => Ok(Step::Block(block)),
+            Some(Ok(block)) => Ok(Step::Block(Box::new(block))),
             Some(Err(reason)) => Err(self.damage(&header, reason)),
         }
     }
@@ -243,7 +243,7 @@ impl BlockReader for FileReader {
     fn next_block(&mut self) -> Result<Option<Block>, JournalError> {
         loop {
             match self.step()? {
-                Step::Block(block) => return Ok(Some(block)),
+                Step::Block(block) => return Ok(Some(*block)),
                 Step::Again => {}
                 Step::Nothing => {
                     if self.end.is_none() {

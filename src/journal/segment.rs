@@ -23,6 +23,9 @@ pub(super) const START: Tail = Tail {
 /// Bytes read at once: large enough that a disk streams, small enough to waste little on one block.
 const WINDOW_LEN: usize = 256 << 10;
 
+/// What reserved room reads as; comparing with it is as fast as memory, optimised or not.
+static ZEROS: [u8; WINDOW_LEN] = [0; WINDOW_LEN];
+
 /// Where a journal is, and through which door.
 #[derive(Clone)]
 pub(super) struct Store {
@@ -215,7 +218,7 @@ pub(super) fn is_blank(window: &mut Window, mut from: u64, limit: u64) -> Result
         if chunk.is_empty() {
             return Ok(true);
         }
-        if chunk.iter().any(|byte| *byte != 0) {
+        if ZEROS.get(..chunk.len()) != Some(chunk) {
             return Ok(false);
         }
         from += chunk.len() as u64;

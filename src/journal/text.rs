@@ -84,9 +84,10 @@ impl TextWriter {
                 "the texts of a block are too long: commit fewer facts at once",
             ));
         }
-        match plain.len() < ZSTD_LEN_MIN {
-            true => put_section(PLAIN, &plain, out),
-            false => put_compressed(&plain, zstd, out)?,
+        if plain.len() < ZSTD_LEN_MIN {
+            put_section(PLAIN, &plain, out);
+        } else {
+            put_compressed(&plain, zstd, out)?;
         }
         Ok(())
     }
@@ -103,9 +104,10 @@ fn put_compressed(
     let mut payload = Vec::with_capacity(frame.len() + 5);
     put_varint(&mut payload, plain.len() as u64);
     payload.extend_from_slice(&frame);
-    match payload.len() < plain.len() {
-        true => put_section(ZSTD, &payload, out),
-        false => put_section(PLAIN, plain, out),
+    if payload.len() < plain.len() {
+        put_section(ZSTD, &payload, out);
+    } else {
+        put_section(PLAIN, plain, out);
     }
     Ok(())
 }
@@ -133,9 +135,10 @@ fn unfold(payload: &[u8]) -> Result<Vec<u8>, FormatError> {
         return Err(FormatError::Unfit("a text section claims to be longer than it can be"));
     }
     let plain = zstd::bulk::decompress(frame, len).map_err(|_| FormatError::Unfit("a zstd frame is unreadable"))?;
-    match plain.len() == len {
-        true => Ok(plain),
-        false => Err(FormatError::Unfit("a zstd frame has another length than was written")),
+    if plain.len() == len {
+        Ok(plain)
+    } else {
+        Err(FormatError::Unfit("a zstd frame has another length than was written"))
     }
 }
 

@@ -25,9 +25,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Block, FormatError> {
     let body = bytes
         .get(HEADER_LEN..header.block_len())
         .ok_or(FormatError::Unfit("short"))?;
-    match header.fits_body(body) {
-        true => decode_body(&header, body),
-        false => Err(FormatError::Unfit("crc")),
+    if header.fits_body(body) {
+        decode_body(&header, body)
+    } else {
+        Err(FormatError::Unfit("crc"))
     }
 }
 
@@ -131,7 +132,9 @@ proptest! {
     ) {
         let mut block = one_of_everything();
         block.measurements = plain(START, rows).measurements;
-        block.others.iter_mut().for_each(|(before, _)| *before = 0);
+        for (before, _) in &mut block.others {
+ *before = 0;
+ }
         let mut body = encode(&block, [1; 32]).split_off(HEADER_LEN);
         let place = place.index(body.len());
         let end = (place + bytes.len()).min(body.len());

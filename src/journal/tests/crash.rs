@@ -90,9 +90,18 @@ fn go_on(files: &FaultyFiles, story: &Story, context: &str) {
         drain(journal.read_from(Sequence(1)).unwrap().as_mut())
     };
     files.restart(Survivors::Nothing);
-    let mut journal = open(files).unwrap_or_else(|error| panic!("{context}, after opening: {error}"));
+    let journal = open(files).unwrap_or_else(|error| panic!("{context}, after opening: {error}"));
     let again = drain(journal.read_from(Sequence(1)).unwrap().as_mut());
     assert_eq!(again, shown, "{context}: what was shown is gone after a loss of power");
+    drop(journal);
+    append_one_more(files, story, context);
+}
+
+/// A block appended right after a recovery is there after a loss of power, behind all that was there before.
+fn append_one_more(files: &FaultyFiles, story: &Story, context: &str) {
+    let mut journal = open(files).unwrap_or_else(|error| panic!("{context}: {error}"));
+    check(&journal, story, context);
+    let shown = drain(journal.read_from(Sequence(1)).unwrap().as_mut());
     let block = plain(journal.tail(), 30);
     journal.append(&block).unwrap();
     drop(journal);
@@ -157,6 +166,9 @@ fn an_operation_that_fails_closes_the_journal_and_loses_nothing_acknowledged() {
         let (files, story) = run(n, Fault::Fail).unwrap();
         files.resume();
         go_on(&files, &story, &format!("operation {n} failed"));
+        let (files, story) = run(n, Fault::Fail).unwrap();
+        files.resume();
+        append_one_more(&files, &story, &format!("operation {n} failed, gone on at once"));
         for survivors in survivors() {
             let (files, story) = run(n, Fault::Fail).unwrap();
             files.restart(survivors);
@@ -178,6 +190,9 @@ fn a_process_killed_between_two_operations_loses_nothing_acknowledged() {
         // All writes before the kill are in the page cache; none of them may be needed later without a sync.
         files.resume();
         go_on(&files, &story, &format!("killed at {n}"));
+        let (files, story) = run(n, Fault::Crash).unwrap();
+        files.resume();
+        append_one_more(&files, &story, &format!("killed at {n}, gone on at once"));
         n += 1;
     }
     assert!(n > 40, "the story has {n} operations");

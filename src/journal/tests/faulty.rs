@@ -305,7 +305,9 @@ impl FileHandle for FaultyHandle {
         match (&outcome, self.files.disk().down) {
             (Ok(()), _) => {
                 let pending = std::mem::take(&mut content.pending);
-                pending.iter().for_each(|change| change.apply(&mut content.durable));
+                for change in &pending {
+                    change.apply(&mut content.durable);
+                }
             }
             // The machine stopped in the middle of it: what was pending is decided by the coin.
             (Err(_), true) => {}

@@ -30,10 +30,9 @@ fn expected() -> Vec<Block> {
 fn a_journal_of_version_1_is_read_as_it_was_written() {
     let blocks = drain(open_reader(&folder(), Sequence(1)).unwrap().as_mut());
     assert_eq!(blocks.len(), 3);
-    blocks
-        .iter()
-        .zip(&expected())
-        .for_each(|(read, written)| assert_same(read, written));
+    for (read, written) in blocks.iter().zip(&expected()) {
+        assert_same(read, written);
+    }
 }
 
 #[test]

@@ -47,9 +47,9 @@ fn blocks_are_read_back_in_order_bit_for_bit() {
         blocks.extend(append_all(journal, &[1, 100, 0, 3, 700, 1, 1]));
         let read = drain(journal.read_from(Sequence(1)).unwrap().as_mut());
         assert_eq!(read.len(), blocks.len());
-        read.iter()
-            .zip(&blocks)
-            .for_each(|(read, written)| assert_same(read, written));
+        for (read, written) in read.iter().zip(&blocks) {
+            assert_same(read, written);
+        }
         assert_eq!(journal.tail().next, blocks.last().unwrap().last().plus(1));
         assert_eq!(journal.tail().series, 2);
     });
@@ -91,7 +91,9 @@ fn a_reader_at_the_end_finds_what_is_appended_later() {
 fn blocks_without_facts_keep_their_positions_however_many() {
     on_every_adapter(|journal| {
         let blocks: Vec<_> = (0..50).map(|position| empty(journal.tail(), position)).collect();
-        blocks.iter().for_each(|block| journal.append(block).unwrap());
+        for block in &blocks {
+            journal.append(block).unwrap();
+        }
         assert_eq!(journal.tail(), START);
         assert_eq!(drain(journal.read_from(Sequence(1)).unwrap().as_mut()), blocks);
         append_all(journal, &[3]);
