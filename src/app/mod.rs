@@ -1,7 +1,7 @@
 //! ARCHITECT: the only room that names adapters: builds, runs, stops.
 
+pub mod files;
 pub mod journal;
 pub mod replay;
-//! (being written)
 
 pub mod nats;

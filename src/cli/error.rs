@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use super::send::SendError;
 use crate::settings::SettingsProblem;
 
 /// Why a command did not do what it was asked.
@@ -60,10 +61,20 @@ impl From<std::io::Error> for CliError {
     }
 }
 
+impl From<SendError> for CliError {
+    fn from(error: SendError) -> Self {
+        match error.exit_code() {
+            2 => Self::wrong(error.to_string()),
+            _ => Self::failed(error.to_string()),
+        }
+    }
+}
+
 /// Says what went wrong, one `error:` a problem, and gives the exit code.
-pub fn exit(result: Result<(), CliError>) -> ExitCode {
-    let Err(error) = result else {
-        return ExitCode::SUCCESS;
+pub fn exit(result: Result<ExitCode, CliError>) -> ExitCode {
+    let error = match result {
+        Ok(code) => return code,
+        Err(error) => error,
     };
     if !matches!(error, CliError::PipeClosed) {
         let mut stderr = std::io::stderr().lock();

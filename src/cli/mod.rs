@@ -15,6 +15,7 @@ pub mod journal;
 pub mod output;
 pub mod replay;
 pub mod scorecard;
+pub mod send;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -36,8 +37,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn dispatch(command: Command) -> Result<(), CliError> {
+fn dispatch(command: Command) -> Result<ExitCode, CliError> {
     match command {
+        Command::Send(args) => return Ok(send::run(&args)?),
         Command::Serve(_) => not_wired("serve"),
         Command::Demo(_) => not_wired("demo"),
         Command::Init(args) => init::run(&args),
@@ -47,7 +49,8 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Alerts(args) => alerts::run(&args, |_| not_wired("alerts --journal")),
         Command::Journal(args) => journal::run(&args),
         Command::Completions(args) => completions::run(&args),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The commands whose bodies are built in other rooms; the architect replaces each of its calls.
