@@ -228,6 +228,9 @@ pub enum IntakeError {
     /// The house is closing, or the journal failed.
     #[error("kpid is shutting down: send it again later")]
     Closed,
+    /// The disk is nearly full; what is there is safe, and reads go on.
+    #[error("the disk of the journal is nearly full: free space, then send it again")]
+    NoRoom,
 }
 
 /// Where refused input goes besides the answer to its sender; never blocks.

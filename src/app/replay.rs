@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::domain::alert::AlertView;
 use crate::domain::board::Picture;
 use crate::domain::catalog::{Catalog, CatalogFile};
 use crate::domain::id::Sequence;
@@ -62,6 +63,8 @@ pub struct ReplayOutcome {
     pub catalog: Arc<Catalog>,
     /// Every scorecard, and every instance of it behind it.
     pub pictures: Vec<Picture>,
+    /// Pending and firing alerts.
+    pub alerts: Vec<AlertView>,
     /// Facts taken.
     pub facts: u64,
     /// Measurements not taken.
@@ -204,5 +207,5 @@ fn outcome(request: &ReplayRequest, catalog: Arc<Catalog>, projection: &mut Proj
             }
         }
     }
-    ReplayOutcome { catalog, pictures, facts: projection.sequence().0, rejected }
+    ReplayOutcome { catalog, pictures, alerts: projection.alerts(), facts: projection.sequence().0, rejected }
 }

@@ -48,10 +48,10 @@ pub enum Command {
     Init(InitArgs),
     /// Read settings and catalog and report everything that is wrong, without starting anything
     Check(CheckArgs),
+    /// Send measurements from files into a running daemon; an interrupted run goes on where it stopped
+    Send(Box<SendArgs>),
     /// Rebuild scorecards and alerts from a journal or from files; the same input prints the same bytes
     Replay(Box<ReplayArgs>),
-    /// Send measurements from files into a running daemon; an interrupted run goes on where it stopped
-    Send(SendArgs),
     /// Show a scorecard of a running daemon as a tree
     Scorecard(ScorecardArgs),
     /// Show the alerts of a running daemon

@@ -9,13 +9,16 @@ pub mod args;
 pub mod ask;
 pub mod check;
 pub mod completions;
+pub mod demo;
 pub mod error;
+pub mod from_journal;
 pub mod init;
 pub mod journal;
 pub mod output;
 pub mod replay;
 pub mod scorecard;
 pub mod send;
+pub mod serve;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -40,20 +43,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(command: Command) -> Result<ExitCode, CliError> {
     match command {
         Command::Send(args) => return Ok(send::run(&args)?),
-        Command::Serve(_) => not_wired("serve"),
-        Command::Demo(_) => not_wired("demo"),
+        Command::Serve(args) => serve::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Replay(args) => replay::run(&args),
-        Command::Scorecard(args) => scorecard::run(&args, |_| not_wired("scorecard --journal")),
-        Command::Alerts(args) => alerts::run(&args, |_| not_wired("alerts --journal")),
+        Command::Scorecard(args) => scorecard::run(&args, from_journal::scorecard),
+        Command::Alerts(args) => alerts::run(&args, from_journal::alerts),
         Command::Journal(args) => journal::run(&args),
         Command::Completions(args) => completions::run(&args),
     }?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The commands whose bodies are built in other rooms; the architect replaces each of its calls.
-fn not_wired<T>(command: &'static str) -> Result<T, CliError> {
-    Err(CliError::failed(format!("`kpid {command}` is not wired yet")))
 }

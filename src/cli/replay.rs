@@ -96,7 +96,8 @@ fn form(args: &ReplayArgs) -> Result<FileForm, CliError> {
     FileForm::new(&words).map_err(|error| CliError::wrong(error.to_string()))
 }
 
-fn error_of(error: ReplayError) -> CliError {
+/// The exit code of a replay that has no outcome.
+pub(super) fn error_of(error: ReplayError) -> CliError {
     match error {
         ReplayError::Catalog(problems) => CliError::Wrong(problems.iter().map(ToString::to_string).collect()),
         ReplayError::NoCatalog(_) => CliError::wrong(error.to_string()),

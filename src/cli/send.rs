@@ -47,7 +47,7 @@ pub struct SendArgs {
     /// Credentials file for NATS
     #[arg(long, value_name = "FILE")]
     pub credentials: Option<PathBuf>,
-    /// Measurements a request or message
+    /// Measurements a request or message; fewer where they are long, it ends at 512 KiB
     #[arg(long, value_name = "COUNT", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub batch: u32,
     /// Keep trying this long while the daemon cannot be reached

@@ -143,7 +143,8 @@ fn decide(before: Option<Active>, truth: Truth, at: Instant, status_before: u8) 
             status_before,
         }),
         (Some(Active { phase: AlertPhase::Pending, .. }), Truth::Between | Truth::Cleared) => None,
-        (Some(active), Truth::Holds) => Some(Active { ending_since: None, ..active }),
+        // What fires goes on firing until `clear`: on this side of it the condition is not over.
+        (Some(active), Truth::Holds | Truth::Between) => Some(Active { ending_since: None, ..active }),
         (Some(active), Truth::Cleared) => Some(Active { ending_since: active.ending_since.or(Some(at)), ..active }),
         (unchanged, _) => unchanged,
     }

@@ -5,7 +5,8 @@
 //! a guess and at most two steps, without asking the time zone database. The database is compiled in, so that every
 //! machine has the same midnights.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::instant::{DAY_MS, HOUR_MS, Instant};
 
@@ -90,7 +91,7 @@ impl Calendar {
     pub fn new(zone: &str, week_start: WeekStart, fiscal_year_start: u8) -> Result<Self, TimeZoneError> {
         let midnights = match zone {
             "UTC" => None,
-            _ => Some(midnights(zone).ok_or_else(|| TimeZoneError(zone.to_owned()))?),
+            _ => Some(known_midnights(zone).ok_or_else(|| TimeZoneError(zone.to_owned()))?),
         };
         let fiscal_year_start = i64::from(fiscal_year_start.clamp(1, 12));
         Ok(Self {
@@ -221,6 +222,18 @@ impl Calendar {
             .plus_ms((hour + 1) * HOUR_MS)
             .min(self.day_start(day + 1))
     }
+}
+
+/// The midnights of a zone, looked up once in a process: they are the same for ever, and there are 86,000 of them.
+fn known_midnights(zone: &str) -> Option<Arc<[i64]>> {
+    static KNOWN: Mutex<BTreeMap<String, Arc<[i64]>>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(table) = known.get(zone) {
+        return Some(Arc::clone(table));
+    }
+    let table = midnights(zone)?;
+    known.insert(zone.to_owned(), Arc::clone(&table));
+    Some(table)
 }
 
 fn midnights(zone: &str) -> Option<Arc<[i64]>> {

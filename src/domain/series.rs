@@ -40,8 +40,6 @@ struct Held {
     value: f64,
     /// The last evaluation that had a value.
     evaluated_at: Instant,
-    /// The latest measurement then.
-    latest_at: i64,
     /// No evaluation without a value has come since.
     is_current: bool,
 }
@@ -209,8 +207,8 @@ impl Series {
             held.is_current = false;
         }
         let reading = self.judge(rules, when.at, seen, self.hold.as_ref());
-        if let (Missing::Hold(_), Some(value), Some(latest_at)) = (rules.definition.missing, seen.value, seen.latest_at) {
-            self.hold = Some(Held { value, evaluated_at: when.at, latest_at, is_current: true });
+        if let (Missing::Hold(_), Some(value)) = (rules.definition.missing, seen.value) {
+            self.hold = Some(Held { value, evaluated_at: when.at, is_current: true });
         }
         (reading, self.next_change(rules, when, reading))
     }
@@ -236,7 +234,8 @@ impl Series {
         let Some(version) = definition.version(at) else {
             return LeafReading::nothing();
         };
-        let (value, latest_at) = self.value_or_substitute(definition, at, seen, held);
+        let value = self.value_or_substitute(definition, at, seen, held);
+        let latest_at = self.latest_before(rules, at);
         let absence = self.absence(version, seen, value);
         let score = match (absence, value, &version.scoring) {
             (None, Some(value), Scoring::Curve(curve)) => Some(curve.score(value)),
@@ -261,25 +260,24 @@ impl Series {
         }
     }
 
-    /// The value and the instant of the latest measurement behind it.
-    fn value_or_substitute(
-        &self,
-        definition: &KpiDefinition,
-        at: Instant,
-        seen: Seen,
-        held: Option<&Held>,
-    ) -> (Option<f64>, Option<i64>) {
+    /// The window's value, or what stands for it when the window is empty.
+    fn value_or_substitute(&self, definition: &KpiDefinition, at: Instant, seen: Seen, held: Option<&Held>) -> Option<f64> {
         if seen.latest_at.is_some() {
-            return (seen.value, seen.latest_at);
+            return seen.value;
         }
-        let latest = self.slices.last().map(|(_, cell)| cell.latest_at);
         match (definition.missing, held) {
-            (Missing::Zero, _) => (Some(0.0), latest),
-            (Missing::Hold(hold_ms), Some(held)) if at.since(held.evaluated_at) <= hold_ms => {
-                (Some(held.value), Some(held.latest_at))
-            }
-            _ => (None, None),
+            (Missing::Zero, _) => Some(0.0),
+            (Missing::Hold(hold_ms), Some(held)) if at.since(held.evaluated_at) <= hold_ms => Some(held.value),
+            _ => None,
         }
+    }
+
+    /// The latest measurement known of at `at`, in the window or not: a window over the last month is as fresh as the KPI.
+    fn latest_before(&self, rules: Rules<'_>, at: Instant) -> Option<i64> {
+        let now = rules.slice_of(at.plus_ms(-1).0);
+        let known = self.slices.partition_point(|(slice, _)| *slice <= now);
+        let (_, cell) = self.slices.get(known.checked_sub(1)?)?;
+        Some(cell.latest_at)
     }
 
     fn absence(&self, version: &KpiVersion, seen: Seen, value: Option<f64>) -> Option<Absence> {
@@ -317,9 +315,7 @@ impl Series {
     /// When a fresh reading will be fresh no more.
     fn ages(&self, rules: Rules<'_>, when: Evaluation, reading: LeafReading) -> Option<Instant> {
         let every = rules.definition.version(when.at)?.expected_every_ms?;
-        let held = self.hold.as_ref().map(|held| held.latest_at);
-        let newest = self.slices.last().map(|(_, cell)| cell.latest_at);
-        let latest = reading.observed_at.map(|latest| latest.0).or(held).or(newest)?;
+        let latest = self.latest_before(rules, when.at)?;
         reading.fresh.then(|| Instant(latest).plus_ms(every + 1))
     }
 
@@ -411,8 +407,7 @@ impl Series {
         match self.hold {
             None => out.push(0),
             Some(held) => {
-                out.extend([1 + u64::from(held.is_current), held.value.to_bits()]);
-                out.extend([held.evaluated_at.0 as u64, held.latest_at as u64]);
+                out.extend([1 + u64::from(held.is_current), held.value.to_bits(), held.evaluated_at.0 as u64]);
             }
         }
     }
@@ -435,7 +430,7 @@ impl Series {
         let hold = words.next()?;
         if hold > 0 {
             let (value, evaluated_at) = (f64::from_bits(words.next()?), Instant(words.next()? as i64));
-            series.hold = Some(Held { value, evaluated_at, latest_at: words.next()? as i64, is_current: hold == 2 });
+            series.hold = Some(Held { value, evaluated_at, is_current: hold == 2 });
         }
         Some(series)
     }

@@ -6,6 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::ports::QueryError;
+use crate::wire::problem::Problem;
 
 /// A refusal: an answer like any other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,9 +18,6 @@ pub struct ProblemResponse {
     /// The thing, the value found and the remedy.
     pub detail: String,
 }
-
-/// The media type of problem details.
-pub const PROBLEM_JSON: &str = "application/problem+json";
 
 impl ProblemResponse {
     /// A problem of a status.
@@ -59,12 +57,8 @@ impl From<QueryError> for ProblemResponse {
 
 impl IntoResponse for ProblemResponse {
     fn into_response(self) -> Response {
-        let body = serde_json::json!({
-            "type": "about:blank",
-            "title": self.title,
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
-        (self.status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body.to_string()).into_response()
+        let kind = self.title.replace(' ', "-").to_ascii_lowercase();
+        let body = Problem::new(self.status.as_u16(), &kind, self.title, self.detail).json();
+        (self.status, [(header::CONTENT_TYPE, Problem::MEDIA_TYPE)], body).into_response()
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::intake::{Job, SourcePositions};
 use super::ledger::{Ledger, Taken};
-use super::live::Message;
+use super::live::{House, Message};
 use crate::domain::fact::{Block, Fact};
 use crate::domain::instant::Instant;
 use crate::ports::{Clock, Journal, JournalError, Receipt, StateError};
@@ -75,6 +75,8 @@ pub struct Appender {
     pub next_due: Arc<NextDue>,
     /// Positions, for sources that resume.
     pub positions: SourcePositions,
+    /// For readers.
+    pub house: Arc<House>,
     /// Measurements a block.
     pub block_len_max: usize,
     /// No block and no tick is stamped before this instant: everything up to it was decided already.
@@ -190,6 +192,8 @@ impl Appender {
             metrics::counter!(metric::BLOCKS).increment(1);
             self.ledger.committed(&block)?;
             block.positions.iter().for_each(|position| self.positions.advance(position));
+            self.house.journal_end.store(block.last().0, Ordering::Release);
+            self.house.recorded_at.store(block.recorded_at.0, Ordering::Release);
         }
         let sequence = block.last();
         for (reply, receipt) in receipts {

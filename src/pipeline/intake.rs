@@ -3,6 +3,7 @@
 //! The queue to the appender is bounded; when it is full, senders wait. Nothing is dropped.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -69,6 +70,8 @@ pub struct Door {
     pub jobs: mpsc::Sender<Job>,
     /// How far sources are.
     pub positions: SourcePositions,
+    /// False while the disk is too full to take anything in.
+    pub has_room: Arc<AtomicBool>,
 }
 
 impl Door {
@@ -99,6 +102,9 @@ impl Door {
 impl Intake for Door {
     fn submit(&self, batch: Batch) -> BoxFuture<'_, Result<Receipt, IntakeError>> {
         Box::pin(async move {
+            if !self.has_room.load(Ordering::Acquire) {
+                return Err(IntakeError::NoRoom);
+            }
             let (transport, arrived) = (batch.transport, self.clock.now());
             let (job, receipt) = self.admit(batch);
             self.jobs.send(job).await.map_err(|_| IntakeError::Closed)?;

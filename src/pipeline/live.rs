@@ -5,7 +5,7 @@
 //! each is bounded in work by its asker.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant as Moment};
 
 use arc_swap::ArcSwap;
@@ -55,6 +55,10 @@ pub struct House {
     pub applied: AtomicU64,
     /// Series known.
     pub series: AtomicU64,
+    /// Last durable sequence.
+    pub journal_end: AtomicU64,
+    /// `recorded_at` of the last block, epoch ms.
+    pub recorded_at: AtomicI64,
 }
 
 /// The owner of the projection.
@@ -269,8 +273,8 @@ pub struct Window {
     pub board: Arc<ArcSwap<Board>>,
     /// Listeners.
     pub notices: broadcast::Sender<Arc<Notice>>,
-    /// To the owner of the projection.
-    pub messages: mpsc::Sender<Message>,
+    /// To the owner of the projection, as long as the corridor is open: windows do not hold it open.
+    pub messages: mpsc::WeakSender<Message>,
     /// How the house is; filled in by whoever built it.
     pub house: Arc<dyn Fn() -> HouseState + Send + Sync>,
 }
@@ -287,7 +291,9 @@ impl Window {
             // An asker that has gone away needs no answer.
             let _ = reply.send(question(projection));
         }));
-        self.messages.send(ask).await.map_err(|_| QueryError::Closed)?;
+        let messages = self.messages.upgrade().ok_or(QueryError::Closed)?;
+        messages.send(ask).await.map_err(|_| QueryError::Closed)?;
+        drop(messages);
         answer.await.map_err(|_| QueryError::Closed)
     }
 }

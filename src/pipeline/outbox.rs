@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 use crate::domain::reading::ReadingChange;
@@ -65,31 +64,33 @@ pub struct Delivering {
     pub outbox: Arc<dyn Outbox>,
     /// Readings to pass on.
     pub readings: Arc<LatestReadings>,
-    /// Stop when there is nothing left, or at once when cancelled twice as long as the deadline.
-    pub stop: CancellationToken,
+    /// Pass readings on as well.
+    pub with_readings: bool,
+    /// Turns true when nothing more will come: what is left is delivered, then it ends.
+    pub stop: watch::Receiver<bool>,
 }
 
 impl Delivering {
     /// Runs until told to stop and nothing is left to deliver, or the state store fails.
-    pub async fn run(self) -> Result<(), StateError> {
+    pub async fn run(mut self) -> Result<(), StateError> {
         let mut wait = RETRY.0;
         loop {
             match self.deliver().await? {
                 Ok(true) => wait = RETRY.0,
-                Ok(false) if self.stop.is_cancelled() => return Ok(()),
+                Ok(false) if *self.stop.borrow() => return Ok(()),
                 Ok(false) => {
                     tokio::select! {
                         () = self.readings.bell.notified() => {}
-                        () = self.stop.cancelled() => {}
+                        _ = self.stop.changed() => {}
                     }
                 }
                 // What is left is in the outbox: it goes out after the next start.
-                Err(_) if self.stop.is_cancelled() => return Ok(()),
+                Err(_) if *self.stop.borrow() => return Ok(()),
                 Err(error) => {
                     warn!(destination = error.destination, reason = error.reason, retry_ms = wait.as_millis() as u64, "delivery failed");
                     tokio::select! {
                         () = tokio::time::sleep(wait) => {}
-                        () = self.stop.cancelled() => {}
+                        _ = self.stop.changed() => {}
                     }
                     wait = (wait * 2).min(RETRY.1);
                 }
@@ -102,6 +103,7 @@ impl Delivering {
         let destination = self.publisher.destination();
         let pending = self.outbox.pending(destination, BATCH)?;
         let readings = self.readings.take();
+        let readings = if self.with_readings { readings } else { Vec::new() };
         metrics::gauge!(metric::OUTBOX_PENDING, "destination" => destination).set(pending.len() as f64);
         let is_more = !pending.is_empty() || readings.len() == READINGS_BATCH;
         for (key, transition) in pending {

@@ -290,3 +290,62 @@ impl Serialize for LabelMap<'_> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::instant::Instant;
+
+    fn written(report: &Report) -> String {
+        let mut line = Vec::new();
+        to_json(report, &mut line);
+        String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn a_report_is_written_with_what_it_says_and_nothing_else() {
+        let report = Report {
+            kpi: Some("it.csat".into()),
+            value: Some(ReportValue::Number(82.5)),
+            observed_at: Some(Instant(1_772_359_200_250)),
+            id: Some("9f3c".into()),
+            labels: vec![("site".into(), "berlin".into())],
+            source: Some("servicedesk".into()),
+            note: Some("after the \"outage\"".into()),
+            ..Report::default()
+        };
+        let expected = r#"{"id":"9f3c","kpi":"it.csat","observed_at":"2026-03-01T10:00:00.250Z","value":82.5,"labels":{"site":"berlin"},"source":"servicedesk","note":"after the \"outage\""}"#;
+        assert_eq!(written(&report), expected);
+        assert_eq!(written(&Report::default()), "{}");
+        let report = Report {
+            value: Some(ReportValue::Word("good".into())),
+            not_applicable: true,
+            numerator: Some(1.0),
+            denominator: Some(0.1),
+            weight: Some(2.0),
+            by: Some("Ada".into()),
+            corrects: Some("a".into()),
+            retracts: Some("b".into()),
+            ..Report::default()
+        };
+        let expected = r#"{"value":"good","numerator":1.0,"denominator":0.1,"weight":2.0,"not_applicable":true,"by":"Ada","corrects":"a","retracts":"b"}"#;
+        assert_eq!(written(&report), expected);
+    }
+
+    #[test]
+    fn the_answer_to_a_sender_has_its_four_fields() {
+        let receipt = ReceiptBody {
+            accepted: 2,
+            rejected: vec![RejectionBody {
+                index: 1,
+                reason: "malformed".to_owned(),
+                detail: "no".to_owned(),
+            }],
+            duplicates: 3,
+            sequence: 4711,
+        };
+        let json = r#"{"accepted":2,"rejected":[{"index":1,"reason":"malformed","detail":"no"}],"duplicates":3,"sequence":4711}"#;
+        assert_eq!(serde_json::to_string(&receipt).unwrap(), json);
+        assert_eq!(serde_json::from_str::<ReceiptBody>(json).unwrap(), receipt);
+    }
+}

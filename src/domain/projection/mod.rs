@@ -145,6 +145,16 @@ impl Projection {
         self.clock.at()
     }
 
+    /// The journal's series, in the order of their numbers.
+    pub fn series_names(&self) -> Vec<SeriesKey> {
+        self.journal_series.iter().map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Collect reading changes in [`Effects`] from now on, or no more.
+    pub fn tell_readings(&mut self, with_readings: bool) {
+        self.options.with_readings = with_readings;
+    }
+
     /// Series that measurements came for.
     pub fn series_count(&self) -> usize {
         self.journal_series.len()

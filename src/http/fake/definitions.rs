@@ -11,7 +11,7 @@ use crate::domain::id::{KpiId, Slug};
 use crate::domain::instant::{DAY_MS, Instant};
 use crate::domain::score::ScoreCurve;
 
-// perspective | id | title, objective | id | title, kpi | id | title | unit | red | target | value (none: no data)
+// perspective | id | title, objective | id | title, kpi | id | title | unit | red | target | value (or `none`)
 const IT: &str = "
 perspective | financial | Financial
 objective | cost-efficient | Run at planned cost
@@ -32,7 +32,7 @@ kpi | it.latency-p95 | Latency of the shop, 95th percentile | ms | 900 | 400 | 6
 perspective | learning | Learning and growth
 objective | skilled-people | Skilled people
 kpi | it.training-hours | Training hours a person | h | 8 | 24 | 19
-kpi | it.enps | Would recommend us as an employer |  | 0 | 30 | 
+kpi | it.enps | Would recommend us as an employer |  | 0 | 30 | none
 ";
 
 const MARKETING: &str = "
@@ -189,5 +189,5 @@ pub(super) fn value_of(kpi: &str) -> Option<f64> {
     let scorecard = kpi.split('.').next().unwrap();
     let rows = drafts(scorecard);
     let row = rows.iter().find(|row| row[0] == "kpi" && row[1] == kpi).unwrap();
-    (!row[6].is_empty()).then(|| row[6].parse().unwrap())
+    (row[6] != "none").then(|| row[6].parse().unwrap())
 }

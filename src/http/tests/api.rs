@@ -167,5 +167,5 @@ async fn metrics_are_the_text_of_the_recorder() {
         response.headers()["content-type"],
         "text/plain; version=0.0.4; charset=utf-8"
     );
-    assert_eq!(text(response).await, "kpid_facts_total 7\n");
+    assert_eq!(text(response).await, "facts_total 7\n");
 }

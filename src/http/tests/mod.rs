@@ -18,7 +18,7 @@ mod pages;
 mod stream;
 
 fn options() -> HttpOptions {
-    HttpOptions::new(Arc::new(Stopped), Arc::new(|| "kpid_facts_total 7\n".to_owned()))
+    HttpOptions::new(Arc::new(Stopped), Arc::new(|| "facts_total 7\n".to_owned()))
 }
 
 fn house() -> (Arc<FakeViews>, Router) {
@@ -54,5 +54,6 @@ async fn problem(path: &str) -> (u16, String) {
     let status = response.status().as_u16();
     let body: Value = serde_json::from_str(&text(response).await).unwrap();
     assert_eq!(body["status"], status);
+    assert!(body["type"].as_str().unwrap().starts_with("urn:kpid:problem:"));
     (status, body["detail"].as_str().unwrap().to_owned())
 }

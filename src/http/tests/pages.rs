@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use tower::ServiceExt;
 
 use super::{ask, get, house, options, text};
+use crate::domain::board::Board;
 use crate::http::fake::{self, FakeViews};
 use crate::http::router;
 
@@ -181,6 +182,19 @@ async fn assets_may_be_kept_for_ever_under_their_digest() {
     let mut again = get("/assets/kpid.css");
     again.headers_mut().insert("if-none-match", tag);
     assert_eq!(router.oneshot(again).await.unwrap().status(), StatusCode::NOT_MODIFIED);
+}
+
+#[tokio::test]
+async fn a_house_without_a_reading_says_what_to_do() {
+    let (views, router) = house();
+    let catalog = Arc::clone(&fake::board().catalog);
+    views.post(Board::empty(catalog));
+    let text = words(&text(ask(&router, "/").await).await);
+    assert!(text.contains("No scorecard has a reading yet."), "{text}");
+    assert!(
+        text.contains("Nothing alerts.") && text.contains("as of 1 Mar 2026, 10:00 UTC"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

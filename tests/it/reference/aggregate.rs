@@ -113,6 +113,6 @@ fn stddev(values: &[f64]) -> f64 {
 /// Nearest rank: the smallest value such that at least `percent` of all values are not above it.
 fn percentile(mut values: Vec<f64>, percent: f64) -> f64 {
     values.sort_by(f64::total_cmp);
-    let rank = (percent / 100.0 * values.len() as f64).ceil() as usize;
+    let rank = (percent * values.len() as f64 / 100.0).ceil() as usize;
     values[rank.max(1) - 1]
 }

@@ -93,12 +93,12 @@ fn agree(want: Option<&ReadingLine>, have: Option<&ReadingLine>, exactness: Exac
     match exactness {
         Exactness::Exact => {
             same_words
-                && near_value(want.value, have.value)
+                && near_value(want.value, have.value, 1e-9)
                 && near(want.score, have.score, 1e-9)
                 && (want.status == have.status || on_the_edge(want, have))
         }
         Exactness::Percentiles => {
-            same_words && near(want.value, have.value, 0.0101) && want.score.is_some() == have.score.is_some()
+            same_words && near_value(want.value, have.value, 0.0101) && want.score.is_some() == have.score.is_some()
         }
     }
 }
@@ -121,10 +121,10 @@ fn near(want: Option<f64>, have: Option<f64>, tolerance: f64) -> bool {
     }
 }
 
-/// Values may be tiny: relative to 1e-9, unless both are next to nothing.
-fn near_value(want: Option<f64>, have: Option<f64>) -> bool {
+/// Values may be tiny: relative to the tolerance, unless both are next to nothing.
+fn near_value(want: Option<f64>, have: Option<f64>, tolerance: f64) -> bool {
     match (want, have) {
-        (Some(want), Some(have)) => (want - have).abs() <= 1e-9 * want.abs() + 1e-12,
+        (Some(want), Some(have)) => (want - have).abs() <= tolerance * want.abs() + 1e-12,
         (want, have) => want == have,
     }
 }

@@ -5,6 +5,25 @@
 //! that are merged, no sketches, nothing incremental. It shares no code with the daemon, reads the TOML itself, and is
 //! meant to be compared with the specification sentence by sentence. It is never fast.
 //!
+//! Where the specification leaves a choice, this is how it is read here:
+//!
+//! - A corrected measurement keeps its place among those of the same instant. A correction moves the clock only by an
+//!   `observed_at` of its own, a retraction never; refused lines and duplicates never.
+//! - An id is remembered for the whole file, also that of a retracted measurement.
+//! - `paused`, then `no_target`, then `not_applicable`, then the want of a value decide the word of a KPI. A window
+//!   with measurements but without a value (a denominator of 0, weights of 0) has `no_data`; `zero` and `hold` stand
+//!   in for empty windows only.
+//! - A paused KPI shows its value, one that is not applicable has none.
+//! - Fresh is judged by the latest measurement of the KPI, in the window or not. Over all instances the latest
+//!   measurement of any of them says whether the KPI is applicable.
+//! - A node without a scored child of weight has `no_data`, whatever its coverage; of children whose weights are all
+//!   0 the coverage is 0.
+//! - A change keeps what it does not name from the change before it.
+//! - A range whose target is one point scores 100 there and comes near 75 beside it.
+//! - `at_worst` is that band or a worse one; `since` is where pending began, in all three transitions. At one instant
+//!   the end of `keep_firing_for` comes before a repetition, and a value short of `clear` stops its running out.
+//! - A percentile is the nearest rank: the smallest value with at least so many of a hundred not above it.
+//!
 //! Beside it live a comparer ([`compare`]), a generator of small catalogs and streams ([`generate`]) and hand-computed
 //! vectors ([`vectors`]), which are held against this reference and against the program alike.
 #![expect(
@@ -71,4 +90,36 @@ pub struct AlertLine {
     pub at_ms: i64,
     /// When the condition became true: the instant at which pending began.
     pub since_ms: i64,
+}
+
+#[test]
+fn the_reference_satisfies_every_vector() {
+    vectors::check_vectors(&run);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 32, ..Default::default() })]
+
+    #[test]
+    fn to_the_reference_a_line_with_an_id_may_come_twice(case in generate::cases()) {
+        let with_id = |line: &&str| line.contains("\"id\":");
+        let twice = |line| std::iter::once(line).chain(Some(line).filter(with_id)).collect::<Vec<&str>>();
+        let doubled: Vec<&str> = case.ndjson.lines().flat_map(twice).collect();
+        let once = run(&case.files, &case.ndjson, case.every_ms);
+        proptest::prop_assert_eq!(compare(&once, &run(&case.files, &doubled.join("\n"), case.every_ms), case.exactness), Ok(()));
+    }
+
+    #[test]
+    fn the_comparer_finds_a_reading_and_an_alert_that_are_missing(case in generate::percentile_cases()) {
+        let whole = run(&case.files, &case.ndjson, case.every_ms);
+        let (mut readings, mut alerts) = whole.clone();
+        proptest::prop_assert_eq!(compare(&whole, &whole, case.exactness), Ok(()));
+        if alerts.pop().is_some() {
+            proptest::prop_assert!(compare(&whole, &(readings.clone(), alerts.clone()), compare::Exactness::Exact).is_err());
+        }
+        if !readings.is_empty() {
+            readings.remove(0);
+            proptest::prop_assert!(compare(&whole, &(readings, whole.1.clone()), case.exactness).is_err());
+        }
+    }
 }

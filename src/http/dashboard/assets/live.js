@@ -11,6 +11,7 @@
   let fetching = false;
   let again = false;
   let drawnAt = Date.now();
+  let missed = false; // something changed while nobody looked
 
   const say = (state, text) => {
     if (pulse.dataset.state === state && words.textContent === text) return;
@@ -87,6 +88,8 @@
   };
 
   const soon = () => {
+    missed = document.hidden;
+    if (missed) return;
     if (timer === null) timer = setTimeout(refresh, Math.max(150, drawnAt + QUIET_MS - Date.now()));
   };
 
@@ -116,8 +119,11 @@
   addEventListener("pageshow", (event) => {
     if (event.persisted) follow();
   });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && missed) soon();
+  });
   setInterval(() => {
-    if (!document.hidden && Date.now() - drawnAt > AGES_MS) soon();
+    if (Date.now() - drawnAt > AGES_MS) soon();
   }, AGES_MS);
   follow();
 })();

@@ -317,10 +317,9 @@ impl Catalog {
         for (order, id) in objectives.iter().enumerate() {
             let _ = write!(
                 text,
-                "\n[[objective]]\nid = \"o{id}\"\ntitle = \"O\"\nroll_up = \"{bottom}\"\nperspective = \"p{}\"\nweight = {}\n",
-                id / 2,
-                3 - id
+                "\n[[objective]]\nid = \"o{id}\"\ntitle = \"O\"\nroll_up = \"{bottom}\"\n"
             );
+            let _ = writeln!(text, "perspective = \"p{}\"\nweight = {}", id / 2, 3 - id);
             if let Some((node, weight)) = scorecard.include.as_ref().filter(|_| order == 0) {
                 let _ = writeln!(text, "include = [{{ node = \"{node}\", weight = {weight} }}]");
             }

@@ -231,20 +231,27 @@ fn beside(kpi: &Kpi) -> f64 {
 fn changes(kpi: &Kpi, points: &Points, dice: &mut Dice<'_>, head: &Head) -> String {
     let start = jiff::Timestamp::from_millisecond(head.start_ms).expect("an instant");
     let mut changes = Vec::new();
-    for days in [1, 7] {
+    for days in [1, 9] {
         if !dice.chance(20) {
             continue;
         }
         let date = (start + jiff::SignedDuration::from_hours(24 * (days + dice.below(7))))
             .to_zoned(jiff::tz::TimeZone::UTC)
             .date();
-        let mut fields = vec![format!("from = \"{date}\""), format!("weight = {}", 1 + dice.below(5))];
+        let mut fields = vec![format!("from = \"{date}\"")];
+        let weight = 1 + dice.below(5);
+        if dice.chance(60) {
+            fields.push(format!("weight = {weight}"));
+        }
         if dice.chance(50) && matches!(points, Points::Line { .. } | Points::Range { .. }) {
             let moved = points.toml(kpi, dice.below(9) - 4);
             fields.extend(moved.into_iter().filter(|line| !line.starts_with("direction")));
         }
         if dice.chance(15) && !kpi.anchor {
             fields.push(format!("paused = {}", dice.chance(70)));
+        }
+        if fields.len() == 1 {
+            fields.push(format!("weight = {weight}"));
         }
         changes.push(format!("{{ {} }}", fields.join(", ")));
     }

@@ -75,7 +75,7 @@ fn threshold(dice: &mut Dice<'_>, number: impl Fn(i64) -> f64) -> String {
             format!("clear = {:?}\n", number(whole))
         }
     };
-    if dice.chance(35) {
+    if dice.chance(45) {
         format!("above = {:?}\n{}", number(whole), clear(whole - distance))
     } else {
         format!("below = {:?}\n{}", number(whole), clear(whole + distance))

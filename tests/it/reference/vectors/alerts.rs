@@ -177,6 +177,7 @@ fn places() -> Vec<Vector> {
             .rule(&rule("every", "t/**", BELOW))
             .rule(&rule("level", "t/*", BELOW))
             .rule(&rule("leaf", "**", &leaf))
+            .rule(&rule("named", "**/k", BELOW))
             .stream(&["00:10 k value=49"])
             .alerts(&[
                 "01:00 every t firing 01:00",
@@ -185,6 +186,7 @@ fn places() -> Vec<Vector> {
                 "01:00 every k firing 01:00",
                 "01:00 level t/p firing 01:00",
                 "01:00 leaf k firing 01:00",
+                "01:00 named k firing 01:00",
             ]),
         vector("rules of the first file by name come first, a timer of theirs before an evaluation of later ones")
             .kpi("k", LAST)

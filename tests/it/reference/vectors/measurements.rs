@@ -103,15 +103,6 @@ fn corrections() -> Vec<Vector> {
                 "00:10 k corrects=\"a\"",
             ])
             .readings(&["01:00 k 60 60 amber 1"]),
-        vector("a retracted measurement that is sent again is a duplicate, and stays away")
-            .kpi("k", LAST)
-            .stream(&[
-                "00:05 k value=60",
-                "00:10 k value=80 id=\"a\"",
-                "00:10 k retracts=\"a\"",
-                "00:10 k value=80 id=\"a\"",
-            ])
-            .readings(&["01:00 k 60 60 amber 1"]),
         vector("a correction of another source's measurement, or of an unknown one, is refused")
             .kpi("k", LAST)
             .stream(&[
@@ -125,17 +116,31 @@ fn corrections() -> Vec<Vector> {
 
 fn retractions() -> Vec<Vector> {
     vec![
-        vector("a retracted measurement never was: nothing was ever measured, and it cannot be corrected")
+        vector("a retracted measurement never was: nothing was ever measured, and nothing of it can be corrected")
             .kpi("k", LAST)
-            .kpi("j", LAST)
+            .kpi("j", "aggregate = 'last'\nwindow = { rolling = '1h', slice = '1h' }")
             .stream(&[
                 "00:10 k value=60 id=\"a\"",
                 "01:10 j value=1",
                 "- k retracts=\"a\"",
                 "- k retracts=\"a\"",
-                "- k corrects=\"a\" value=99",
+                "05:10 k corrects=\"a\" value=99",
             ])
-            .readings(&["01:00 k 60 60 amber 1", "02:00 k - - no_data 0"]),
+            .readings(&[
+                "01:00 k 60 60 amber 1",
+                "02:00 k - - no_data 0",
+                "01:00 j - - no_data 0",
+                "02:00 j 1 1 red 1",
+            ]),
+        vector("a retracted measurement that is sent again is a duplicate, and stays away")
+            .kpi("k", LAST)
+            .stream(&[
+                "00:05 k value=60",
+                "00:10 k value=80 id=\"a\"",
+                "00:10 k retracts=\"a\"",
+                "00:10 k value=80 id=\"a\"",
+            ])
+            .readings(&["01:00 k 60 60 amber 1"]),
     ]
 }
 

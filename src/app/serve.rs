@@ -1,0 +1,68 @@
+//! The daemon: signals, logs, metrics around the house.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::info;
+
+use super::clock::SystemClock;
+pub use super::house::{Feed, HouseError, Plan};
+use crate::domain::catalog::Catalog;
+use crate::ports::Clock;
+use crate::settings::Settings;
+use crate::telemetry::{MetricsHandle, start_metrics};
+
+/// Runs the daemon until SIGTERM or SIGINT; `announce` hears the address once it takes connections.
+pub fn serve(
+    settings: Settings,
+    catalog: Catalog,
+    announce: impl FnOnce(SocketAddr) + Send + 'static,
+) -> Result<(), HouseError> {
+    run(settings, Arc::new(catalog), Arc::new(SystemClock), None, Box::new(announce))
+}
+
+/// Runs a house with its own clock and feed.
+pub(super) fn run(
+    settings: Settings,
+    catalog: Arc<Catalog>,
+    clock: Arc<dyn Clock>,
+    feed: Option<Box<dyn Feed>>,
+    announce: Box<dyn FnOnce(SocketAddr) + Send>,
+) -> Result<(), HouseError> {
+    let metrics: MetricsHandle = start_metrics().map_err(|error| HouseError::Wrong(error.to_string()))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("kpid").build();
+    let runtime = runtime.map_err(|error| HouseError::Ended { task: "runtime", reason: error.to_string() })?;
+    let plan = Plan { settings, catalog, clock, feed, metrics, announce };
+    let result = runtime.block_on(async {
+        let stop = signals()?;
+        super::house::run(plan, stop).await
+    });
+    // A thread that hangs must not keep the process: what was acknowledged is safe.
+    runtime.shutdown_background();
+    result
+}
+
+/// Turns true at the first SIGTERM or SIGINT. A second one ends the process at once.
+fn signals() -> Result<watch::Receiver<bool>, HouseError> {
+    let failed = |error: std::io::Error| HouseError::Ended { task: "signals", reason: error.to_string() };
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        let mut is_asked = false;
+        loop {
+            let name = tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            };
+            if std::mem::replace(&mut is_asked, true) {
+                std::process::exit(1);
+            }
+            info!(signal = name, "asked to stop; once more ends at once");
+            let _ = stop.send(true);
+        }
+    });
+    Ok(stopped)
+}

@@ -1,0 +1,81 @@
+//! Answers from a journal instead of a daemon, in the form of the API.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::alerts::AlertsQuestion;
+use super::error::CliError;
+use super::replay::error_of;
+use super::scorecard::ScorecardQuestion;
+use crate::app::replay::{ReplayInput, ReplayOutcome, ReplayRequest, Told, replay};
+use crate::domain::alert::{AlertTransition, TransitionKind};
+use crate::domain::id::InstanceId;
+use crate::domain::instant::Instant;
+use crate::domain::projection::ClockKind;
+use crate::settings::{LoadOptions, Settings};
+use crate::wire::alert::{AlertBody, AlertViewBody};
+use crate::wire::scorecard::ScorecardBody;
+
+/// A scorecard as the journal's facts make it.
+pub fn scorecard(question: &ScorecardQuestion) -> Result<Value, CliError> {
+    let (outcome, _) = replayed(&question.journal, question.catalog.as_ref(), question.at)?;
+    let found = outcome.pictures.iter().find(|picture| {
+        let instance = picture.instance.as_ref().map(InstanceId::as_str);
+        picture.scorecard.as_str() == question.scorecard && instance == question.instance.as_deref()
+    });
+    let Some(picture) = found else {
+        let known: Vec<&str> = outcome.catalog.scorecards.iter().map(|scorecard| scorecard.id.as_str()).collect();
+        let what = question.instance.as_ref().map_or(String::new(), |instance| format!(" with instance `{instance}`"));
+        let words = format!("there is no scorecard `{}`{what}: the catalog has {}", question.scorecard, known.join(", "));
+        return Err(CliError::failed(words));
+    };
+    to_value(&ScorecardBody::new(picture, &outcome.catalog.fingerprint))
+}
+
+/// The alerts as the journal's facts make them.
+pub fn alerts(question: &AlertsQuestion) -> Result<Value, CliError> {
+    let (outcome, transitions) = replayed(&question.journal, question.catalog.as_ref(), None)?;
+    let resolved = transitions.iter().rev().filter(|transition| transition.kind == TransitionKind::Resolved);
+    let listed: Vec<Value> = match question.state.as_deref() {
+        Some("resolved") => resolved.map(|transition| to_value(&AlertBody::new(transition, ""))).collect::<Result<_, _>>()?,
+        state => {
+            let wanted = outcome.alerts.iter().filter(|alert| state.is_none_or(|state| alert.phase.word() == state));
+            wanted.map(|alert| to_value(&AlertViewBody::new(alert))).collect::<Result<_, _>>()?
+        }
+    };
+    Ok(json!({ "alerts": listed }))
+}
+
+fn replayed(
+    journal: &std::path::Path,
+    catalog: Option<&PathBuf>,
+    at: Option<Instant>,
+) -> Result<(ReplayOutcome, Vec<AlertTransition>), CliError> {
+    let settings = Settings::load(&LoadOptions::of_process(None, Vec::new()))?;
+    let history_ms = i64::try_from(settings.projection.history.as_millis()).ok();
+    let catalog = match catalog {
+        Some(folder) => Some(Settings { catalog: vec![folder.clone()], ..settings }.catalog_files()?),
+        None => None,
+    };
+    let request = ReplayRequest {
+        input: ReplayInput::Journal(journal.to_owned()),
+        catalog,
+        clock: ClockKind::Recorded,
+        at,
+        until: None,
+        history_ms,
+        with_readings: false,
+    };
+    let mut transitions = Vec::new();
+    let outcome = replay(&request, &mut |told| {
+        if let Told::Effects(effects) = told {
+            transitions.extend(effects.transitions);
+        }
+    });
+    Ok((outcome.map_err(error_of)?, transitions))
+}
+
+fn to_value(body: &impl serde::Serialize) -> Result<Value, CliError> {
+    serde_json::to_value(body).map_err(|error| CliError::failed(error.to_string()))
+}
