@@ -3,6 +3,7 @@
 mod clock;
 mod disk;
 pub mod demo;
+pub mod files;
 mod house;
 pub mod journal;
 pub mod replay;

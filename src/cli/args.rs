@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::send::SendArgs;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use crate::settings::{LoadOptions, parse_duration};
+use crate::wire::csv::FormWords;
 
 /// KPI measurements in, rolling Balanced Scorecards and alerts out, and a history that can be replayed.
 #[derive(Debug, Parser)]
@@ -46,8 +48,8 @@ pub enum Command {
     Init(InitArgs),
     /// Read settings and catalog and report everything that is wrong, without starting anything
     Check(CheckArgs),
-    /// Send measurements of files to a running daemon, resumable
-    Send(Box<super::send::SendArgs>),
+    /// Send measurements from files into a running daemon; an interrupted run goes on where it stopped
+    Send(Box<SendArgs>),
     /// Rebuild scorecards and alerts from a journal or from files; the same input prints the same bytes
     Replay(Box<ReplayArgs>),
     /// Show a scorecard of a running daemon as a tree
@@ -182,7 +184,7 @@ pub struct ReplayArgs {
     #[arg(long, value_enum)]
     pub clock: Option<ClockChoice>,
     /// With the event clock: evaluate at every multiple of this
-    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = period)]
     pub every: Duration,
     /// Stop at this instant and show the scorecards as they were then
     #[arg(long, value_name = "INSTANT", value_parser = instant)]
@@ -199,27 +201,44 @@ pub struct ReplayArgs {
     /// Write every alert transition to this file, one JSON object a line; `-` is stdout
     #[arg(long, value_name = "FILE")]
     pub alerts: Option<PathBuf>,
-    /// How columns of CSV files are named.
+    /// How the files are read.
     #[command(flatten)]
-    pub csv: CsvArgs,
+    pub form: FormArgs,
 }
 
-/// How the columns of a CSV file become measurements.
+/// How measurements are made of the records of a file.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "CSV files")]
-pub struct CsvArgs {
-    /// Which column is which field, for example `value=score,observed_at=timestamp`
+#[command(next_help_heading = "Reading files")]
+pub struct FormArgs {
+    /// Which column is which field, for example `value=score,observed_at=timestamp,label.site=location`
     #[arg(long, value_name = "FIELD=COLUMN", value_delimiter = ',', value_parser = pair)]
     pub map: Vec<(String, String)>,
-    /// Fields that are the same for every row, for example `source=ads,labels.site=berlin`
-    #[arg(long, value_name = "FIELD=VALUE", value_delimiter = ',', value_parser = pair)]
+    /// A field of every measurement that says nothing of it, for example `denominator=1`
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = pair)]
     pub set: Vec<(String, String)>,
-    /// KPI of every row, for files of one KPI
+    /// KPI of measurements that name none, for files of one KPI
     #[arg(long, value_name = "KPI")]
     pub kpi: Option<String>,
+    /// Source of measurements that name none; default: file
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
     /// Time zone of times without an offset, for example Europe/Berlin
     #[arg(long, value_name = "ZONE")]
     pub time_zone: Option<String>,
+}
+
+impl FormArgs {
+    /// The words of these flags; `source` stands for measurements of which neither they nor the flags name one.
+    pub fn words<'a>(&'a self, source: Option<&'a str>) -> FormWords<'a> {
+        let set_already = self.set.iter().any(|(field, _)| field == "source");
+        FormWords {
+            map: &self.map,
+            set: &self.set,
+            kpi: self.kpi.as_deref(),
+            source: self.source.as_deref().or(source.filter(|_| !set_already)),
+            time_zone: self.time_zone.as_deref(),
+        }
+    }
 }
 
 /// What drives the clock of a replay.
@@ -334,9 +353,19 @@ pub struct CompletionsArgs {
     pub shell: clap_complete::Shell,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    let found = parse_duration(text).filter(|duration| !duration.is_zero());
-    found.ok_or_else(|| "give a duration such as `30s`, `5m` or `1h30m`".to_owned())
+/// A duration from a flag.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "give a duration such as `30s`, `5m` or `1h30m`".to_owned())
+}
+
+/// A duration that something is repeated after, so never zero.
+fn period(text: &str) -> Result<Duration, String> {
+    let found = duration(text)?;
+    if found.is_zero() {
+        Err("give a duration longer than nothing".to_owned())
+    } else {
+        Ok(found)
+    }
 }
 
 fn instant(text: &str) -> Result<Instant, String> {
@@ -401,8 +430,8 @@ mod tests {
             panic!("replay did not parse");
         };
         assert_eq!(args.input, [PathBuf::from("a.csv"), PathBuf::from("b.csv")]);
-        assert_eq!(args.csv.map.len(), 2);
-        assert_eq!(args.csv.set, [("source".to_owned(), "x".to_owned())]);
+        assert_eq!(args.form.map.len(), 2);
+        assert_eq!(args.form.set, [("source".to_owned(), "x".to_owned())]);
         assert_eq!(args.every, Duration::from_mins(5));
     }
 
@@ -410,6 +439,7 @@ mod tests {
     fn values_that_are_none_are_refused_with_the_form_they_need() {
         let refused = parse("kpid replay --input f --every 5").unwrap_err().to_string();
         assert!(refused.contains("give a duration such as"), "{refused}");
+        assert!(parse("kpid replay --input f --every 0s").is_err());
         assert!(parse("kpid replay --input f --at yesterday").is_err());
         assert!(parse("kpid replay --journal j --until 0").is_err());
         assert!(parse("kpid scorecard").is_err());

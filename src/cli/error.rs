@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use super::send::SendError;
 use crate::settings::SettingsProblem;
 
 /// Why a command did not do what it was asked.
@@ -17,9 +18,6 @@ pub enum CliError {
     /// The journal is damaged: exit code 3.
     #[error("{0}")]
     Damaged(String),
-    /// It failed and has said so itself: exit code 1.
-    #[error("failed")]
-    Said,
     /// Nobody reads stdout any more, which is no failure: exit code 0, in silence.
     #[error("stdout was closed")]
     PipeClosed,
@@ -40,7 +38,7 @@ impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::PipeClosed => 0,
-            Self::Failed(_) | Self::Said => 1,
+            Self::Failed(_) => 1,
             Self::Wrong(_) => 2,
             Self::Damaged(_) => 3,
         }
@@ -63,12 +61,22 @@ impl From<std::io::Error> for CliError {
     }
 }
 
+impl From<SendError> for CliError {
+    fn from(error: SendError) -> Self {
+        match error.exit_code() {
+            2 => Self::wrong(error.to_string()),
+            _ => Self::failed(error.to_string()),
+        }
+    }
+}
+
 /// Says what went wrong, one `error:` a problem, and gives the exit code.
-pub fn exit(result: Result<(), CliError>) -> ExitCode {
-    let Err(error) = result else {
-        return ExitCode::SUCCESS;
+pub fn exit(result: Result<ExitCode, CliError>) -> ExitCode {
+    let error = match result {
+        Ok(code) => return code,
+        Err(error) => error,
     };
-    if !matches!(error, CliError::PipeClosed | CliError::Said) {
+    if !matches!(error, CliError::PipeClosed) {
         let mut stderr = std::io::stderr().lock();
         for line in error.to_string().lines() {
             // When stderr is gone as well there is nobody left to tell; the exit code still says it.

@@ -40,27 +40,18 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn dispatch(command: Command) -> Result<(), CliError> {
+fn dispatch(command: Command) -> Result<ExitCode, CliError> {
     match command {
+        Command::Send(args) => return Ok(send::run(&args)?),
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args),
-        Command::Send(args) => send(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Scorecard(args) => scorecard::run(&args, from_journal::scorecard),
         Command::Alerts(args) => alerts::run(&args, from_journal::alerts),
         Command::Journal(args) => journal::run(&args),
         Command::Completions(args) => completions::run(&args),
-    }
-}
-
-/// Sending says its own summary; only its exit code is left to tell.
-fn send(args: &send::SendArgs) -> Result<(), CliError> {
-    match send::run(args) {
-        Ok(code) if code == ExitCode::SUCCESS => Ok(()),
-        Ok(_) => Err(CliError::Said),
-        Err(error) if error.exit_code() == 2 => Err(CliError::wrong(error.to_string())),
-        Err(error) => Err(CliError::failed(error.to_string())),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }

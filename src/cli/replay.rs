@@ -10,12 +10,12 @@ use serde_json::Value;
 use super::args::{ClockChoice, Format, ReplayArgs};
 use super::error::CliError;
 use super::output;
+use crate::app::journal::JournalError;
 use crate::app::replay::{ReplayError, ReplayInput, ReplayOutcome, ReplayRequest, Told, replay};
 use crate::domain::projection::{ClockKind, Effects};
-use crate::ports::JournalError;
 use crate::settings::{LoadOptions, Settings};
 use crate::wire::alert::AlertLine;
-use crate::wire::csv::{FileForm, FormWords};
+use crate::wire::csv::FileForm;
 use crate::wire::reading::ReadingLine;
 use crate::wire::scorecard::ScorecardBody;
 
@@ -92,13 +92,7 @@ fn request(args: &ReplayArgs) -> Result<ReplayRequest, CliError> {
 }
 
 fn form(args: &ReplayArgs) -> Result<FileForm, CliError> {
-    let words = FormWords {
-        map: &args.csv.map,
-        set: &args.csv.set,
-        kpi: args.csv.kpi.as_deref(),
-        source: None,
-        time_zone: args.csv.time_zone.as_deref(),
-    };
+    let words = args.form.words(None);
     FileForm::new(&words).map_err(|error| CliError::wrong(error.to_string()))
 }
 

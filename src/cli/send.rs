@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::ingest::file::{FileError, FileForm, FileReports, FormError, FormWords};
+use super::args::{FormArgs, duration};
+use crate::app::files::{FileError, FileReports};
+use crate::wire::csv::{FileForm, FormError, FormWords};
 
 mod delivery;
 mod http;
@@ -57,41 +59,6 @@ pub struct SendArgs {
     /// How the files are read.
     #[command(flatten)]
     pub form: FormArgs,
-}
-
-/// How measurements are made of the records of a file.
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Reading files")]
-pub struct FormArgs {
-    /// Which column is which field, for example `value=score,observed_at=timestamp,label.site=location`
-    #[arg(long, value_name = "FIELD=COLUMN", value_delimiter = ',', value_parser = pair)]
-    pub map: Vec<(String, String)>,
-    /// A field of every measurement that says nothing of it, for example `denominator=1`
-    #[arg(long, value_name = "FIELD=VALUE", value_parser = pair)]
-    pub set: Vec<(String, String)>,
-    /// KPI of measurements that name none, for files of one KPI
-    #[arg(long, value_name = "KPI")]
-    pub kpi: Option<String>,
-    /// Source of measurements that name none; default: file
-    #[arg(long, value_name = "NAME")]
-    pub source: Option<String>,
-    /// Time zone of times without an offset in CSV, for example Europe/Berlin
-    #[arg(long, value_name = "ZONE")]
-    pub time_zone: Option<String>,
-}
-
-impl FormArgs {
-    /// The words of these flags.
-    pub fn words(&self) -> FormWords<'_> {
-        let set_already = self.set.iter().any(|(field, _)| field == "source");
-        FormWords {
-            map: &self.map,
-            set: &self.set,
-            kpi: self.kpi.as_deref(),
-            source: self.source.as_deref().or((!set_already).then_some(SOURCE)),
-            time_zone: self.time_zone.as_deref(),
-        }
-    }
 }
 
 /// Why nothing, or not everything, was sent.
@@ -145,7 +112,7 @@ pub fn run(args: &SendArgs) -> Result<ExitCode, SendError> {
 }
 
 fn run_with(args: &SendArgs, resume: ResumeFolder) -> Result<ExitCode, SendError> {
-    let words = args.form.words();
+    let words = args.form.words(Some(SOURCE));
     let form = FileForm::new(&words)?;
     let files = open_all(&args.files, &form)?;
     let to = delivery::without_secrets(&args.to);
@@ -259,19 +226,6 @@ impl Sending<'_> {
         }
         Ok(())
     }
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.trim().to_owned())),
-        _ => Err("write FIELD=TEXT".to_owned()),
-    }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let parsed = text.parse::<jiff::SignedDuration>().ok();
-    let parsed = parsed.and_then(|duration| Duration::try_from(duration).ok());
-    parsed.ok_or_else(|| "write a duration such as 30s, 5m or 1h".to_owned())
 }
 
 #[cfg(test)]

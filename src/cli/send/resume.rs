@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::ingest::file::FormWords;
+use crate::wire::csv::FormWords;
 
 /// Bytes of a file's beginning that tell it from others.
 const FINGERPRINT_LEN: u64 = 64 * 1024;
