@@ -20,11 +20,13 @@ pub use self::link::{Link, LinkState};
 
 /// The longest pause between two attempts to reach a server.
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(4);
+/// What a subscription holds unless told; a message takes some 200 bytes besides its payload.
+const SUBSCRIPTION_CAPACITY: usize = 65_536;
 /// A server that does not answer a ping twice in a row is taken for gone.
 const PING_EVERY: Duration = Duration::from_secs(10);
 
 /// How to reach and convince a server.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct NatsOptions {
     /// Servers; any of them will do. `nats://`, `tls://`; a user and password, or a token, may stand in the first.
     pub urls: Vec<String>,
@@ -78,6 +80,23 @@ impl fmt::Debug for SecretSource {
         match self {
             Self::Text(_) => f.write_str("Text(\"***\")"),
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
+}
+
+impl Default for NatsOptions {
+    fn default() -> Self {
+        Self {
+            urls: Vec::new(),
+            name: "kpid".to_owned(),
+            credentials_file: None,
+            nkey: None,
+            user: None,
+            password: None,
+            token: None,
+            tls: NatsTls::default(),
+            inbox_prefix: None,
+            subscription_capacity: SUBSCRIPTION_CAPACITY,
         }
     }
 }
@@ -163,7 +182,7 @@ pub async fn connect(options: &NatsOptions, role: &str) -> Result<Link, NatsErro
         .max_reconnects(None)
         .reconnect_delay_callback(reconnect_pause)
         .ping_interval(PING_EVERY)
-        .subscription_capacity(options.subscription_capacity)
+        .subscription_capacity(options.subscription_capacity.max(1))
         .event_callback(move |event| {
             seen_by.note(&event);
             std::future::ready(())

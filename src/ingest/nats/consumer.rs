@@ -46,6 +46,10 @@ pub(super) async fn open_stream(context: &Context, limits: &StreamLimits) -> Res
                 info!(stream = streams::MEASUREMENTS, "stream created");
                 Ok(stream)
             }
+            GetStreamErrorKind::Request => Err(OpenError::Later(format!(
+                "look up stream KPI_MEASUREMENTS: {error}: if this lasts, enable JetStream on the server or set \
+                 nats.jetstream = false"
+            ))),
             _ => Err(later("look up stream KPI_MEASUREMENTS")(&error)),
         },
     }

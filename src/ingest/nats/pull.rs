@@ -225,7 +225,7 @@ impl<'a> Pull<'a> {
         };
         if found != self.expected {
             count(&door.counters.gaps, 1);
-            return Err("messages were lost on the way".to_owned());
+            return Err("messages were lost on the way, or another process pulls from consumer kpid".to_owned());
         }
         self.expected += 1;
         let (message, acker) = message.split();

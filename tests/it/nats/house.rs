@@ -19,7 +19,6 @@ pub fn options(url: &str) -> NatsOptions {
     NatsOptions {
         urls: vec![url.to_owned()],
         name: "test".to_owned(),
-        subscription_capacity: 65_536,
         ..NatsOptions::default()
     }
 }
@@ -181,4 +180,15 @@ pub async fn acknowledged(context: &Context, sequence: u64) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("not acknowledged up to {sequence}: {:?}", consumer.get_info().await);
+}
+
+/// Waits until something holds, or says what did not.
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..2_000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("in 20 seconds not once: {what}");
 }

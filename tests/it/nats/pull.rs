@@ -8,8 +8,10 @@ use kpid::domain::measurement::RejectionReason;
 use kpid::ingest::nats::{NatsIngest, PullOptions};
 use kpid::wire::streams::{self, StreamLimits};
 
-use super::house::{Behind, acknowledged, brisk, consumer, counted, jetstream, link, options, publish, publish_many};
-use crate::support::nats::NatsServer;
+use super::house::{
+    Behind, acknowledged, brisk, consumer, counted, jetstream, link, options, publish, publish_many, until,
+};
+use crate::support::nats::{NatsServer, free_port};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_published_is_taken_in_order_and_acknowledged() {
@@ -241,4 +243,19 @@ async fn a_pull_beyond_what_the_server_holds_is_refused() {
             .to_string();
         assert!(error.contains(part), "{error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_without_jetstream_is_said_and_waited_for() {
+    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let mut server = NatsServer::from_config(dir, port, &format!("listen: \"127.0.0.1:{port}\"\n"));
+    let behind = Behind::default();
+    let running = behind.pull(&link(&options(&server.url())).await, brisk());
+    until("a second try", || behind.counters.restarts.load(Ordering::Relaxed) > 1).await;
+    server.stop();
+    server.allow_jetstream();
+    server.start_again();
+    publish(&jetstream(&server.url()).await, 0..5).await;
+    behind.intake.wait_for(5).await;
+    running.stop().await;
 }

@@ -86,6 +86,15 @@ impl NatsServer {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
+    /// Adds JetStream to its configuration; it has it from its next start on.
+    pub fn allow_jetstream(&self) {
+        let path = self.dir().join("nats.conf");
+        let config = std::fs::read_to_string(&path).expect("its configuration");
+        let store = self.dir().join("store");
+        let more = format!("{config}\njetstream {{ store_dir: {store:?}, max_file_store: 20GB }}\n");
+        std::fs::write(path, more).expect("its configuration");
+    }
+
     /// Starts it on the same port with the same store.
     pub fn start_again(&mut self) {
         assert!(self.child.is_none(), "it runs already");
