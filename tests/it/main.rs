@@ -1,6 +1,8 @@
 //! The integration tests, one binary. Each module tells one kind of story; `reference` is the naive second opinion and
 //! `support` starts what the stories need.
 
+mod cli;
 mod laws;
+mod nats;
 mod reference;
 mod support;
