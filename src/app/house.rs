@@ -407,7 +407,7 @@ fn start_corridor(
         checkpoints: restored.checkpoints,
         board: frame.board,
         notices: frame.notices,
-        readings: frame.readings,
+        readings: settings.nats.is_on().then_some(frame.readings),
         next_due: frame.next_due,
         house: Arc::clone(&frame.house),
         positions: frame.positions,

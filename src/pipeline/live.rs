@@ -76,8 +76,8 @@ pub struct Live {
     pub board: Arc<ArcSwap<Board>>,
     /// Listeners.
     pub notices: broadcast::Sender<Arc<Notice>>,
-    /// For destinations.
-    pub readings: Arc<LatestReadings>,
+    /// For destinations that keep readings, where there are any.
+    pub readings: Option<Arc<LatestReadings>>,
     /// For the appender.
     pub next_due: Arc<NextDue>,
     /// For readers.
@@ -128,31 +128,33 @@ impl Live {
     /// Handles what waits. True when the board may have changed.
     fn handle(&mut self, first: Message) -> Result<bool, StateError> {
         let mut effects = Effects::default();
-        let mut next = Some(first);
-        let mut is_changed = false;
-        for _ in 0..BATCH {
-            match next.take() {
-                None => break,
-                Some(Message::Block(block)) => {
-                    let started = Moment::now();
-                    self.projection.apply(&block, &mut effects);
-                    metrics::histogram!(metric::APPLY_SECONDS).record(started.elapsed().as_secs_f64());
-                    is_changed = true;
-                }
-                Some(Message::Tick(at)) => {
-                    self.projection.advance(at, &mut effects);
-                    is_changed = true;
-                }
-                Some(Message::Ask(ask)) => ask(&mut self.projection),
-            }
-            next = self.messages.try_recv().ok();
+        let mut is_changed = self.take(first, &mut effects);
+        for _ in 1..BATCH {
+            let Ok(next) = self.messages.try_recv() else { break };
+            is_changed |= self.take(next, &mut effects);
         }
         self.next_due.set(self.projection.next_due());
         self.tell(effects)?;
-        if let Some(left) = next {
-            return Ok(self.handle(left)? || is_changed);
-        }
         Ok(is_changed)
+    }
+
+    fn take(&mut self, message: Message, effects: &mut Effects) -> bool {
+        match message {
+            Message::Block(block) => {
+                let started = Moment::now();
+                self.projection.apply(&block, effects);
+                metrics::histogram!(metric::APPLY_SECONDS).record(started.elapsed().as_secs_f64());
+                true
+            }
+            Message::Tick(at) => {
+                self.projection.advance(at, effects);
+                true
+            }
+            Message::Ask(ask) => {
+                ask(&mut self.projection);
+                false
+            }
+        }
     }
 
     /// Passes on what came of it. The outbox first: what is decided must not be lost.
@@ -170,8 +172,10 @@ impl Live {
             self.outbox
                 .put((self.projection.sequence(), self.projection.at()), &effects.transitions)?;
         }
-        self.readings.put(&effects.readings);
-        self.readings.bell.notify_one();
+        if let Some(readings) = &self.readings {
+            readings.put(&effects.readings);
+            readings.bell.notify_one();
+        }
         metrics::counter!(metric::EVALUATIONS).increment(effects.readings.len() as u64);
         for transition in &effects.transitions {
             metrics::counter!(metric::ALERT_TRANSITIONS, "kind" => transition.kind.word()).increment(1);

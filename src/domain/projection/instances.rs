@@ -161,29 +161,17 @@ impl Projection {
                     .insert(own_base + local, objective.include.iter().map(unlinked).collect());
             }
         }
-        for other in 0..self.instances.len() as u32 {
-            if other == instance || self.is_included(&catalog, other, (own_scorecard, own_name.as_ref())) {
-                self.link_objectives(&catalog, other);
-            }
-        }
-    }
-
-    /// Whether an instance's scorecard names the new one in an include: only then is it looked at again.
-    fn is_included(
-        &self,
-        catalog: &crate::domain::catalog::Catalog,
-        owner: u32,
-        new: (usize, Option<&InstanceId>),
-    ) -> bool {
-        let scorecard = self
-            .instances
-            .get(owner as usize)
-            .and_then(|state| catalog.scorecards.get(state.scorecard));
-        let mut includes = scorecard
-            .into_iter()
-            .flat_map(|scorecard| &scorecard.objectives)
+        self.link_objectives(&catalog, instance);
+        // Only where an include names the new instance can an older one have waited for it.
+        let new = (own_scorecard, own_name.as_ref());
+        let mut includes = catalog
+            .scorecards
+            .iter()
+            .flat_map(|other| &other.objectives)
             .flat_map(|own| &own.include);
-        includes.any(|include| (include.scorecard, include.instance.as_ref()) == new)
+        if includes.any(|include| (include.scorecard, include.instance.as_ref()) == new) {
+            (0..instance).for_each(|other| self.link_objectives(&catalog, other));
+        }
     }
 
     fn link_objectives(&mut self, catalog: &crate::domain::catalog::Catalog, owner: u32) {
