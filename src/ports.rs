@@ -232,7 +232,7 @@ pub enum IntakeError {
     #[error("kpid is shutting down: send it again later")]
     Closed,
     /// The disk is nearly full; what is there is safe, and reads go on.
-    #[error("the disk of the journal is nearly full: free space, then send it again")]
+    #[error("the disk of the journal is nearly full (see journal.min_free_bytes): free space, then send it again")]
     NoRoom,
 }
 

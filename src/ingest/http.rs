@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 
 use crate::domain::measurement::Rejection;
 use crate::ingest::decode::{DecodeLimits, Decoded, Envelope, decode};
-use crate::ports::{Batch, Intake, RejectionSink};
+use crate::ports::{Batch, Intake, IntakeError, RejectionSink};
 use crate::wire::measurement::ReceiptBody;
 use crate::wire::problem::Problem;
 
@@ -99,9 +99,8 @@ impl Door {
             transport: TRANSPORT,
             position: None,
         };
-        let Ok(receipt) = self.intake.submit(batch).await else {
-            return Err(Refused::Closed(self.limits));
-        };
+        let receipt = self.intake.submit(batch).await;
+        let receipt = receipt.map_err(|error| Refused::Shut(error, self.limits))?;
         for Rejection { index, reason, detail } in &receipt.rejected {
             let span = spans.get(*index).cloned().unwrap_or_default();
             let original = payload.get(span).unwrap_or_default();
@@ -203,7 +202,7 @@ enum Refused {
     Slow(Duration),
     Unreadable(String),
     Busy(HttpIngestLimits),
-    Closed(HttpIngestLimits),
+    Shut(IntakeError, HttpIngestLimits),
 }
 
 impl Refused {
@@ -234,9 +233,11 @@ impl Refused {
                 let detail = format!("{max} batches are being taken already: send it again later");
                 Problem::new(503, "busy", "Too many batches at once", detail)
             }
-            Self::Closed(_) => {
-                let detail = "kpid is shutting down: send it again later";
-                Problem::new(503, "closed", "Shutting down", detail)
+            Self::Shut(error @ IntakeError::Closed, _) => {
+                Problem::new(503, "closed", "Shutting down", error.to_string())
+            }
+            Self::Shut(error @ IntakeError::NoRoom, _) => {
+                Problem::new(507, "no-room", "Disk nearly full", error.to_string())
             }
         }
     }
@@ -246,7 +247,7 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let response = respond(&self.problem());
         match self {
-            Self::Busy(limits) | Self::Closed(limits) => {
+            Self::Busy(limits) | Self::Shut(_, limits) => {
                 let seconds = limits.retry_after.as_secs().max(1).to_string();
                 ([(RETRY_AFTER, seconds)], response).into_response()
             }

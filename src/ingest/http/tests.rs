@@ -1,7 +1,6 @@
 //! The HTTP door against a house that is played.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream;
@@ -12,12 +11,12 @@ use tower::ServiceExt;
 use super::*;
 use crate::domain::id::Sequence;
 use crate::domain::measurement::RejectionReason;
-use crate::ports::{IntakeError, Receipt};
+use crate::ports::Receipt;
 
 /// Takes what was decoded unless its KPI is `unknown`; one permit of `durable` lets one batch become durable.
 struct House {
     durable: Semaphore,
-    closed: AtomicBool,
+    shut: Mutex<Option<IntakeError>>,
     batches: Mutex<Vec<Batch>>,
     rejected: Mutex<Vec<(RejectionReason, String)>>,
 }
@@ -26,7 +25,7 @@ impl House {
     fn new(durable: usize) -> Arc<Self> {
         Arc::new(Self {
             durable: Semaphore::new(durable),
-            closed: AtomicBool::new(false),
+            shut: Mutex::new(None),
             batches: Mutex::default(),
             rejected: Mutex::default(),
         })
@@ -62,8 +61,8 @@ impl House {
 impl Intake for House {
     fn submit(&self, batch: Batch) -> BoxFuture<'_, Result<Receipt, IntakeError>> {
         Box::pin(async move {
-            if self.closed.load(Ordering::SeqCst) {
-                return Err(IntakeError::Closed);
+            if let Some(error) = self.shut.lock().unwrap().clone() {
+                return Err(error);
             }
             self.durable.acquire().await.unwrap().forget();
             Ok(self.judge(batch))
@@ -211,13 +210,19 @@ async fn door_is_free(door: &Router) -> bool {
 }
 
 #[tokio::test]
-async fn a_closing_house_says_when_to_come_back() {
-    let house = House::new(1);
-    house.closed.store(true, Ordering::SeqCst);
-    let response = door(&house).oneshot(post_of(GOOD, &[])).await.unwrap();
-    assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), "2");
-    let (status, problem) = read(response).await;
-    assert_eq!((status, &problem["type"]), (503, &json!("urn:kpid:problem:closed")));
+async fn a_house_that_takes_nothing_says_why_and_when_to_come_back() {
+    for (error, status, kind) in [
+        (IntakeError::Closed, 503, "urn:kpid:problem:closed"),
+        (IntakeError::NoRoom, 507, "urn:kpid:problem:no-room"),
+    ] {
+        let house = House::new(1);
+        *house.shut.lock().unwrap() = Some(error.clone());
+        let response = door(&house).oneshot(post_of(GOOD, &[])).await.unwrap();
+        assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), "2");
+        let (found, problem) = read(response).await;
+        assert_eq!((found, &problem["type"]), (status, &json!(kind)));
+        assert_eq!(problem["detail"], error.to_string());
+    }
 }
 
 #[tokio::test]
