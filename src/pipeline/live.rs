@@ -120,33 +120,32 @@ impl Live {
         Ok(())
     }
 
-    /// Handles what waits. True when the board may have changed.
+    /// Handles what waits, at most a batch of it, so that under any load the board is posted in between. True when the
+    /// board may have changed.
     fn handle(&mut self, first: Message) -> Result<bool, StateError> {
         let mut effects = Effects::default();
         let mut next = Some(first);
         let mut is_changed = false;
-        for _ in 0..BATCH {
-            match next.take() {
-                None => break,
-                Some(Message::Block(block)) => {
+        let mut handled = 0;
+        while let Some(message) = next {
+            match message {
+                Message::Block(block) => {
                     let started = Moment::now();
                     self.projection.apply(&block, &mut effects);
                     metrics::histogram!(metric::APPLY_SECONDS).record(started.elapsed().as_secs_f64());
                     is_changed = true;
                 }
-                Some(Message::Tick(at)) => {
+                Message::Tick(at) => {
                     self.projection.advance(at, &mut effects);
                     is_changed = true;
                 }
-                Some(Message::Ask(ask)) => ask(&mut self.projection),
+                Message::Ask(ask) => ask(&mut self.projection),
             }
-            next = self.messages.try_recv().ok();
+            handled += 1;
+            next = if handled < BATCH { self.messages.try_recv().ok() } else { None };
         }
         self.next_due.set(self.projection.next_due());
         self.tell(effects)?;
-        if let Some(left) = next {
-            return Ok(self.handle(left)? || is_changed);
-        }
         Ok(is_changed)
     }
 
