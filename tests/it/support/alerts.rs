@@ -6,8 +6,14 @@ use serde_json::Value;
 
 /// Makes `KPI_ALERTS` before the daemon does, without its bound on the messages of one subject.
 pub async fn keep_all_alerts(context: &Context) {
-    let limits = StreamLimits { messages_per_subject_max: -1, ..StreamLimits::ALERTS };
-    context.create_stream(streams::alerts(&limits)).await.expect("the stream of alerts");
+    let limits = StreamLimits {
+        messages_per_subject_max: -1,
+        ..StreamLimits::ALERTS
+    };
+    context
+        .create_stream(streams::alerts(&limits))
+        .await
+        .expect("the stream of alerts");
 }
 
 /// The CloudEvents in `KPI_ALERTS`, in the order in which they were stored.
@@ -25,5 +31,8 @@ pub async fn stored_alerts(context: &Context) -> Vec<Value> {
 
 /// Ids of these events, in order.
 pub fn ids(events: &[Value]) -> Vec<String> {
-    events.iter().filter_map(|event| event["id"].as_str().map(str::to_owned)).collect()
+    events
+        .iter()
+        .filter_map(|event| event["id"].as_str().map(str::to_owned))
+        .collect()
 }
