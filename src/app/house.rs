@@ -132,12 +132,12 @@ pub async fn run(plan: Plan, stop: watch::Receiver<bool>) -> Result<(), HouseErr
     let (doors_close, doors_closing) = watch::channel(false);
     let (posts_close, posts_closing) = watch::channel(false);
     let mut tasks = JoinSet::new();
-    let doors = Closing {
+    let closing = Closing {
         doors: doors_closing,
         windows: windows_closing,
         posts: posts_closing,
     };
-    let opened = open(plan, doors, &mut tasks, stop.clone()).await;
+    let opened = open(plan, (closing, LastWord(posts_close)), &mut tasks, stop.clone()).await;
     let result = match opened {
         Ok(()) => first_end(&mut tasks, stop).await,
         Err(error) => Err(error),
@@ -145,7 +145,7 @@ pub async fn run(plan: Plan, stop: watch::Receiver<bool>) -> Result<(), HouseErr
     info!("closing");
     let _ = doors_close.send(true);
     let _ = windows_close.send(true);
-    let closed = tokio::time::timeout(deadline, close(&mut tasks, posts_close)).await;
+    let closed = tokio::time::timeout(deadline, close(&mut tasks)).await;
     match (result, closed) {
         (Err(error), _) => Err(error),
         (Ok(()), Ok(closed)) => closed,
@@ -192,17 +192,11 @@ fn ending(ended: Result<Ending, tokio::task::JoinError>) -> Ending {
     })
 }
 
-/// Waits for the tasks to end. Destinations are told when the projection has ended and nothing more will come.
-async fn close(tasks: &mut JoinSet<Ending>, posts_close: watch::Sender<bool>) -> Result<(), HouseError> {
+/// Waits for the tasks to end; gives back the first failure.
+async fn close(tasks: &mut JoinSet<Ending>) -> Result<(), HouseError> {
     let mut first = Ok(());
-    if !tasks.is_empty() && tasks.len() <= 1 {
-        let _ = posts_close.send(true);
-    }
     while let Some(ended) = tasks.join_next().await {
-        let (task, result) = ending(ended);
-        if task == "projection" || result.is_err() {
-            let _ = posts_close.send(true);
-        }
+        let (_, result) = ending(ended);
         if first.is_ok() {
             first = result;
         }
@@ -210,9 +204,19 @@ async fn close(tasks: &mut JoinSet<Ending>, posts_close: watch::Sender<bool>) ->
     first
 }
 
+/// Tells the destinations that nothing more will come: held by whoever may still decide something, and said when it is
+/// dropped, also by a projection that never started or that failed.
+struct LastWord(watch::Sender<bool>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
+    }
+}
+
 async fn open(
     plan: Plan,
-    closing: Closing,
+    (closing, last_word): (Closing, LastWord),
     tasks: &mut JoinSet<Ending>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), HouseError> {
@@ -296,7 +300,7 @@ async fn open(
         restored = restoring => restored??,
         () = closed(&mut stop) => return Ok(()),
     };
-    let parts = (journal, restored, outbox);
+    let parts = (journal, restored, outbox, last_word);
     start_corridor(
         parts,
         frame,
@@ -364,7 +368,7 @@ type Channels = (
 
 /// Starts the two threads of the corridor: the appender and the owner of the projection.
 fn start_corridor(
-    (journal, restored, outbox): (FileJournal, Restored, Arc<dyn Outbox>),
+    (journal, restored, outbox, last_word): (FileJournal, Restored, Arc<dyn Outbox>, LastWord),
     frame: Frame,
     (jobs, messages, messages_waiting): Channels,
     (settings, catalog, clock): (&Settings, &Arc<Catalog>, &Arc<dyn Clock>),
@@ -433,6 +437,7 @@ fn start_corridor(
         })
     });
     spawn_thread(tasks, "projection", move |runtime| {
+        let _last_word = last_word;
         live.run(runtime).map_err(HouseError::State)
     });
 }

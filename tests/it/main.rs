@@ -2,7 +2,9 @@
 //! `support` starts what the stories need.
 
 mod cli;
+mod durable;
 mod laws;
 mod nats;
 mod reference;
+mod story;
 mod support;
