@@ -4,8 +4,8 @@
 //! fail; reads go on, and when there is room again, so does everything else.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -42,8 +42,9 @@ impl Usage {
     /// Why nothing is taken in, if so.
     pub fn complaint(&self) -> Option<String> {
         let (free, min) = (self.free_bytes, self.min_free_bytes);
-        (!self.has_room)
-            .then(|| format!("{free} bytes are free on the disk of the journal, {min} are needed (journal.min_free_bytes)"))
+        (!self.has_room).then(|| {
+            format!("{free} bytes are free on the disk of the journal, {min} are needed (journal.min_free_bytes)")
+        })
     }
 }
 
@@ -82,7 +83,9 @@ impl Disk {
         metrics::gauge!(metric::JOURNAL_BYTES).set(bytes as f64);
         metrics::gauge!(metric::JOURNAL_SEGMENTS).set(segments as f64);
         // A file system that does not tell is not a reason to stop.
-        let Ok(told) = rustix::fs::statvfs(&self.folder) else { return };
+        let Ok(told) = rustix::fs::statvfs(&self.folder) else {
+            return;
+        };
         let free = told.f_bavail.saturating_mul(told.f_frsize);
         self.free_bytes.store(free, Ordering::Relaxed);
         metrics::gauge!(metric::DISK_FREE_BYTES).set(free as f64);
@@ -99,9 +102,15 @@ impl Disk {
 
 /// Bytes and number of the segments in a folder.
 fn size_of(folder: &Path) -> (u64, u64) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return (0, 0) };
-    let segments = entries.flatten().filter(|entry| entry.path().extension().is_some_and(|ending| ending == "seg"));
-    let sizes = segments.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len());
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return (0, 0);
+    };
+    let segments = entries
+        .flatten()
+        .filter(|entry| entry.path().extension().is_some_and(|ending| ending == "seg"));
+    let sizes = segments
+        .filter_map(|entry| entry.metadata().ok())
+        .map(|metadata| metadata.len());
     sizes.fold((0, 0), |(bytes, count), size| (bytes + size, count + 1))
 }
 

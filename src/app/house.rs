@@ -132,7 +132,11 @@ pub async fn run(plan: Plan, stop: watch::Receiver<bool>) -> Result<(), HouseErr
     let (doors_close, doors_closing) = watch::channel(false);
     let (posts_close, posts_closing) = watch::channel(false);
     let mut tasks = JoinSet::new();
-    let doors = Closing { doors: doors_closing, windows: windows_closing, posts: posts_closing };
+    let doors = Closing {
+        doors: doors_closing,
+        windows: windows_closing,
+        posts: posts_closing,
+    };
     let opened = open(plan, doors, &mut tasks, stop.clone()).await;
     let result = match opened {
         Ok(()) => first_end(&mut tasks, stop).await,
@@ -147,7 +151,10 @@ pub async fn run(plan: Plan, stop: watch::Receiver<bool>) -> Result<(), HouseErr
         (Ok(()), Ok(closed)) => closed,
         (Ok(()), Err(_)) => {
             let reason = format!("not everything was closed within {deadline:?}: what was acknowledged is safe");
-            Err(HouseError::Ended { task: "closing", reason })
+            Err(HouseError::Ended {
+                task: "closing",
+                reason,
+            })
         }
     }
 }
@@ -174,7 +181,15 @@ async fn first_end(tasks: &mut JoinSet<Ending>, mut stop: watch::Receiver<bool>)
 }
 
 fn ending(ended: Result<Ending, tokio::task::JoinError>) -> Ending {
-    ended.unwrap_or_else(|error| ("task", Err(HouseError::Ended { task: "task", reason: error.to_string() })))
+    ended.unwrap_or_else(|error| {
+        (
+            "task",
+            Err(HouseError::Ended {
+                task: "task",
+                reason: error.to_string(),
+            }),
+        )
+    })
 }
 
 /// Waits for the tasks to end. Destinations are told when the projection has ended and nothing more will come.
@@ -201,9 +216,19 @@ async fn open(
     tasks: &mut JoinSet<Ending>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), HouseError> {
-    let Plan { settings, catalog, clock, feed, metrics, announce } = plan;
+    let Plan {
+        settings,
+        catalog,
+        clock,
+        feed,
+        metrics,
+        announce,
+    } = plan;
     let journal_dir = settings.journal_dir();
-    let options = JournalOptions { segment_bytes: settings.journal.segment_bytes, ..JournalOptions::default() };
+    let options = JournalOptions {
+        segment_bytes: settings.journal.segment_bytes,
+        ..JournalOptions::default()
+    };
     let journal = blocking(move || FileJournal::open(&journal_dir, options, Arc::new(DiskFiles))).await??;
     let destinations: &[&'static str] = if settings.nats.is_on() { &["nats"] } else { &[] };
     let state_dir = settings.state_dir();
@@ -238,7 +263,14 @@ async fn open(
         messages: messages.downgrade(),
         house: house_state(&frame, &settings, transport.as_ref()),
     });
-    let listening = listen(&settings, views, (&intake, transport.as_ref()), (metrics, &closing), tasks).await?;
+    let listening = listen(
+        &settings,
+        views,
+        (&intake, transport.as_ref()),
+        (metrics, &closing),
+        tasks,
+    )
+    .await?;
     announce(listening);
 
     let options = ProjectionOptions {
@@ -265,14 +297,22 @@ async fn open(
         () = closed(&mut stop) => return Ok(()),
     };
     let parts = (journal, restored, outbox);
-    start_corridor(parts, frame, (jobs_waiting, messages, messages_waiting), (&settings, &catalog, &clock), tasks);
+    start_corridor(
+        parts,
+        frame,
+        (jobs_waiting, messages, messages_waiting),
+        (&settings, &catalog, &clock),
+        tasks,
+    );
     if let Some(transport) = transport {
         transport.start_taking(&settings, &intake, &closing, tasks)?;
     }
     if let Some(feed) = feed {
         let feeding = feed.run(Arc::clone(&intake), closing.doors.clone());
         tasks.spawn(async move {
-            let result = feeding.await.map_err(|reason| HouseError::Ended { task: "feed", reason });
+            let result = feeding
+                .await
+                .map_err(|reason| HouseError::Ended { task: "feed", reason });
             ("feed", result)
         });
     }
@@ -292,7 +332,10 @@ pub(super) fn millis(duration: Duration) -> i64 {
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, HouseError> {
     let joined = tokio::task::spawn_blocking(work).await;
-    joined.map_err(|error| HouseError::Ended { task: "start", reason: error.to_string() })
+    joined.map_err(|error| HouseError::Ended {
+        task: "start",
+        reason: error.to_string(),
+    })
 }
 
 fn admit_limits(settings: &Settings) -> AdmitLimits {
@@ -331,9 +374,15 @@ fn start_corridor(
         frame.positions.advance(&position);
     }
     let tail = journal.tail();
-    frame.house.journal_end.store(tail.next.0.saturating_sub(1), Ordering::Release);
+    frame
+        .house
+        .journal_end
+        .store(tail.next.0.saturating_sub(1), Ordering::Release);
     frame.house.recorded_at.store(tail.recorded_at.0, Ordering::Release);
-    let activation = Fact::CatalogActivated { fingerprint: catalog.fingerprint.clone(), files: catalog.files.clone() };
+    let activation = Fact::CatalogActivated {
+        fingerprint: catalog.fingerprint.clone(),
+        files: catalog.files.clone(),
+    };
     let appender = Appender {
         journal: Box::new(journal),
         ledger: restored.ledger,
@@ -345,7 +394,11 @@ fn start_corridor(
         house: Arc::clone(&frame.house),
         block_len_max: settings.journal.block_len_max,
         floor: restored.floor,
-        first_facts: if restored.needs_activation { vec![activation] } else { Vec::new() },
+        first_facts: if restored.needs_activation {
+            vec![activation]
+        } else {
+            Vec::new()
+        },
     };
     let mut live = Live {
         projection: restored.projection,
@@ -354,7 +407,7 @@ fn start_corridor(
         checkpoints: restored.checkpoints,
         board: frame.board,
         notices: frame.notices,
-        readings: frame.readings,
+        readings: settings.nats.is_on().then_some(frame.readings),
         next_due: frame.next_due,
         house: Arc::clone(&frame.house),
         positions: frame.positions,
@@ -364,16 +417,24 @@ fn start_corridor(
     };
     live.keep_recent(&restored.recent);
     live.post();
-    frame.house.applied.store(live.projection.sequence().0, Ordering::Release);
+    frame
+        .house
+        .applied
+        .store(live.projection.sequence().0, Ordering::Release);
     frame.house.ready.store(true, Ordering::Release);
     info!(sequence = live.projection.sequence().0, "ready");
     spawn_thread(tasks, "journal", move |runtime| {
         appender.run(runtime).map_err(|error| match error {
             AppendError::Journal(error) => HouseError::Journal(error),
-            other => HouseError::Ended { task: "journal", reason: other.to_string() },
+            other => HouseError::Ended {
+                task: "journal",
+                reason: other.to_string(),
+            },
         })
     });
-    spawn_thread(tasks, "projection", move |runtime| live.run(runtime).map_err(HouseError::State));
+    spawn_thread(tasks, "projection", move |runtime| {
+        live.run(runtime).map_err(HouseError::State)
+    });
 }
 
 /// A thread of its own, watched like a task. A panic in it ends the house as well.
@@ -396,7 +457,11 @@ fn spawn_thread(
     });
 }
 
-fn house_state(frame: &Frame, settings: &Settings, transport: Option<&Transport>) -> Arc<dyn Fn() -> HouseState + Send + Sync> {
+fn house_state(
+    frame: &Frame,
+    settings: &Settings,
+    transport: Option<&Transport>,
+) -> Arc<dyn Fn() -> HouseState + Send + Sync> {
     let (house, disk) = (Arc::clone(&frame.house), Arc::clone(&frame.disk));
     let journal_path = settings.journal_dir().display().to_string();
     let nats = transport.map(Transport::watcher);
@@ -435,7 +500,9 @@ async fn listen(
     let address = settings.http.listen;
     let listener = tokio::net::TcpListener::bind(address).await;
     let listener = listener.map_err(|source| HouseError::Listen { address, source })?;
-    let listening = listener.local_addr().map_err(|source| HouseError::Listen { address, source })?;
+    let listening = listener
+        .local_addr()
+        .map_err(|source| HouseError::Listen { address, source })?;
     let mut options = HttpOptions::new(Arc::new(SystemClock), Arc::new(move || metrics.render()));
     options.allowed_hosts = settings.http.hosts.clone();
     options.token = (!settings.http.token.is_empty()).then(|| settings.http.token.reveal().to_owned());
@@ -457,7 +524,13 @@ async fn listen(
     tasks.spawn(async move {
         let closing = async move { closed(&mut doors).await };
         let served = axum::serve(listener, router).with_graceful_shutdown(closing).await;
-        ("http", served.map_err(|error| HouseError::Ended { task: "http", reason: error.to_string() }))
+        (
+            "http",
+            served.map_err(|error| HouseError::Ended {
+                task: "http",
+                reason: error.to_string(),
+            }),
+        )
     });
     Ok(listening)
 }

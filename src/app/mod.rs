@@ -1,8 +1,8 @@
 //! ARCHITECT: the only room that names adapters: builds, runs, stops.
 
 mod clock;
-mod disk;
 pub mod demo;
+mod disk;
 pub mod files;
 mod house;
 pub mod journal;

@@ -70,9 +70,16 @@ pub fn restore(
     options: ProjectionOptions,
     limits: LedgerLimits,
 ) -> Result<Restored, RestoreError> {
-    let Shelves { seen, mut checkpoints, outbox } = shelves;
+    let Shelves {
+        seen,
+        mut checkpoints,
+        outbox,
+    } = shelves;
     let positions = SourcePositions::default();
-    let quiet = ProjectionOptions { with_readings: false, ..options };
+    let quiet = ProjectionOptions {
+        with_readings: false,
+        ..options
+    };
     let saved = load(&mut *checkpoints, catalog, quiet, journal.tail().next)?;
     let is_fresh = saved.is_none();
     let (mut projection, known) = saved.unwrap_or_else(|| (Projection::new(Arc::clone(catalog), quiet), Vec::new()));
@@ -81,13 +88,26 @@ pub fn restore(
     let names_saved = names.len();
     let mut ledger = Ledger::new(seen, names, limits);
     if ledger.position() >= journal.tail().next {
-        warn!(ids = ledger.position().0, journal = journal.tail().next.0, "state is ahead of the journal");
+        warn!(
+            ids = ledger.position().0,
+            journal = journal.tail().next.0,
+            "state is ahead of the journal"
+        );
     }
     let decided = outbox.position()?;
     let is_history = decided.is_none();
-    let mut catching =
-        Catching { outbox, is_history, recent: Vec::new(), last_words: BTreeMap::new(), last_fingerprint: None };
-    let from = if is_fresh { Sequence(1) } else { projection.sequence().min(ledger.position()).plus(1) };
+    let mut catching = Catching {
+        outbox,
+        is_history,
+        recent: Vec::new(),
+        last_words: BTreeMap::new(),
+        last_fingerprint: None,
+    };
+    let from = if is_fresh {
+        Sequence(1)
+    } else {
+        projection.sequence().min(ledger.position()).plus(1)
+    };
     let mut reader = journal.read_from(from)?;
     let mut blocks = 0_u64;
     while let Some(block) = reader.next_block()? {
@@ -102,17 +122,36 @@ pub fn restore(
         catching.take(&projection, effects)?;
         blocks += 1;
         if blocks.is_multiple_of(PROGRESS_BLOCKS) {
-            info!(applied = projection.sequence().0, end = journal.tail().next.0, "replaying the journal");
+            info!(
+                applied = projection.sequence().0,
+                end = journal.tail().next.0,
+                "replaying the journal"
+            );
         }
     }
     catching.finish(&projection)?;
     projection.tell_readings(options.with_readings);
     info!(blocks, applied = projection.sequence().0, "state restored");
-    let floor = decided.map_or(Instant::EARLIEST, |(_, at)| at.plus_ms(1)).max(projection.at().plus_ms(1));
-    let Catching { recent, last_fingerprint, .. } = catching;
+    let floor = decided
+        .map_or(Instant::EARLIEST, |(_, at)| at.plus_ms(1))
+        .max(projection.at().plus_ms(1));
+    let Catching {
+        recent,
+        last_fingerprint,
+        ..
+    } = catching;
     // A checkpoint is made under the catalog that the journal names; only its tail can say otherwise.
     let needs_activation = last_fingerprint.map_or(is_fresh, |last| last != catalog.fingerprint);
-    Ok(Restored { projection, ledger, checkpoints, positions, names_saved, floor, recent, needs_activation })
+    Ok(Restored {
+        projection,
+        ledger,
+        checkpoints,
+        positions,
+        names_saved,
+        floor,
+        recent,
+        needs_activation,
+    })
 }
 
 /// The last checkpoint, where it fits this catalog and this journal.
@@ -122,13 +161,21 @@ fn load(
     options: ProjectionOptions,
     next: Sequence,
 ) -> Result<Option<(Projection, Vec<SourcePosition>)>, StateError> {
-    let Some((head, parts)) = checkpoints.load()? else { return Ok(None) };
+    let Some((head, parts)) = checkpoints.load()? else {
+        return Ok(None);
+    };
     let (parts, positions) = split_parts(parts);
     let fits = head.fingerprint == catalog.fingerprint && head.sequence < next;
-    let projection =
-        if fits { Projection::from_image(Arc::clone(catalog), options, &parts) } else { None };
+    let projection = if fits {
+        Projection::from_image(Arc::clone(catalog), options, &parts)
+    } else {
+        None
+    };
     if projection.is_none() {
-        info!(sequence = head.sequence.0, "checkpoint does not fit catalog and journal, replaying from the beginning");
+        info!(
+            sequence = head.sequence.0,
+            "checkpoint does not fit catalog and journal, replaying from the beginning"
+        );
         checkpoints.clear()?;
     }
     Ok(projection.map(|projection| (projection, positions)))
@@ -156,11 +203,15 @@ impl Catching {
 
     fn take(&mut self, projection: &Projection, effects: Effects) -> Result<(), StateError> {
         if !self.is_history && !effects.transitions.is_empty() {
-            self.outbox.put((projection.sequence(), projection.at()), &effects.transitions)?;
+            self.outbox
+                .put((projection.sequence(), projection.at()), &effects.transitions)?;
         }
         if self.is_history {
             for transition in &effects.transitions {
-                self.last_words.insert((transition.rule.clone(), Arc::clone(&transition.path)), transition.clone());
+                self.last_words.insert(
+                    (transition.rule.clone(), Arc::clone(&transition.path)),
+                    transition.clone(),
+                );
             }
         }
         self.recent.extend(effects.transitions);
@@ -170,9 +221,10 @@ impl Catching {
     }
 
     fn finish(&self, projection: &Projection) -> Result<(), StateError> {
-        if !self.is_history || projection.sequence() == Sequence::ZERO {
+        if !self.is_history {
             return Ok(());
         }
+        // Also without any transition: from now on the outbox knows how far it is, and what follows is no history.
         let mut last_words: Vec<AlertTransition> = self.last_words.values().cloned().collect();
         last_words.sort_by_key(|transition| transition.at);
         self.outbox.put((projection.sequence(), projection.at()), &last_words)

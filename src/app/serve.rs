@@ -20,7 +20,13 @@ pub fn serve(
     catalog: Catalog,
     announce: impl FnOnce(SocketAddr) + Send + 'static,
 ) -> Result<(), HouseError> {
-    run(settings, Arc::new(catalog), Arc::new(SystemClock), None, Box::new(announce))
+    run(
+        settings,
+        Arc::new(catalog),
+        Arc::new(SystemClock),
+        None,
+        Box::new(announce),
+    )
 }
 
 /// Runs a house with its own clock and feed.
@@ -32,9 +38,22 @@ pub(super) fn run(
     announce: Box<dyn FnOnce(SocketAddr) + Send>,
 ) -> Result<(), HouseError> {
     let metrics: MetricsHandle = start_metrics().map_err(|error| HouseError::Wrong(error.to_string()))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("kpid").build();
-    let runtime = runtime.map_err(|error| HouseError::Ended { task: "runtime", reason: error.to_string() })?;
-    let plan = Plan { settings, catalog, clock, feed, metrics, announce };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("kpid")
+        .build();
+    let runtime = runtime.map_err(|error| HouseError::Ended {
+        task: "runtime",
+        reason: error.to_string(),
+    })?;
+    let plan = Plan {
+        settings,
+        catalog,
+        clock,
+        feed,
+        metrics,
+        announce,
+    };
     let result = runtime.block_on(async {
         let stop = signals()?;
         super::house::run(plan, stop).await
@@ -46,7 +65,10 @@ pub(super) fn run(
 
 /// Turns true at the first SIGTERM or SIGINT. A second one ends the process at once.
 fn signals() -> Result<watch::Receiver<bool>, HouseError> {
-    let failed = |error: std::io::Error| HouseError::Ended { task: "signals", reason: error.to_string() };
+    let failed = |error: std::io::Error| HouseError::Ended {
+        task: "signals",
+        reason: error.to_string(),
+    };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let (stop, stopped) = watch::channel(false);

@@ -9,9 +9,7 @@ use tokio::task::JoinSet;
 use super::house::{Closing, Ending, HouseError, closed, decode_limits};
 use super::nats::{Link, NatsOptions, NatsTls, SecretSource, connect};
 use crate::domain::measurement::RejectionReason;
-use crate::ingest::nats::{
-    Door, NatsIngest, NatsIngestCounters, NatsRequests, PullOptions, RequestOptions,
-};
+use crate::ingest::nats::{Door, NatsIngest, NatsIngestCounters, NatsRequests, PullOptions, RequestOptions};
 use crate::pipeline::outbox::{Delivering, LatestReadings};
 use crate::ports::{Intake, Outbox, RejectionSink};
 use crate::publish::nats::{NatsPublisher, Origin};
@@ -63,7 +61,11 @@ pub(super) async fn start_nats(
     };
     let out_limits = OutLimits {
         alerts: limits(StreamLimits::ALERTS, nats.streams.alerts_max_bytes, None),
-        rejected: limits(StreamLimits::REJECTED, nats.streams.rejected_max_bytes, Some(nats.streams.rejected_max_age)),
+        rejected: limits(
+            StreamLimits::REJECTED,
+            nats.streams.rejected_max_bytes,
+            Some(nats.streams.rejected_max_age),
+        ),
         scores: limits(StreamLimits::SCORES, nats.streams.scores_max_bytes, None),
     };
     let context = async_nats::jetstream::new(giving.client.clone());
@@ -74,7 +76,10 @@ pub(super) async fn start_nats(
         publisher.run(stop).await;
         ("rejections", Ok(()))
     });
-    let origin = Origin { source: format!("kpid/{}", nats.name), base_url: settings.base_url(settings.http.listen) };
+    let origin = Origin {
+        source: format!("kpid/{}", nats.name),
+        base_url: settings.base_url(settings.http.listen),
+    };
     let delivering = Delivering {
         publisher: Arc::new(NatsPublisher::new(streams, origin)),
         outbox: Arc::clone(outbox),
@@ -83,7 +88,11 @@ pub(super) async fn start_nats(
         stop: closing.posts.clone(),
     };
     tasks.spawn(async move { ("publish", delivering.run().await.map_err(HouseError::State)) });
-    Ok(Some(Transport { taking, giving, rejections: Arc::new(sink) }))
+    Ok(Some(Transport {
+        taking,
+        giving,
+        rejections: Arc::new(sink),
+    }))
 }
 
 impl Transport {
@@ -122,7 +131,10 @@ impl Transport {
             limits: decode_limits(settings),
             counters: Arc::clone(&counters),
         };
-        let ended = |error: crate::ingest::nats::NatsIngestError| HouseError::Ended { task: "nats", reason: error.to_string() };
+        let ended = |error: crate::ingest::nats::NatsIngestError| HouseError::Ended {
+            task: "nats",
+            reason: error.to_string(),
+        };
         if nats.jetstream {
             let pull = PullOptions {
                 messages_max: nats.pull_batch,
@@ -138,7 +150,9 @@ impl Transport {
                 ..StreamLimits::MEASUREMENTS
             };
             let ingest = NatsIngest::new(self.taking.client.clone(), self.taking.trouble.clone(), door.clone());
-            let ingest = ingest.with_options(pull, stream).map_err(|error| HouseError::Wrong(error.to_string()))?;
+            let ingest = ingest
+                .with_options(pull, stream)
+                .map_err(|error| HouseError::Wrong(error.to_string()))?;
             let stop = closing.doors.clone();
             tasks.spawn(async move { ("nats", ingest.run(stop).await.map_err(ended)) });
         }
@@ -189,7 +203,10 @@ fn options(nats: &NatsSettings) -> NatsOptions {
         },
         ..NatsOptions::default()
     };
-    let pull = PullOptions { messages_max: nats.pull_batch, ..PullOptions::default() };
+    let pull = PullOptions {
+        messages_max: nats.pull_batch,
+        ..PullOptions::default()
+    };
     options.subscription_capacity = options.subscription_capacity.max(pull.subscription_capacity_min());
     match &nats.auth {
         NatsAuth::Anonymous => {}

@@ -96,7 +96,10 @@ impl Series {
         let entry = match correctable {
             true => {
                 let cell = self.cell(slice).clone();
-                Some(self.correctable.entry(slice).or_insert_with(|| Correctable { rest: cell, samples: Vec::new() }))
+                Some(self.correctable.entry(slice).or_insert_with(|| Correctable {
+                    rest: cell,
+                    samples: Vec::new(),
+                }))
             }
             false if self.correctable.is_empty() => None,
             false => self.correctable.get_mut(&slice),
@@ -135,7 +138,10 @@ impl Series {
         };
         entry.samples.remove(place);
         let mut cell = entry.rest.clone();
-        entry.samples.iter().for_each(|sample| cell.add(&rules.definition.aggregate, sample));
+        entry
+            .samples
+            .iter()
+            .for_each(|sample| cell.add(&rules.definition.aggregate, sample));
         if cell.any == 0 {
             self.correctable.remove(&slice);
             self.slices.retain(|(other, _)| *other != slice);
@@ -152,7 +158,9 @@ impl Series {
 
     /// Drops slices that ended before `oldest`; `all` windows keep their sum.
     pub fn trim(&mut self, rules: Rules<'_>, oldest: Instant) {
-        let gone = self.slices.partition_point(|(slice, _)| rules.window().slice_end(rules.calendar, *slice) <= oldest);
+        let gone = self
+            .slices
+            .partition_point(|(slice, _)| rules.window().slice_end(rules.calendar, *slice) <= oldest);
         if gone == 0 {
             return;
         }
@@ -184,9 +192,18 @@ impl Series {
 
     /// Everything that the window sees at `at`, merged in slice order.
     fn gather(&self, first: i64, last: i64) -> Cell {
-        let mut cell = if first == i64::MIN { self.before.clone() } else { Cell::default() };
+        let mut cell = if first == i64::MIN {
+            self.before.clone()
+        } else {
+            Cell::default()
+        };
         let from = self.slices.partition_point(|(slice, _)| *slice < first);
-        let seen = self.slices.get(from..).unwrap_or_default().iter().take_while(|(slice, _)| *slice <= last);
+        let seen = self
+            .slices
+            .get(from..)
+            .unwrap_or_default()
+            .iter()
+            .take_while(|(slice, _)| *slice <= last);
         seen.for_each(|(_, other)| cell.merge(other));
         cell
     }
@@ -208,7 +225,11 @@ impl Series {
         }
         let reading = self.judge(rules, when.at, seen, self.hold.as_ref());
         if let (Missing::Hold(_), Some(value)) = (rules.definition.missing, seen.value) {
-            self.hold = Some(Held { value, evaluated_at: when.at, is_current: true });
+            self.hold = Some(Held {
+                value,
+                evaluated_at: when.at,
+                is_current: true,
+            });
         }
         (reading, self.next_change(rules, when, reading))
     }
@@ -261,7 +282,13 @@ impl Series {
     }
 
     /// The window's value, or what stands for it when the window is empty.
-    fn value_or_substitute(&self, definition: &KpiDefinition, at: Instant, seen: Seen, held: Option<&Held>) -> Option<f64> {
+    fn value_or_substitute(
+        &self,
+        definition: &KpiDefinition,
+        at: Instant,
+        seen: Seen,
+        held: Option<&Held>,
+    ) -> Option<f64> {
         if seen.latest_at.is_some() {
             return seen.value;
         }
@@ -293,22 +320,42 @@ impl Series {
 
     fn next_change(&self, rules: Rules<'_>, when: Evaluation, reading: LeafReading) -> Option<Instant> {
         let (definition, window, at) = (rules.definition, rules.window(), when.at);
-        let version = definition.versions.iter().map(|version| version.from.plus_ms(1)).find(|from| *from > at);
+        let version = definition
+            .versions
+            .iter()
+            .map(|version| version.from.plus_ms(1))
+            .find(|from| *from > at);
         if self.measured == 0 {
             return version;
         }
         let view = window.view(rules.calendar, at);
         let from = self.slices.partition_point(|(slice, _)| *slice < view.first);
         let to = self.slices.partition_point(|(slice, _)| *slice <= view.last);
-        let oldest = self.slices.get(from..to).and_then(<[_]>::first).map(|(slice, _)| *slice);
+        let oldest = self
+            .slices
+            .get(from..to)
+            .and_then(<[_]>::first)
+            .map(|(slice, _)| *slice);
         let coming = self.slices.get(to).map(|(slice, _)| *slice);
         let moves = window.next_change(rules.calendar, at, oldest, coming);
-        let closes = view.period_end.filter(|_| reading.provisional).map(|end| end.plus_ms(definition.allowed_lateness_ms));
+        let closes = view
+            .period_end
+            .filter(|_| reading.provisional)
+            .map(|end| end.plus_ms(definition.allowed_lateness_ms));
         let flows = (oldest.is_some() && is_flowing(definition)).then(|| match when.is_every_instant {
             true => at.plus_ms(1),
-            false => window.slice_end(rules.calendar, window.slice_of(rules.calendar, at)).plus_ms(1),
+            false => window
+                .slice_end(rules.calendar, window.slice_of(rules.calendar, at))
+                .plus_ms(1),
         });
-        let changes = [moves, version, self.ages(rules, when, reading), self.hold_ends(definition, reading), closes, flows];
+        let changes = [
+            moves,
+            version,
+            self.ages(rules, when, reading),
+            self.hold_ends(definition, reading),
+            closes,
+            flows,
+        ];
         changes.into_iter().flatten().filter(|change| *change > at).min()
     }
 
@@ -407,21 +454,31 @@ impl Series {
         match self.hold {
             None => out.push(0),
             Some(held) => {
-                out.extend([1 + u64::from(held.is_current), held.value.to_bits(), held.evaluated_at.0 as u64]);
+                out.extend([
+                    1 + u64::from(held.is_current),
+                    held.value.to_bits(),
+                    held.evaluated_at.0 as u64,
+                ]);
             }
         }
     }
 
     /// Back from words.
     pub fn from_words(words: &mut impl Iterator<Item = u64>) -> Option<Self> {
-        let mut series = Self { measured: words.next()?, ..Self::default() };
+        let mut series = Self {
+            measured: words.next()?,
+            ..Self::default()
+        };
         for _ in 0..words.next()? {
             series.slices.push((words.next()? as i64, Cell::from_words(words)?));
         }
         series.before = Cell::from_words(words)?;
         for _ in 0..words.next()? {
             let slice = words.next()? as i64;
-            let mut entry = Correctable { rest: Cell::from_words(words)?, samples: Vec::new() };
+            let mut entry = Correctable {
+                rest: Cell::from_words(words)?,
+                samples: Vec::new(),
+            };
             for _ in 0..words.next()? {
                 entry.samples.push(Sample::from_words(words)?);
             }
@@ -430,7 +487,11 @@ impl Series {
         let hold = words.next()?;
         if hold > 0 {
             let (value, evaluated_at) = (f64::from_bits(words.next()?), Instant(words.next()? as i64));
-            series.hold = Some(Held { value, evaluated_at, is_current: hold == 2 });
+            series.hold = Some(Held {
+                value,
+                evaluated_at,
+                is_current: hold == 2,
+            });
         }
         Some(series)
     }
@@ -456,6 +517,10 @@ impl Sample {
             2 => SampleValue::Thing(first),
             _ => SampleValue::NotApplicable,
         };
-        Some(Self { sequence, observed_at, value })
+        Some(Self {
+            sequence,
+            observed_at,
+            value,
+        })
     }
 }

@@ -146,7 +146,10 @@ impl Default for Distinct {
 /// The hash of a thing: 8 bytes of BLAKE3, the same everywhere.
 pub fn hash_of(text: &str) -> u64 {
     let hash = blake3::hash(text.as_bytes());
-    hash.as_bytes().iter().take(8).fold(0, |word, byte| word << 8 | u64::from(*byte))
+    hash.as_bytes()
+        .iter()
+        .take(8)
+        .fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
 impl Distinct {
@@ -207,7 +210,11 @@ impl Distinct {
             }
             Self::Estimated(registers) => {
                 out.push(u64::MAX);
-                out.extend(registers.chunks(8).map(|chunk| chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))));
+                out.extend(
+                    registers
+                        .chunks(8)
+                        .map(|chunk| chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))),
+                );
             }
         }
     }
@@ -307,7 +314,10 @@ mod tests {
         for value in [f64::MAX, f64::MIN, f64::MIN_POSITIVE / 8.0] {
             let mut sketch = Percentiles::default();
             sketch.add(value);
-            assert!(((sketch.percentile(50.0).unwrap() - value) / value).abs() < 0.01, "{value}");
+            assert!(
+                ((sketch.percentile(50.0).unwrap() - value) / value).abs() < 0.01,
+                "{value}"
+            );
         }
     }
 
@@ -333,7 +343,11 @@ mod tests {
             let [mut all, other] = halves;
             all.merge(&other);
             let error = (all.count() - f64::from(many)).abs();
-            assert!(error <= if many <= 256 { 0.0 } else { 0.02 * f64::from(many) }, "{many}: {}", all.count());
+            assert!(
+                error <= if many <= 256 { 0.0 } else { 0.02 * f64::from(many) },
+                "{many}: {}",
+                all.count()
+            );
         }
     }
 

@@ -3,7 +3,12 @@
 /// Appends a text: its length in bytes, then eight bytes a word.
 pub fn put_text(out: &mut Vec<u64>, text: &str) {
     out.push(text.len() as u64);
-    let word = |chunk: &[u8]| chunk.iter().enumerate().fold(0, |word, (place, byte)| word | u64::from(*byte) << (8 * place));
+    let word = |chunk: &[u8]| {
+        chunk
+            .iter()
+            .enumerate()
+            .fold(0, |word, (place, byte)| word | u64::from(*byte) << (8 * place))
+    };
     out.extend(text.as_bytes().chunks(8).map(word));
 }
 

@@ -103,8 +103,17 @@ pub struct Projection {
 impl Projection {
     /// An empty projection of a catalog.
     pub fn new(catalog: Arc<Catalog>, options: ProjectionOptions) -> Self {
-        let shapes: Vec<Shape> = catalog.scorecards.iter().map(|scorecard| Shape::of(&catalog, scorecard)).collect();
-        let ranks = shapes.iter().flat_map(|shape| &shape.nodes).map(|node| node.rank as usize + 1).max().unwrap_or(1);
+        let shapes: Vec<Shape> = catalog
+            .scorecards
+            .iter()
+            .map(|scorecard| Shape::of(&catalog, scorecard))
+            .collect();
+        let ranks = shapes
+            .iter()
+            .flat_map(|shape| &shape.nodes)
+            .map(|node| node.rank as usize + 1)
+            .max()
+            .unwrap_or(1);
         let mut projection = Self {
             options,
             clock: ClockState::new(options.clock),

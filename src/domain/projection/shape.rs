@@ -36,11 +36,19 @@ impl Shape {
     }
 
     fn push_objectives(&mut self, scorecard: &Scorecard, perspective: usize, parent: u32) {
-        let objectives = scorecard.objectives.iter().enumerate().filter(|(_, objective)| objective.perspective == perspective);
+        let objectives = scorecard
+            .objectives
+            .iter()
+            .enumerate()
+            .filter(|(_, objective)| objective.perspective == perspective);
         for (index, objective) in objectives {
             let suffix = format!("{}/{}", self.suffix(parent), objective.id);
             let node = self.push(NodePlace::Objective(index), NodeKind::Objective, suffix, Some(parent));
-            let kpis = scorecard.kpis.iter().enumerate().filter(|(_, kpi)| kpi.objective == index);
+            let kpis = scorecard
+                .kpis
+                .iter()
+                .enumerate()
+                .filter(|(_, kpi)| kpi.objective == index);
             for (kpi_index, kpi) in kpis {
                 let suffix = format!("{}/{}", self.suffix(node), kpi.id);
                 self.push(NodePlace::Kpi(kpi_index), NodeKind::Kpi, suffix, Some(node));
@@ -50,7 +58,14 @@ impl Shape {
 
     fn push(&mut self, place: NodePlace, kind: NodeKind, suffix: String, parent: Option<u32>) -> u32 {
         let node = self.nodes.len() as u32;
-        self.nodes.push(ShapeNode { place, kind, suffix, parent, children: Vec::new(), rank: 0 });
+        self.nodes.push(ShapeNode {
+            place,
+            kind,
+            suffix,
+            parent,
+            children: Vec::new(),
+            rank: 0,
+        });
         if let Some(parent) = parent.and_then(|parent| self.nodes.get_mut(parent as usize)) {
             parent.children.push(node);
         }
@@ -58,17 +73,25 @@ impl Shape {
     }
 
     fn suffix(&self, node: u32) -> String {
-        self.nodes.get(node as usize).map(|node| node.suffix.clone()).unwrap_or_default()
+        self.nodes
+            .get(node as usize)
+            .map(|node| node.suffix.clone())
+            .unwrap_or_default()
     }
 
     /// The node at a place.
     pub fn find(&self, place: NodePlace) -> Option<u32> {
-        self.nodes.iter().position(|node| node.place == place).map(|node| node as u32)
+        self.nodes
+            .iter()
+            .position(|node| node.place == place)
+            .map(|node| node as u32)
     }
 
     fn rank(&mut self, catalog: &Catalog, scorecard: &Scorecard) {
         for index in (0..self.nodes.len()).rev() {
-            let Some(place) = self.nodes.get(index).map(|node| node.place) else { continue };
+            let Some(place) = self.nodes.get(index).map(|node| node.place) else {
+                continue;
+            };
             let rank = rank_of(catalog, scorecard, place);
             if let Some(node) = self.nodes.get_mut(index) {
                 node.rank = rank;
@@ -85,21 +108,36 @@ pub(super) const OVERALL_KPI_RANK: u32 = 1;
 /// One more than the highest child's. The catalog has no loops, so this ends.
 fn rank_of(catalog: &Catalog, scorecard: &Scorecard, place: NodePlace) -> u32 {
     let included = |include: &Include| {
-        catalog.scorecards.get(include.scorecard).map_or(0, |other| rank_of(catalog, other, include.node))
+        catalog
+            .scorecards
+            .get(include.scorecard)
+            .map_or(0, |other| rank_of(catalog, other, include.node))
     };
     let children: u32 = match place {
         NodePlace::Kpi(_) => return OVERALL_KPI_RANK,
         NodePlace::Objective(index) => {
-            let includes = scorecard.objectives.get(index).map(|objective| objective.include.as_slice()).unwrap_or_default();
+            let includes = scorecard
+                .objectives
+                .get(index)
+                .map(|objective| objective.include.as_slice())
+                .unwrap_or_default();
             includes.iter().map(included).max().unwrap_or(0).max(OVERALL_KPI_RANK)
         }
         NodePlace::Perspective(index) => {
-            let own = scorecard.objectives.iter().enumerate().filter(|(_, objective)| objective.perspective == index);
-            own.map(|(objective, _)| rank_of(catalog, scorecard, NodePlace::Objective(objective))).max().unwrap_or(0)
+            let own = scorecard
+                .objectives
+                .iter()
+                .enumerate()
+                .filter(|(_, objective)| objective.perspective == index);
+            own.map(|(objective, _)| rank_of(catalog, scorecard, NodePlace::Objective(objective)))
+                .max()
+                .unwrap_or(0)
         }
         NodePlace::Scorecard => {
             let own = 0..scorecard.perspectives.len();
-            own.map(|perspective| rank_of(catalog, scorecard, NodePlace::Perspective(perspective))).max().unwrap_or(0)
+            own.map(|perspective| rank_of(catalog, scorecard, NodePlace::Perspective(perspective)))
+                .max()
+                .unwrap_or(0)
         }
     };
     children + 1
