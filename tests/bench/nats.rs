@@ -25,7 +25,9 @@ const PULL: usize = 2_000;
 
 #[divan::bench(args = [0, 1], sample_count = 3, sample_size = 1)]
 fn ingest(bencher: Bencher, shape: usize) {
-    let Some((each, messages)) = SHAPES.get(shape).copied() else { return };
+    let Some((each, messages)) = SHAPES.get(shape).copied() else {
+        return;
+    };
     let (name, count) = (format!("NATS ingest, {each} a message"), each * messages);
     stands_on(&name, &floor_name(each));
     let runtime = Runtime::new().unwrap();
@@ -33,7 +35,8 @@ fn ingest(bencher: Bencher, shape: usize) {
     let context = runtime.block_on(filled(&server, each, messages));
     let bench = bencher.counter(ItemsCount::new(count)).with_inputs(|| {
         // A new house starts at the beginning of the stream.
-        let _ = runtime.block_on(context.delete_consumer_from_stream(kpid::ingest::nats::CONSUMER, streams::MEASUREMENTS));
+        let _ =
+            runtime.block_on(context.delete_consumer_from_stream(kpid::ingest::nats::CONSUMER, streams::MEASUREMENTS));
         let dir = load::folder();
         (House::start(dir.path(), &server.url()), dir)
     });
@@ -42,7 +45,9 @@ fn ingest(bencher: Bencher, shape: usize) {
 
 #[divan::bench(args = [0, 1], sample_count = 3, sample_size = 1)]
 fn floor(bencher: Bencher, shape: usize) {
-    let Some((each, messages)) = SHAPES.get(shape).copied() else { return };
+    let Some((each, messages)) = SHAPES.get(shape).copied() else {
+        return;
+    };
     let runtime = Runtime::new().unwrap();
     let server = NatsServer::start();
     let context = runtime.block_on(filled(&server, each, messages));
@@ -59,7 +64,10 @@ fn floor_name(each: usize) -> String {
 async fn filled(server: &NatsServer, each: usize, messages: usize) -> Context {
     let client = async_nats::connect(server.url()).await.unwrap();
     let context = jetstream::new(client);
-    context.create_stream(streams::measurements(&streams::StreamLimits::MEASUREMENTS)).await.unwrap();
+    context
+        .create_stream(streams::measurements(&streams::StreamLimits::MEASUREMENTS))
+        .await
+        .unwrap();
     let lines = load::lines(each * 1_000, None);
     let lines: Vec<&str> = lines.split_inclusive('\n').collect();
     let payloads: Vec<bytes::Bytes> = lines.chunks(each).map(|lines| lines.concat().into()).collect();
@@ -78,7 +86,11 @@ async fn filled(server: &NatsServer, each: usize, messages: usize) -> Context {
 
 async fn throw_away(context: &Context, count: usize) {
     let stream = context.get_stream(streams::MEASUREMENTS).await.unwrap();
-    let config = pull::Config { ack_policy: AckPolicy::All, max_ack_pending: 100_000, ..pull::Config::default() };
+    let config = pull::Config {
+        ack_policy: AckPolicy::All,
+        max_ack_pending: 100_000,
+        ..pull::Config::default()
+    };
     let consumer = stream.create_consumer(config).await.unwrap();
     let mut messages = consumer.stream().max_messages_per_batch(PULL).messages().await.unwrap();
     for taken in 1..=count {

@@ -33,7 +33,9 @@ pub fn print() {
     let rates = RATES.lock().unwrap();
     let median = |name: &str| rates.get(name).and_then(|rates| median(rates));
     let pairs = PAIRS.lock().unwrap();
-    let known = pairs.iter().filter_map(|(figure, floor)| Some((figure, median(figure)?, floor, median(floor)?)));
+    let known = pairs
+        .iter()
+        .filter_map(|(figure, floor)| Some((figure, median(figure)?, floor, median(floor)?)));
     let known: Vec<_> = known.collect();
     if !known.is_empty() {
         println!("\n| what | items/s | floor | items/s | ratio |\n|---|--:|---|--:|--:|");

@@ -19,12 +19,16 @@ use crate::ratio::{stands_on, timed};
 
 const COUNT: usize = 1_000_000;
 const BLOCK_LEN: usize = 1_000;
-const CLOCKS: [(&str, ClockKind); 2] =
-    [("recorded clock", ClockKind::Recorded), ("event clock", ClockKind::Event { every_ms: 60_000 })];
+const CLOCKS: [(&str, ClockKind); 2] = [
+    ("recorded clock", ClockKind::Recorded),
+    ("event clock", ClockKind::Event { every_ms: 60_000 }),
+];
 
 static MEMORY: LazyLock<Mutex<MemoryJournal>> = LazyLock::new(|| {
     let mut journal = MemoryJournal::default();
-    load::blocks(COUNT, BLOCK_LEN).iter().for_each(|block| journal.append(block).unwrap());
+    load::blocks(COUNT, BLOCK_LEN)
+        .iter()
+        .for_each(|block| journal.append(block).unwrap());
     Mutex::new(journal)
 });
 
@@ -74,27 +78,43 @@ fn floor(place: &str) -> String {
 }
 
 fn replays(bencher: Bencher, clock: usize, place: &str, open: &mut dyn FnMut() -> Box<dyn BlockReader>) {
-    let Some((clock_name, clock)) = CLOCKS.get(clock) else { return };
+    let Some((clock_name, clock)) = CLOCKS.get(clock) else {
+        return;
+    };
     let name = format!("replay from {place}, {clock_name}");
     stands_on(&name, &floor(place));
     let catalog = load::catalog();
-    bencher.counter(ItemsCount::new(COUNT)).bench_local(|| timed(&name, COUNT, || replay(&mut *open(), &catalog, *clock)));
+    bencher
+        .counter(ItemsCount::new(COUNT))
+        .bench_local(|| timed(&name, COUNT, || replay(&mut *open(), &catalog, *clock)));
 }
 
 fn replay(reader: &mut dyn BlockReader, catalog: &Arc<Catalog>, clock: ClockKind) -> usize {
-    let options = ProjectionOptions { clock, history_ms: Some(400 * DAY_MS), with_readings: false };
+    let options = ProjectionOptions {
+        clock,
+        history_ms: Some(400 * DAY_MS),
+        with_readings: false,
+    };
     let mut projection = Projection::new(Arc::clone(catalog), options);
     let mut transitions = 0;
-    replay_blocks(reader, &mut projection, Until::default(), &mut |effects, _| transitions += effects.transitions.len()).unwrap();
+    replay_blocks(reader, &mut projection, Until::default(), &mut |effects, _| {
+        transitions += effects.transitions.len()
+    })
+    .unwrap();
     let mut effects = Effects::default();
     projection.finish(&mut effects);
-    assert!(projection.sequence().0 == COUNT as u64 && transitions > 0, "all of it was replayed, and alerts fired");
+    assert!(
+        projection.sequence().0 == COUNT as u64 && transitions > 0,
+        "all of it was replayed, and alerts fired"
+    );
     transitions + effects.transitions.len()
 }
 
 fn reads(bencher: Bencher, place: &str, open: &mut dyn FnMut() -> Box<dyn BlockReader>) {
     let name = floor(place);
-    bencher.counter(ItemsCount::new(COUNT)).bench_local(|| timed(&name, COUNT, || read(&mut *open())));
+    bencher
+        .counter(ItemsCount::new(COUNT))
+        .bench_local(|| timed(&name, COUNT, || read(&mut *open())));
 }
 
 fn read(reader: &mut dyn BlockReader) -> f64 {

@@ -13,7 +13,11 @@ mod http;
 mod load;
 mod nats;
 #[path = "../it/support/nats.rs"]
-#[expect(dead_code, clippy::expect_used, reason = "the stories of the integration tests use the rest")]
+#[expect(
+    dead_code,
+    clippy::expect_used,
+    reason = "the stories of the integration tests use the rest"
+)]
 mod nats_server;
 mod ratio;
 mod replay;
