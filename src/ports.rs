@@ -132,11 +132,14 @@ pub trait Checkpoints: Send {
     fn save(&mut self, head: &CheckpointHead, parts: &[(u64, Option<Vec<u64>>)]) -> Result<(), StateError>;
 
     /// The last state saved: its head and all its parts.
-    fn load(&self) -> Result<Option<(CheckpointHead, Vec<(u64, Vec<u64>)>)>, StateError>;
+    fn load(&self) -> Result<Option<SavedState>, StateError>;
 
     /// Forgets everything, for example after a change of the catalog.
     fn clear(&mut self) -> Result<(), StateError>;
 }
+
+/// A saved state: its head, and its parts by key.
+pub type SavedState = (CheckpointHead, Vec<(u64, Vec<u64>)>);
 
 /// What a saved state reflects.
 #[derive(Debug, Clone, PartialEq, Eq)]

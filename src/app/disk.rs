@@ -92,9 +92,10 @@ impl Disk {
         let has_room = free >= self.min_free_bytes;
         if self.has_room.swap(has_room, Ordering::AcqRel) != has_room {
             let min = self.min_free_bytes;
-            match has_room {
-                true => info!(free, min, "disk has room again, taking measurements in"),
-                false => error!(free, min, "disk is nearly full, taking nothing in until there is room"),
+            if has_room {
+                info!(free, min, "disk has room again, taking measurements in")
+            } else {
+                error!(free, min, "disk is nearly full, taking nothing in until there is room")
             }
         }
     }

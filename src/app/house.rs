@@ -509,7 +509,7 @@ async fn listen(
         .local_addr()
         .map_err(|source| HouseError::Listen { address, source })?;
     let mut options = HttpOptions::new(Arc::new(SystemClock), Arc::new(move || metrics.render()));
-    options.allowed_hosts = settings.http.hosts.clone();
+    options.allowed_hosts.clone_from(&settings.http.hosts);
     options.token = (!settings.http.token.is_empty()).then(|| settings.http.token.reveal().to_owned());
     options.base_url = settings.base_url(listening);
     options.request_timeout = settings.http.request_timeout;

@@ -83,7 +83,9 @@ pub fn restore(
     let saved = load(&mut *checkpoints, catalog, quiet, journal.tail().next)?;
     let is_fresh = saved.is_none();
     let (mut projection, known) = saved.unwrap_or_else(|| (Projection::new(Arc::clone(catalog), quiet), Vec::new()));
-    known.iter().for_each(|position| positions.advance(position));
+    for position in &known {
+        positions.advance(position);
+    }
     let names: Vec<SeriesKey> = projection.series_names();
     let names_saved = names.len();
     let mut ledger = Ledger::new(seen, names, limits);

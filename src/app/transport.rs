@@ -109,9 +109,12 @@ impl Transport {
     /// How the connections are, in a word.
     pub fn watcher(&self) -> Box<dyn Fn() -> &'static str + Send + Sync> {
         let (taking, giving) = (self.taking.state.clone(), self.giving.state.clone());
-        Box::new(move || match taking.borrow().connected && giving.borrow().connected {
-            true => "connected",
-            false => "disconnected",
+        Box::new(move || {
+            if taking.borrow().connected && giving.borrow().connected {
+                "connected"
+            } else {
+                "disconnected"
+            }
         })
     }
 

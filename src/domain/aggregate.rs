@@ -128,7 +128,7 @@ impl Moments {
         self.squares += delta * (distance - self.mean);
     }
 
-    /// Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
+    /// Chan, Golub and `LeVeque`, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
     fn merge(&mut self, other: Self, (mine, theirs): (f64, f64)) {
         let delta = (other.origin - self.origin) + (other.mean - self.mean);
         self.mean += delta * theirs / (mine + theirs);
@@ -307,10 +307,9 @@ fn empty_parts(aggregate: &Aggregate) -> Parts {
         Aggregate::Ratio { .. } | Aggregate::WeightedMean => Parts::Pair(Sum::default(), Sum::default()),
         Aggregate::Min => Parts::Least(f64::INFINITY),
         Aggregate::Max => Parts::Greatest(f64::NEG_INFINITY),
-        Aggregate::Stddev => Parts::Nothing,
         Aggregate::Percentile(_) => Parts::Percentiles(Box::default()),
         Aggregate::Distinct { .. } => Parts::Distinct(Box::default()),
-        Aggregate::Count | Aggregate::First | Aggregate::Last | Aggregate::Delta => Parts::Nothing,
+        Aggregate::Stddev | Aggregate::Count | Aggregate::First | Aggregate::Last | Aggregate::Delta => Parts::Nothing,
     }
 }
 
@@ -453,7 +452,9 @@ mod tests {
 
     fn cell(aggregate: &Aggregate, samples: &[Sample]) -> Cell {
         let mut cell = Cell::default();
-        samples.iter().for_each(|sample| cell.add(aggregate, sample));
+        for sample in samples {
+            cell.add(aggregate, sample);
+        }
         cell
     }
 
@@ -508,7 +509,9 @@ mod tests {
     #[test]
     fn a_sum_survives_great_and_small() {
         let mut sum = Sum::default();
-        [1e100, 1.0, -1e100].into_iter().for_each(|number| sum.add(number));
+        for number in [1e100, 1.0, -1e100] {
+            sum.add(number);
+        }
         assert_eq!(sum.total(), 1.0);
     }
 

@@ -255,7 +255,7 @@ impl Series {
         let Some(version) = definition.version(at) else {
             return LeafReading::nothing();
         };
-        let value = self.value_or_substitute(definition, at, seen, held);
+        let value = Self::value_or_substitute(definition, at, seen, held);
         let latest_at = self.latest_before(rules, at);
         let absence = self.absence(version, seen, value);
         let score = match (absence, value, &version.scoring) {
@@ -282,13 +282,7 @@ impl Series {
     }
 
     /// The window's value, or what stands for it when the window is empty.
-    fn value_or_substitute(
-        &self,
-        definition: &KpiDefinition,
-        at: Instant,
-        seen: Seen,
-        held: Option<&Held>,
-    ) -> Option<f64> {
+    fn value_or_substitute(definition: &KpiDefinition, at: Instant, seen: Seen, held: Option<&Held>) -> Option<f64> {
         if seen.latest_at.is_some() {
             return seen.value;
         }
@@ -342,11 +336,14 @@ impl Series {
             .period_end
             .filter(|_| reading.provisional)
             .map(|end| end.plus_ms(definition.allowed_lateness_ms));
-        let flows = (oldest.is_some() && is_flowing(definition)).then(|| match when.is_every_instant {
-            true => at.plus_ms(1),
-            false => window
-                .slice_end(rules.calendar, window.slice_of(rules.calendar, at))
-                .plus_ms(1),
+        let flows = (oldest.is_some() && is_flowing(definition)).then(|| {
+            if when.is_every_instant {
+                at.plus_ms(1)
+            } else {
+                window
+                    .slice_end(rules.calendar, window.slice_of(rules.calendar, at))
+                    .plus_ms(1)
+            }
         });
         let changes = [
             moves,

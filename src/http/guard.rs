@@ -73,7 +73,7 @@ fn check_host(rules: &Rules, request: &Request) -> Result<(), ProblemResponse> {
     let authority = request.uri().authority().map(axum::http::uri::Authority::as_str);
     let refuse = |found: &str| {
         let found: String = found.chars().take(64).collect();
-        let detail = format!("host `{found}` is not one of this server's names: add it to `http.allowed_hosts`");
+        let detail = format!("host `{found}` is not one of this server's names: add it to `http.hosts`");
         ProblemResponse::new(StatusCode::MISDIRECTED_REQUEST, "host not allowed", detail)
     };
     if header.is_none() && authority.is_none() {

@@ -35,7 +35,7 @@ impl Projection {
                 };
                 let truth = self.truth(rule, node, at);
                 self.alerting
-                    .evaluate(AlertKey { rule: index, node }, rule, truth, at, state.status_before);
+                    .evaluate((AlertKey { rule: index, node }, rule), truth, at, state.status_before);
             }
         }
     }

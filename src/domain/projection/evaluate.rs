@@ -17,6 +17,10 @@ pub(super) const NO_STATUS: u8 = u8::MAX;
 
 /// What a node says now. Numbers that are not there are NaN inside, which keeps a node small; [`there`] tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent facts about one node, no states of one machine"
+)]
 pub(super) struct NodeState {
     pub instance: u32,
     pub local: u32,
@@ -205,8 +209,8 @@ impl Projection {
             ..before
         };
         match place {
-            NodePlace::Kpi(kpi) => self.evaluate_leaf(scorecard, kpi, node, when, &mut after),
-            _ => self.evaluate_branch(scorecard, place, node, when.at, &mut after),
+            NodePlace::Kpi(kpi) => self.evaluate_leaf(scorecard, (node, kpi), when, &mut after),
+            _ => self.evaluate_branch(scorecard, (node, place), when.at, &mut after),
         }
         if after.status != before.status {
             after.status_before = before.status;
@@ -260,7 +264,13 @@ impl Projection {
         }
     }
 
-    fn evaluate_leaf(&mut self, scorecard: &Scorecard, kpi: usize, node: u32, when: Evaluation, after: &mut NodeState) {
+    fn evaluate_leaf(
+        &mut self,
+        scorecard: &Scorecard,
+        (node, kpi): (u32, usize),
+        when: Evaluation,
+        after: &mut NodeState,
+    ) {
         let Some(rules) = rules_of(scorecard, kpi) else { return };
         let Some(base) = self
             .instances
@@ -276,7 +286,7 @@ impl Projection {
         };
         series.trim(rules, oldest);
         let (reading, due) = series.evaluate(rules, when, across);
-        let bands_due = self.branch_due(scorecard, NodePlace::Kpi(kpi), when.at);
+        let bands_due = Self::branch_due(scorecard, NodePlace::Kpi(kpi), when.at);
         let age_due = self.age_due(after.instance, after.local, base as usize + kpi, when.at);
         let due = [due, age_due, bands_due].into_iter().flatten().min();
         after.due = due.map_or(i64::MAX, |due| due.0);
@@ -334,10 +344,16 @@ impl Projection {
         })
     }
 
-    fn evaluate_branch(&self, scorecard: &Scorecard, place: NodePlace, node: u32, at: Instant, after: &mut NodeState) {
+    fn evaluate_branch(
+        &self,
+        scorecard: &Scorecard,
+        (node, place): (u32, NodePlace),
+        at: Instant,
+        after: &mut NodeState,
+    ) {
         let children = self.children(scorecard, node, at);
-        let rolled = self.roll(scorecard, place, &children);
-        after.due = self.branch_due(scorecard, place, at).map_or(i64::MAX, |due| due.0);
+        let rolled = Self::roll(scorecard, place, &children);
+        after.due = Self::branch_due(scorecard, place, at).map_or(i64::MAX, |due| due.0);
         after.set_rolled(
             rolled,
             version_at(&scorecard.bands, at)
@@ -346,7 +362,7 @@ impl Projection {
         );
     }
 
-    pub(super) fn roll<L: Copy>(&self, scorecard: &Scorecard, place: NodePlace, children: &[Child<L>]) -> Rolled<L> {
+    pub(super) fn roll<L: Copy>(scorecard: &Scorecard, place: NodePlace, children: &[Child<L>]) -> Rolled<L> {
         let kind = match place {
             NodePlace::Objective(index) => scorecard.objectives.get(index).map(|own| own.roll_up),
             NodePlace::Perspective(index) => scorecard.perspectives.get(index).map(|own| own.roll_up),
@@ -387,7 +403,7 @@ impl Projection {
     }
 
     /// When weights or bands of a branch change by themselves.
-    fn branch_due(&self, scorecard: &Scorecard, place: NodePlace, at: Instant) -> Option<Instant> {
+    fn branch_due(scorecard: &Scorecard, place: NodePlace, at: Instant) -> Option<Instant> {
         let bands = scorecard.bands.iter().map(|version| version.from);
         let own: Vec<Instant> = match place {
             NodePlace::Scorecard => scorecard
