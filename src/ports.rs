@@ -59,7 +59,7 @@ pub trait BlockReader: Send {
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The disk said no. Nothing further is accepted; the process must end and start again.
-    #[error("journal {operation} failed on {path}: {source}: free space or repair the disk, then start again")]
+    #[error("journal {operation} failed on {path}: {source}: check space, permissions and the disk, then start again")]
     Io {
         /// What was tried.
         operation: &'static str,

@@ -89,12 +89,9 @@ pub fn restore(
     let names: Vec<SeriesKey> = projection.series_names();
     let names_saved = names.len();
     let mut ledger = Ledger::new(seen, names, limits);
-    if ledger.position() >= journal.tail().next {
-        warn!(
-            ids = ledger.position().0,
-            journal = journal.tail().next.0,
-            "state is ahead of the journal"
-        );
+    let (ids, next) = (ledger.position().0, journal.tail().next.0);
+    if ids >= next {
+        warn!(ids, next, "state is ahead of the journal");
     }
     let decided = outbox.position()?;
     let mut catching = Catching::new(outbox, decided.is_none());

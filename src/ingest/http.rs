@@ -99,8 +99,10 @@ impl Door {
             transport: TRANSPORT,
             position: None,
         };
-        let receipt = self.intake.submit(batch).await;
-        let receipt = receipt.map_err(|error| Refused::Shut(error, self.limits))?;
+        let receipt = self.intake.submit(batch).await.map_err(|error| match error {
+            IntakeError::Closed => Refused::Closed(self.limits),
+            IntakeError::NoRoom => Refused::NoRoom(self.limits),
+        })?;
         for Rejection { index, reason, detail } in &receipt.rejected {
             let span = spans.get(*index).cloned().unwrap_or_default();
             let original = payload.get(span).unwrap_or_default();
@@ -202,7 +204,8 @@ enum Refused {
     Slow(Duration),
     Unreadable(String),
     Busy(HttpIngestLimits),
-    Shut(IntakeError, HttpIngestLimits),
+    Closed(HttpIngestLimits),
+    NoRoom(HttpIngestLimits),
 }
 
 impl Refused {
@@ -233,11 +236,13 @@ impl Refused {
                 let detail = format!("{max} batches are being taken already: send it again later");
                 Problem::new(503, "busy", "Too many batches at once", detail)
             }
-            Self::Shut(error @ IntakeError::Closed, _) => {
-                Problem::new(503, "closed", "Shutting down", error.to_string())
+            Self::Closed(_) => {
+                let detail = "kpid is shutting down: send it again later";
+                Problem::new(503, "closed", "Shutting down", detail)
             }
-            Self::Shut(error @ IntakeError::NoRoom, _) => {
-                Problem::new(507, "no-room", "Disk nearly full", error.to_string())
+            Self::NoRoom(_) => {
+                let detail = IntakeError::NoRoom.to_string();
+                Problem::new(503, "no-room", "No room for more", detail)
             }
         }
     }
@@ -247,7 +252,7 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let response = respond(&self.problem());
         match self {
-            Self::Busy(limits) | Self::Shut(_, limits) => {
+            Self::Busy(limits) | Self::Closed(limits) | Self::NoRoom(limits) => {
                 let seconds = limits.retry_after.as_secs().max(1).to_string();
                 ([(RETRY_AFTER, seconds)], response).into_response()
             }

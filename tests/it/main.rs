@@ -11,7 +11,9 @@
 )]
 
 mod cli;
+mod durable;
 mod laws;
 mod nats;
 mod reference;
+mod story;
 mod support;

@@ -1,6 +1,7 @@
 //! The HTTP door against a house that is played.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream;
@@ -11,12 +12,13 @@ use tower::ServiceExt;
 use super::*;
 use crate::domain::id::Sequence;
 use crate::domain::measurement::RejectionReason;
-use crate::ports::Receipt;
+use crate::ports::{IntakeError, Receipt};
 
 /// Takes what was decoded unless its KPI is `unknown`; one permit of `durable` lets one batch become durable.
 struct House {
     durable: Semaphore,
-    shut: Mutex<Option<IntakeError>>,
+    closed: AtomicBool,
+    full: AtomicBool,
     batches: Mutex<Vec<Batch>>,
     rejected: Mutex<Vec<(RejectionReason, String)>>,
 }
@@ -25,7 +27,8 @@ impl House {
     fn new(durable: usize) -> Arc<Self> {
         Arc::new(Self {
             durable: Semaphore::new(durable),
-            shut: Mutex::new(None),
+            closed: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             batches: Mutex::default(),
             rejected: Mutex::default(),
         })
@@ -61,8 +64,11 @@ impl House {
 impl Intake for House {
     fn submit(&self, batch: Batch) -> BoxFuture<'_, Result<Receipt, IntakeError>> {
         Box::pin(async move {
-            if let Some(error) = self.shut.lock().unwrap().clone() {
-                return Err(error);
+            if self.closed.load(Ordering::SeqCst) {
+                return Err(IntakeError::Closed);
+            }
+            if self.full.load(Ordering::SeqCst) {
+                return Err(IntakeError::NoRoom);
             }
             self.durable.acquire().await.unwrap().forget();
             Ok(self.judge(batch))
@@ -210,19 +216,28 @@ async fn door_is_free(door: &Router) -> bool {
 }
 
 #[tokio::test]
-async fn a_house_that_takes_nothing_says_why_and_when_to_come_back() {
-    for (error, status, kind) in [
-        (IntakeError::Closed, 503, "urn:kpid:problem:closed"),
-        (IntakeError::NoRoom, 507, "urn:kpid:problem:no-room"),
-    ] {
-        let house = House::new(1);
-        *house.shut.lock().unwrap() = Some(error.clone());
-        let response = door(&house).oneshot(post_of(GOOD, &[])).await.unwrap();
-        assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), "2");
-        let (found, problem) = read(response).await;
-        assert_eq!((found, &problem["type"]), (status, &json!(kind)));
-        assert_eq!(problem["detail"], error.to_string());
-    }
+async fn a_closing_house_says_when_to_come_back() {
+    let house = House::new(1);
+    house.closed.store(true, Ordering::SeqCst);
+    let response = door(&house).oneshot(post_of(GOOD, &[])).await.unwrap();
+    assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), "2");
+    let (status, problem) = read(response).await;
+    assert_eq!((status, &problem["type"]), (503, &json!("urn:kpid:problem:closed")));
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_and_is_no_reason_to_lose_anything() {
+    let house = House::new(1);
+    house.full.store(true, Ordering::SeqCst);
+    let response = door(&house).oneshot(post_of(GOOD, &[])).await.unwrap();
+    assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), "2");
+    let (status, problem) = read(response).await;
+    assert_eq!((status, &problem["type"]), (503, &json!("urn:kpid:problem:no-room")));
+    house.full.store(false, Ordering::SeqCst);
+    assert_eq!(
+        door(&house).oneshot(post_of(GOOD, &[])).await.unwrap().status(),
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]
