@@ -144,6 +144,9 @@ impl Corridor {
         live.post();
         let applied = live.projection.sequence().0;
         house.applied.store(applied, Ordering::Release);
+        house
+            .series
+            .store(live.projection.series_count() as u64, Ordering::Release);
         house.ready.store(true, Ordering::Release);
         metrics::gauge!(metric::READY).set(1.0);
         info!(sequence = applied, "ready");

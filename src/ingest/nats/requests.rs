@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tracing::{debug, info};
 
 use super::chunk::Chunk;
-use super::{Door, NatsIngestError, stopped};
+use super::{Door, NatsIngestError, flush, stopped};
 use crate::ports::{IntakeError, Receipt};
 use crate::wire::measurement::ReceiptBody;
 use crate::wire::rejected::RefusalBody;
@@ -80,7 +80,7 @@ impl NatsRequests {
         }
         drop(requests);
         while in_flight.next().await.is_some() {}
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), self.client.flush()).await;
+        flush(&self.client).await;
         Ok(())
     }
 
