@@ -59,7 +59,7 @@ pub trait BlockReader: Send {
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The disk said no. Nothing further is accepted; the process must end and start again.
-    #[error("journal {operation} failed on {path}: {source}: free space or repair the disk, then start again")]
+    #[error("journal {operation} failed on {path}: {source}: check space, permissions and the disk, then start again")]
     Io {
         /// What was tried.
         operation: &'static str,
@@ -232,7 +232,7 @@ pub enum IntakeError {
     #[error("kpid is shutting down: send it again later")]
     Closed,
     /// The disk is nearly full; what is there is safe, and reads go on.
-    #[error("the disk of the journal is nearly full: free space, then send it again")]
+    #[error("the disk of the journal is nearly full (see journal.min_free_bytes): free space, then send it again")]
     NoRoom,
 }
 

@@ -20,6 +20,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 
 use super::HttpOptions;
+use super::meter::metered;
 use super::problem::ProblemResponse;
 
 /// Everything comes from here; nothing may frame it, post elsewhere or change the base of links.
@@ -41,7 +42,7 @@ pub fn guarded(routes: Router, options: &HttpOptions) -> Router {
     });
     // As a service of its own, because the router names the allowed methods of a refusal only on its way out.
     Router::new()
-        .fallback_service(routes)
+        .fallback_service(metered(routes))
         .layer(middleware::from_fn(explain))
         .layer(middleware::from_fn_with_state(rules, admit))
         .layer(middleware::map_response(add_headers))

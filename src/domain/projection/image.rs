@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use super::evaluate::NodeState;
+use super::node_state::NodeState;
 use super::timeline::ClockState;
 use super::{Projection, ProjectionOptions};
 use crate::domain::alert::AlertPhase;

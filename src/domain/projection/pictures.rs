@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::Projection;
-use super::evaluate::{NodeState, band_of, there, weight_of};
+use super::evaluate::weight_of;
 use super::instances::rules_of;
+use super::node_state::{NodeState, band_of, there};
 use crate::domain::board::{INSTANCE_SHARDS, IncludedView, NodeView, Picture, ScorecardBoard, instance_shard};
 use crate::domain::catalog::{NodePlace, Scorecard, version_at};
 use crate::domain::id::{InstanceId, KpiId};

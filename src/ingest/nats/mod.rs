@@ -43,7 +43,7 @@ use super::decode::DecodeLimits;
 use crate::ports::{Intake, IntakeError, RejectionSink};
 use crate::wire::streams::{StreamLimits, Unfit};
 
-/// Name of the durable consumer, and of the queue group of requests.
+/// Name of the durable consumer.
 pub const CONSUMER: &str = "kpid";
 
 /// A pull may not ask for more: beyond the server's 64 MiB of pending bytes a client is disconnected.
