@@ -321,7 +321,8 @@ impl Series {
             .iter()
             .map(|version| version.from.plus_ms(1))
             .find(|from| *from > at);
-        if self.measured == 0 {
+        // A held value outlives the measurements that gave it, even retracted ones.
+        if self.measured == 0 && self.hold.is_none() {
             return version;
         }
         let view = window.view(rules.calendar, at);
@@ -389,8 +390,8 @@ pub enum Across {
 pub struct Evaluation {
     /// The instant.
     pub at: Instant,
-    /// The last evaluation instant before it (of any node), where evaluations come at fixed steps: a reading that changes
-    /// now still held then. `Instant(i64::MIN)` where they come when something happens.
+    /// The last instant before it at which a reading that changes now still held: one step ago, where evaluations come at
+    /// fixed steps; else just before, because nodes are evaluated when they change.
     pub last_before: Instant,
     /// Evaluations come at fixed steps: what flows with time is evaluated at each of them. Otherwise once a slice.
     pub is_every_instant: bool,
