@@ -45,7 +45,9 @@ fn floor_append(bencher: Bencher, len: usize) {
     let dir = load::folder();
     let bytes = vec![0xA5; load::block_bytes(len)];
     let mut file = plain_file(dir.path());
-    bencher.counter(ItemsCount::new(len)).bench_local(|| timed(&floor(len), len, || write(&mut file, &bytes)));
+    bencher
+        .counter(ItemsCount::new(len))
+        .bench_local(|| timed(&floor(len), len, || write(&mut file, &bytes)));
 }
 
 /// The file has its size and was written to before: the sync has no books of the file system to keep.
@@ -56,11 +58,17 @@ fn floor_overwrite(bencher: Bencher, len: usize) {
     let mut file = plain_file(dir.path());
     write(&mut file, &vec![0; 64 << 20]);
     file.seek(SeekFrom::Start(0)).unwrap();
-    bencher.counter(ItemsCount::new(len)).bench_local(|| timed(&written_before(len), len, || write(&mut file, &bytes)));
+    bencher
+        .counter(ItemsCount::new(len))
+        .bench_local(|| timed(&written_before(len), len, || write(&mut file, &bytes)));
 }
 
 pub fn plain_file(dir: &Path) -> File {
-    OpenOptions::new().create_new(true).write(true).open(dir.join("plain")).unwrap()
+    OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .open(dir.join("plain"))
+        .unwrap()
 }
 
 pub fn write(file: &mut File, bytes: &[u8]) {

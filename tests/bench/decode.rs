@@ -12,7 +12,10 @@ const COUNT: usize = 1_000;
 const FLOOR: &str = "serde_json into borrowed fields";
 const COPY: &str = "copy of the bytes";
 
-const LIMITS: DecodeLimits = DecodeLimits { batch_len_max: COUNT, measurement_len_max: 65_536 };
+const LIMITS: DecodeLimits = DecodeLimits {
+    batch_len_max: COUNT,
+    measurement_len_max: 65_536,
+};
 
 #[derive(Deserialize)]
 pub struct Borrowed<'a> {
@@ -28,25 +31,38 @@ pub fn read_borrowed(lines: &str) -> f64 {
     let read = |line| serde_json::from_str::<Borrowed<'_>>(line).unwrap();
     let id = |line: &Borrowed<'_>| line.id.map_or(0, str::len);
     let used = |line: &Borrowed<'_>| id(line) + line.kpi.len() + line.observed_at.len() + line.source.len();
-    lines.lines().map(read).map(|line| used(&line) as f64 + line.value).sum()
+    lines
+        .lines()
+        .map(read)
+        .map(|line| used(&line) as f64 + line.value)
+        .sum()
 }
 
 #[divan::bench]
 fn floor_copy(bencher: Bencher) {
     let payload = load::lines(COUNT, Some(0)).into_bytes();
-    bencher.counter(ItemsCount::new(COUNT)).bench_local(|| timed(COPY, COUNT, || black_box(&payload).clone()));
+    bencher
+        .counter(ItemsCount::new(COUNT))
+        .bench_local(|| timed(COPY, COUNT, || black_box(&payload).clone()));
 }
 
 #[divan::bench]
 fn floor_borrowed(bencher: Bencher) {
     let payload = load::lines(COUNT, Some(0));
-    bencher.counter(ItemsCount::new(COUNT)).bench_local(|| timed(FLOOR, COUNT, || read_borrowed(black_box(&payload))));
+    bencher
+        .counter(ItemsCount::new(COUNT))
+        .bench_local(|| timed(FLOOR, COUNT, || read_borrowed(black_box(&payload))));
 }
 
 #[divan::bench]
 fn ndjson(bencher: Bencher) {
     stands_on("decode NDJSON", COPY);
-    measure(bencher, "decode NDJSON", load::lines(COUNT, Some(0)).as_bytes(), &Envelope::default());
+    measure(
+        bencher,
+        "decode NDJSON",
+        load::lines(COUNT, Some(0)).as_bytes(),
+        &Envelope::default(),
+    );
 }
 
 #[divan::bench]
@@ -65,14 +81,20 @@ fn cloudevents(bencher: Bencher) {
     };
     let events: Vec<String> = load::lines(COUNT, None).lines().enumerate().map(event).collect();
     let payload = format!("[{}]", events.join(","));
-    let envelope = Envelope { content_type: Some("application/cloudevents-batch+json"), ..Envelope::default() };
+    let envelope = Envelope {
+        content_type: Some("application/cloudevents-batch+json"),
+        ..Envelope::default()
+    };
     measure(bencher, "decode CloudEvents batch", payload.as_bytes(), &envelope);
 }
 
 fn measure(bencher: Bencher, name: &str, payload: &[u8], envelope: &Envelope<'_>) {
     stands_on(name, FLOOR);
     let decoded = decode(payload, envelope, &LIMITS);
-    assert!(decoded.reports.len() == COUNT && decoded.reports.iter().all(Result::is_ok), "all of it is decoded");
+    assert!(
+        decoded.reports.len() == COUNT && decoded.reports.iter().all(Result::is_ok),
+        "all of it is decoded"
+    );
     let bench = bencher.counter(ItemsCount::new(COUNT));
     bench.bench_local(|| timed(name, COUNT, || decode(black_box(payload), envelope, &LIMITS)));
 }

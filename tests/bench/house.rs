@@ -23,13 +23,35 @@ impl House {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KPID_")) {
             command.env_remove(name);
         }
-        command.args(["serve", "--listen", "127.0.0.1:0", "--log-level", "warn", "--nats", nats]);
-        command.arg("--catalog").arg(&scorecards).arg("--data-dir").arg(dir.join("data"));
-        let mut child = command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        command.args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--log-level",
+            "warn",
+            "--nats",
+            nats,
+        ]);
+        command
+            .arg("--catalog")
+            .arg(&scorecards)
+            .arg("--data-dir")
+            .arg(dir.join("data"));
+        let mut child = command
+            .current_dir(dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
         let address = line.trim().trim_start_matches("listening on http://").parse();
-        Self { child, address: address.unwrap() }
+        Self {
+            child,
+            address: address.unwrap(),
+        }
     }
 
     /// Waits until so many measurements were applied. The fact before them is the catalog.
@@ -66,7 +88,10 @@ impl Connection {
     pub fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { address, stream: BufReader::new(stream) }
+        Self {
+            address,
+            stream: BufReader::new(stream),
+        }
     }
 
     fn get(&mut self, path: &str) -> serde_json::Value {
@@ -95,7 +120,9 @@ impl Connection {
         loop {
             let mut line = String::new();
             self.stream.read_line(&mut line).unwrap();
-            let Some((name, value)) = line.trim().split_once(':') else { break };
+            let Some((name, value)) = line.trim().split_once(':') else {
+                break;
+            };
             if name.eq_ignore_ascii_case("content-length") {
                 len = value.trim().parse().unwrap();
             }

@@ -23,7 +23,9 @@ const PLAIN: &str = "HTTP ingest, 1 MB NDJSON, 4 connections";
 const WITH_IDS: &str = "HTTP ingest, the same with ids";
 
 fn bodies(ids: Option<usize>) -> Vec<String> {
-    (0..BODIES).map(|body| load::lines(LINES, ids.map(|ids| ids + body * LINES))).collect()
+    (0..BODIES)
+        .map(|body| load::lines(LINES, ids.map(|ids| ids + body * LINES)))
+        .collect()
 }
 
 /// Gives each of as many threads as there are connections its share of the bodies.
@@ -35,7 +37,7 @@ fn shared_out(bodies: &[String], work: impl Fn(&[String]) + Sync) {
     });
 }
 
-#[divan::bench(sample_count = 8, sample_size = 1)]
+#[divan::bench(sample_count = 5, sample_size = 1)]
 fn floor(bencher: Bencher) {
     let dir = load::folder();
     let file = Mutex::new(plain_file(dir.path()));
@@ -47,15 +49,17 @@ fn floor(bencher: Bencher) {
         }
     };
     let bodies = bodies(None);
-    bencher.counter(ItemsCount::new(COUNT)).bench_local(|| timed(FLOOR, COUNT, || shared_out(&bodies, read_and_append)));
+    bencher
+        .counter(ItemsCount::new(COUNT))
+        .bench_local(|| timed(FLOOR, COUNT, || shared_out(&bodies, read_and_append)));
 }
 
-#[divan::bench(sample_count = 8, sample_size = 1)]
+#[divan::bench(sample_count = 5, sample_size = 1)]
 fn ndjson(bencher: Bencher) {
     ingest(bencher, PLAIN, |_| None);
 }
 
-#[divan::bench(sample_count = 8, sample_size = 1)]
+#[divan::bench(sample_count = 3, sample_size = 1)]
 fn ndjson_with_ids(bencher: Bencher) {
     ingest(bencher, WITH_IDS, Some);
 }

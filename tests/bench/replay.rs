@@ -19,12 +19,20 @@ use crate::ratio::{stands_on, timed};
 
 const COUNT: usize = 1_000_000;
 const BLOCK_LEN: usize = 1_000;
-const CLOCKS: [(&str, ClockKind); 2] =
-    [("recorded clock", ClockKind::Recorded), ("event clock", ClockKind::Event { every_ms: 60_000 })];
+const CLOCKS: [&str; 2] = ["recorded", "event"];
+
+fn kind(clock: &str) -> ClockKind {
+    match clock {
+        "recorded" => ClockKind::Recorded,
+        _ => ClockKind::Event { every_ms: 60_000 },
+    }
+}
 
 static MEMORY: LazyLock<Mutex<MemoryJournal>> = LazyLock::new(|| {
     let mut journal = MemoryJournal::default();
-    load::blocks(COUNT, BLOCK_LEN).iter().for_each(|block| journal.append(block).unwrap());
+    load::blocks(COUNT, BLOCK_LEN)
+        .iter()
+        .for_each(|block| journal.append(block).unwrap());
     Mutex::new(journal)
 });
 
@@ -47,13 +55,13 @@ fn files(dir: &Path) -> Box<dyn BlockReader> {
     kpid::journal::open_reader(dir, Sequence(1)).unwrap()
 }
 
-#[divan::bench(args = [0, 1], sample_count = 5, sample_size = 1)]
-fn from_memory(bencher: Bencher, clock: usize) {
+#[divan::bench(args = CLOCKS, sample_count = 4, sample_size = 1)]
+fn from_memory(bencher: Bencher, clock: &str) {
     replays(bencher, clock, "memory", &mut memory);
 }
 
-#[divan::bench(args = [0, 1], sample_count = 5, sample_size = 1)]
-fn from_files(bencher: Bencher, clock: usize) {
+#[divan::bench(args = CLOCKS, sample_count = 4, sample_size = 1)]
+fn from_files(bencher: Bencher, clock: &str) {
     let dir = disk();
     replays(bencher, clock, "files", &mut || files(dir.path()));
 }
@@ -73,28 +81,41 @@ fn floor(place: &str) -> String {
     format!("blocks read from {place}")
 }
 
-fn replays(bencher: Bencher, clock: usize, place: &str, open: &mut dyn FnMut() -> Box<dyn BlockReader>) {
-    let Some((clock_name, clock)) = CLOCKS.get(clock) else { return };
-    let name = format!("replay from {place}, {clock_name}");
+fn replays(bencher: Bencher, clock: &str, place: &str, open: &mut dyn FnMut() -> Box<dyn BlockReader>) {
+    let name = format!("replay from {place}, {clock} clock");
     stands_on(&name, &floor(place));
     let catalog = load::catalog();
-    bencher.counter(ItemsCount::new(COUNT)).bench_local(|| timed(&name, COUNT, || replay(&mut *open(), &catalog, *clock)));
+    bencher
+        .counter(ItemsCount::new(COUNT))
+        .bench_local(|| timed(&name, COUNT, || replay(&mut *open(), &catalog, kind(clock))));
 }
 
 fn replay(reader: &mut dyn BlockReader, catalog: &Arc<Catalog>, clock: ClockKind) -> usize {
-    let options = ProjectionOptions { clock, history_ms: Some(400 * DAY_MS), with_readings: false };
+    let options = ProjectionOptions {
+        clock,
+        history_ms: Some(400 * DAY_MS),
+        with_readings: false,
+    };
     let mut projection = Projection::new(Arc::clone(catalog), options);
     let mut transitions = 0;
-    replay_blocks(reader, &mut projection, Until::default(), &mut |effects, _| transitions += effects.transitions.len()).unwrap();
+    replay_blocks(reader, &mut projection, Until::default(), &mut |effects, _| {
+        transitions += effects.transitions.len()
+    })
+    .unwrap();
     let mut effects = Effects::default();
     projection.finish(&mut effects);
-    assert!(projection.sequence().0 == COUNT as u64 && transitions > 0, "all of it was replayed, and alerts fired");
+    assert!(
+        projection.sequence().0 == COUNT as u64 && transitions > 0,
+        "all of it was replayed, and alerts fired"
+    );
     transitions + effects.transitions.len()
 }
 
 fn reads(bencher: Bencher, place: &str, open: &mut dyn FnMut() -> Box<dyn BlockReader>) {
     let name = floor(place);
-    bencher.counter(ItemsCount::new(COUNT)).bench_local(|| timed(&name, COUNT, || read(&mut *open())));
+    bencher
+        .counter(ItemsCount::new(COUNT))
+        .bench_local(|| timed(&name, COUNT, || read(&mut *open())));
 }
 
 fn read(reader: &mut dyn BlockReader) -> f64 {
