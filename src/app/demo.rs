@@ -141,7 +141,7 @@ impl Played {
         let mut live = self.simulation.live(self.clock.now(), LIVE_PERIOD);
         loop {
             tokio::select! {
-                () = super::house::closed(&mut stop) => return Ok(()),
+                () = super::tasks::closed(&mut stop) => return Ok(()),
                 () = tokio::time::sleep(LIVE_EVERY) => {}
             }
             let reports: Vec<_> = live.step(self.clock.now()).into_iter().map(Ok).collect();

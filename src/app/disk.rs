@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::task::JoinSet;
 use tracing::{error, info};
 
-use super::house::{Closing, Ending, closed};
+use super::tasks::{Closing, Tasks, closed};
 use crate::telemetry::metric;
 
 /// How often it is looked at.
@@ -42,9 +41,8 @@ impl Usage {
     /// Why nothing is taken in, if so.
     pub fn complaint(&self) -> Option<String> {
         let (free, min) = (self.free_bytes, self.min_free_bytes);
-        (!self.has_room).then(|| {
-            format!("{free} bytes are free on the disk of the journal, {min} are needed (journal.min_free_bytes)")
-        })
+        (!self.has_room)
+            .then(|| format!("room on the disk of the journal: {free} bytes are free, journal.min_free_bytes is {min}"))
     }
 }
 
@@ -92,9 +90,10 @@ impl Disk {
         let has_room = free >= self.min_free_bytes;
         if self.has_room.swap(has_room, Ordering::AcqRel) != has_room {
             let min = self.min_free_bytes;
-            match has_room {
-                true => info!(free, min, "disk has room again, taking measurements in"),
-                false => error!(free, min, "disk is nearly full, taking nothing in until there is room"),
+            if has_room {
+                info!(free, min, "disk has room again, taking measurements in");
+            } else {
+                error!(free, min, "disk is nearly full, taking nothing in until there is room");
             }
         }
     }
@@ -115,7 +114,7 @@ fn size_of(folder: &Path) -> (u64, u64) {
 }
 
 /// Looks once a second until the windows close.
-pub(super) fn watch_disk(disk: &Arc<Disk>, closing: &Closing, tasks: &mut JoinSet<Ending>) {
+pub(super) fn watch_disk(disk: &Arc<Disk>, closing: &Closing, tasks: &mut Tasks) {
     let (disk, mut windows) = (Arc::clone(disk), closing.windows.clone());
     tasks.spawn(async move {
         loop {

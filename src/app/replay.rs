@@ -83,6 +83,9 @@ pub enum ReplayError {
     /// The catalog is wrong: one line a problem.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Catalog(Vec<Problem>),
+    /// There is no such folder.
+    #[error("there is no journal in `{0}`: name its folder with --journal")]
+    NoJournal(String),
     /// There is no catalog.
     #[error("{0} names no catalog: give one with --catalog")]
     NoCatalog(String),
@@ -165,6 +168,9 @@ fn replay_journal(
     folder: &std::path::Path,
     told: &mut dyn FnMut(Told<'_>),
 ) -> Result<ReplayOutcome, ReplayError> {
+    if !folder.is_dir() {
+        return Err(ReplayError::NoJournal(folder.display().to_string()));
+    }
     let catalog = match &request.catalog {
         Some(files) => parse(files)?,
         None => parse(&last_catalog(folder)?)?,

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use crate::domain::alert::AlertTransition;
 use crate::domain::board::RECENT_TRANSITIONS_MAX;
 use crate::domain::catalog::Catalog;
-use crate::domain::fact::SourcePosition;
+use crate::domain::fact::{Block, Fact, SourcePosition};
 use crate::domain::id::{Sequence, Slug};
 use crate::domain::instant::Instant;
 use crate::domain::measurement::SeriesKey;
@@ -83,26 +83,18 @@ pub fn restore(
     let saved = load(&mut *checkpoints, catalog, quiet, journal.tail().next)?;
     let is_fresh = saved.is_none();
     let (mut projection, known) = saved.unwrap_or_else(|| (Projection::new(Arc::clone(catalog), quiet), Vec::new()));
-    known.iter().for_each(|position| positions.advance(position));
+    for position in &known {
+        positions.advance(position);
+    }
     let names: Vec<SeriesKey> = projection.series_names();
     let names_saved = names.len();
     let mut ledger = Ledger::new(seen, names, limits);
-    if ledger.position() >= journal.tail().next {
-        warn!(
-            ids = ledger.position().0,
-            journal = journal.tail().next.0,
-            "state is ahead of the journal"
-        );
+    let (ids, next) = (ledger.position().0, journal.tail().next.0);
+    if ids >= next {
+        warn!(ids, next, "state is ahead of the journal");
     }
     let decided = outbox.position()?;
-    let is_history = decided.is_none();
-    let mut catching = Catching {
-        outbox,
-        is_history,
-        recent: Vec::new(),
-        last_words: BTreeMap::new(),
-        last_fingerprint: None,
-    };
+    let mut catching = Catching::new(outbox, decided.is_none());
     let from = if is_fresh {
         Sequence(1)
     } else {
@@ -113,44 +105,30 @@ pub fn restore(
     while let Some(block) = reader.next_block()? {
         ledger.learn(&block)?;
         block.positions.iter().for_each(|position| positions.advance(position));
-        catching.note_catalog(&block);
-        if block.is_empty() || block.first <= projection.sequence() {
+        if !catching.catch_up(&mut projection, &block)? {
             continue;
         }
-        let mut effects = Effects::default();
-        projection.apply(&block, &mut effects);
-        catching.take(&projection, effects)?;
         blocks += 1;
         if blocks.is_multiple_of(PROGRESS_BLOCKS) {
-            info!(
-                applied = projection.sequence().0,
-                end = journal.tail().next.0,
-                "replaying the journal"
-            );
+            let (applied, end) = (projection.sequence().0, journal.tail().next.0);
+            info!(applied, end, "replaying the journal");
         }
     }
     catching.finish(&projection)?;
     projection.tell_readings(options.with_readings);
     info!(blocks, applied = projection.sequence().0, "state restored");
-    let floor = decided
-        .map_or(Instant::EARLIEST, |(_, at)| at.plus_ms(1))
-        .max(projection.at().plus_ms(1));
-    let Catching {
-        recent,
-        last_fingerprint,
-        ..
-    } = catching;
+    let floor = decided.map_or(Instant::EARLIEST, |(_, at)| at.plus_ms(1));
     // A checkpoint is made under the catalog that the journal names; only its tail can say otherwise.
-    let needs_activation = last_fingerprint.map_or(is_fresh, |last| last != catalog.fingerprint);
+    let last = catching.last_fingerprint;
     Ok(Restored {
+        floor: floor.max(projection.at().plus_ms(1)),
         projection,
         ledger,
         checkpoints,
         positions,
         names_saved,
-        floor,
-        recent,
-        needs_activation,
+        recent: catching.recent,
+        needs_activation: last.map_or(is_fresh, |last| last != catalog.fingerprint),
     })
 }
 
@@ -193,9 +171,31 @@ struct Catching {
 }
 
 impl Catching {
-    fn note_catalog(&mut self, block: &crate::domain::fact::Block) {
+    fn new(outbox: Arc<dyn Outbox>, is_history: bool) -> Self {
+        Self {
+            outbox,
+            is_history,
+            recent: Vec::new(),
+            last_words: BTreeMap::new(),
+            last_fingerprint: None,
+        }
+    }
+
+    /// Applies a block of the tail; false when there is nothing in it, or the checkpoint had it.
+    fn catch_up(&mut self, projection: &mut Projection, block: &Block) -> Result<bool, StateError> {
+        self.note_catalog(block);
+        if block.is_empty() || block.first <= projection.sequence() {
+            return Ok(false);
+        }
+        let mut effects = Effects::default();
+        projection.apply(block, &mut effects);
+        self.take(projection, effects)?;
+        Ok(true)
+    }
+
+    fn note_catalog(&mut self, block: &Block) {
         for (_, fact) in &block.others {
-            if let crate::domain::fact::Fact::CatalogActivated { fingerprint, .. } = fact {
+            if let Fact::CatalogActivated { fingerprint, .. } = fact {
                 self.last_fingerprint = Some(fingerprint.clone());
             }
         }

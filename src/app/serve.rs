@@ -11,8 +11,21 @@ use super::clock::SystemClock;
 pub use super::house::{Feed, HouseError, Plan};
 use crate::domain::catalog::Catalog;
 use crate::ports::Clock;
-use crate::settings::Settings;
-use crate::telemetry::{MetricsHandle, start_metrics};
+use crate::settings::{LogFormat, Settings};
+use crate::telemetry::{Form, LogsError, MetricsHandle, start_logs, start_metrics};
+
+/// What the daemon says while it runs, and where.
+pub fn start_logging(settings: &Settings) -> Result<(), LogsError> {
+    let form = match settings.log.format {
+        LogFormat::Text => Form::Text,
+        LogFormat::Json => Form::Json,
+    };
+    start_logs(form, settings.log.level.word())?;
+    for warning in &settings.warnings {
+        tracing::warn!(warning, "settings");
+    }
+    Ok(())
+}
 
 /// Runs the daemon until SIGTERM or SIGINT; `announce` hears the address once it takes connections.
 pub fn serve(

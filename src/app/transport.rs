@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
-
-use super::house::{Closing, Ending, HouseError, closed, decode_limits};
+use super::house::{HouseError, decode_limits};
 use super::nats::{Link, NatsOptions, NatsTls, SecretSource, connect};
+use super::tasks::{Closing, Tasks, closed};
 use crate::domain::measurement::RejectionReason;
 use crate::ingest::nats::{Door, NatsIngest, NatsIngestCounters, NatsRequests, PullOptions, RequestOptions};
 use crate::pipeline::outbox::{Delivering, LatestReadings};
@@ -44,7 +43,7 @@ pub(super) async fn start_nats(
     readings: &Arc<LatestReadings>,
     outbox: &Arc<dyn Outbox>,
     closing: &Closing,
-    tasks: &mut JoinSet<Ending>,
+    tasks: &mut Tasks,
 ) -> Result<Option<Transport>, HouseError> {
     let nats = &settings.nats;
     if !nats.is_on() {
@@ -109,9 +108,12 @@ impl Transport {
     /// How the connections are, in a word.
     pub fn watcher(&self) -> Box<dyn Fn() -> &'static str + Send + Sync> {
         let (taking, giving) = (self.taking.state.clone(), self.giving.state.clone());
-        Box::new(move || match taking.borrow().connected && giving.borrow().connected {
-            true => "connected",
-            false => "disconnected",
+        Box::new(move || {
+            if taking.borrow().connected && giving.borrow().connected {
+                "connected"
+            } else {
+                "disconnected"
+            }
         })
     }
 
@@ -121,7 +123,7 @@ impl Transport {
         settings: &Settings,
         intake: &Arc<dyn Intake>,
         closing: &Closing,
-        tasks: &mut JoinSet<Ending>,
+        tasks: &mut Tasks,
     ) -> Result<(), HouseError> {
         let nats = &settings.nats;
         let counters = Arc::new(NatsIngestCounters::default());
@@ -159,6 +161,7 @@ impl Transport {
         let options = RequestOptions {
             jetstream: nats.jetstream,
             in_flight_max: nats.requests_in_flight_max,
+            queue_group: nats.core_queue_group.clone(),
         };
         let requests = NatsRequests::new(self.taking.client.clone(), door, options);
         let stop = closing.doors.clone();
@@ -168,13 +171,16 @@ impl Transport {
     }
 
     /// Turns counts into metrics.
-    fn start_counting(&self, counters: Arc<NatsIngestCounters>, closing: &Closing, tasks: &mut JoinSet<Ending>) {
-        let (taking, rejections) = (self.taking.state.clone(), Arc::clone(&self.rejections));
+    fn start_counting(&self, counters: Arc<NatsIngestCounters>, closing: &Closing, tasks: &mut Tasks) {
+        let (taking, giving) = (self.taking.state.clone(), self.giving.state.clone());
+        let rejections = Arc::clone(&self.rejections);
         let mut doors = closing.doors.clone();
         tasks.spawn(async move {
             loop {
-                let connected = taking.borrow().connected;
+                let (taking, giving) = (taking.borrow().clone(), giving.borrow().clone());
+                let connected = taking.connected && giving.connected;
                 metrics::gauge!(metric::NATS_CONNECTED).set(if connected { 1.0 } else { 0.0 });
+                metrics::counter!(metric::NATS_DISCONNECTS).absolute(taking.disconnections() + giving.disconnections());
                 metrics::counter!(metric::NATS_MESSAGES).absolute(counters.messages.load(Ordering::Relaxed));
                 metrics::counter!(metric::NATS_REDELIVERED).absolute(counters.redelivered.load(Ordering::Relaxed));
                 metrics::counter!(metric::REJECTIONS_UNSENT).absolute(rejections.dropped());

@@ -111,7 +111,7 @@ fn form(args: &ReplayArgs) -> Result<FileForm, CliError> {
 pub(super) fn error_of(error: ReplayError) -> CliError {
     match error {
         ReplayError::Catalog(problems) => CliError::Wrong(problems.iter().map(ToString::to_string).collect()),
-        ReplayError::NoCatalog(_) => CliError::wrong(error.to_string()),
+        ReplayError::NoCatalog(_) | ReplayError::NoJournal(_) => CliError::wrong(error.to_string()),
         ReplayError::Journal(damaged @ JournalError::Damaged { .. }) => CliError::Damaged(damaged.to_string()),
         other => CliError::failed(other.to_string()),
     }

@@ -74,8 +74,8 @@ pub struct Alerting {
 }
 
 impl Alerting {
-    /// Takes in how a condition stands.
-    pub fn evaluate(&mut self, key: AlertKey, rule: &AlertRule, truth: Truth, at: Instant, status_before: u8) {
+    /// Takes in how a condition stands at an instant.
+    pub fn evaluate(&mut self, (key, rule): (AlertKey, &AlertRule), truth: Truth, at: Instant, status_before: u8) {
         let before = self.active.get(&key).copied();
         let after = decide(before, truth, at, status_before);
         if before != after {
@@ -250,7 +250,7 @@ mod tests {
         for (at, score) in scores {
             run(&mut alerting, at - 1);
             let truth = score.map_or(Truth::Unknown, |score| truth_of(&rule.condition, score));
-            alerting.evaluate(key, rule, truth, Instant(*at), u8::MAX);
+            alerting.evaluate((key, rule), truth, Instant(*at), u8::MAX);
             run(&mut alerting, *at);
         }
         run(&mut alerting, end);

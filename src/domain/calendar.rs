@@ -242,7 +242,7 @@ fn midnights(zone: &str) -> Option<Arc<[i64]>> {
         let ambiguous = zone.to_ambiguous_timestamp(date_of(day).at(0, 0, 0, 0));
         ambiguous
             .compatible()
-            .map_or(day * DAY_MS, |stamp| stamp.as_millisecond())
+            .map_or(day * DAY_MS, jiff::Timestamp::as_millisecond)
     };
     let mut table: Vec<i64> = (DAY_MIN..=DAY_MAX + 1).map(midnight).collect();
     // A day that a zone skipped whole (Samoa, 2011-12-30) has no length; midnights never run backwards.
@@ -413,7 +413,7 @@ mod tests {
                     continue;
                 }
                 assert_eq!(calendar.day_of(start), day, "{zone} {start}");
-                assert_eq!(calendar.day_of(start.plus_ms(-1)) < day, true, "{zone} {start}");
+                assert!(calendar.day_of(start.plus_ms(-1)) < day, "{zone} {start}");
             }
         }
     }

@@ -234,7 +234,7 @@ impl Series {
         let Some(version) = definition.version(at) else {
             return LeafReading::nothing();
         };
-        let value = self.value_or_substitute(definition, at, seen, held);
+        let value = Self::value_or_substitute(definition, at, seen, held);
         let latest_at = self.latest_before(rules, at);
         let absence = self.absence(version, seen, value);
         let score = match (absence, value, &version.scoring) {
@@ -261,13 +261,7 @@ impl Series {
     }
 
     /// The window's value, or what stands for it when the window is empty.
-    fn value_or_substitute(
-        &self,
-        definition: &KpiDefinition,
-        at: Instant,
-        seen: Seen,
-        held: Option<&Held>,
-    ) -> Option<f64> {
+    fn value_or_substitute(definition: &KpiDefinition, at: Instant, seen: Seen, held: Option<&Held>) -> Option<f64> {
         if seen.latest_at.is_some() {
             return seen.value;
         }
@@ -304,7 +298,8 @@ impl Series {
             .iter()
             .map(|version| version.from.plus_ms(1))
             .find(|from| *from > at);
-        if self.measured == 0 {
+        // A held value outlives the measurements that gave it, even retracted ones.
+        if self.measured == 0 && self.hold.is_none() {
             return version;
         }
         let view = window.view(rules.calendar, at);
@@ -321,11 +316,14 @@ impl Series {
             .period_end
             .filter(|_| reading.provisional)
             .map(|end| end.plus_ms(definition.allowed_lateness_ms));
-        let flows = (oldest.is_some() && is_flowing(definition)).then(|| match when.is_every_instant {
-            true => at.plus_ms(1),
-            false => window
-                .slice_end(rules.calendar, window.slice_of(rules.calendar, at))
-                .plus_ms(1),
+        let flows = (oldest.is_some() && is_flowing(definition)).then(|| {
+            if when.is_every_instant {
+                at.plus_ms(1)
+            } else {
+                window
+                    .slice_end(rules.calendar, window.slice_of(rules.calendar, at))
+                    .plus_ms(1)
+            }
         });
         let changes = [
             moves,
@@ -369,8 +367,8 @@ pub enum Across {
 pub struct Evaluation {
     /// The instant.
     pub at: Instant,
-    /// The last evaluation instant before it (of any node), where evaluations come at fixed steps: a reading that changes
-    /// now still held then. `Instant(i64::MIN)` where they come when something happens.
+    /// The last instant before it at which a reading that changes now still held: one step ago, where evaluations come at
+    /// fixed steps; else just before, because nodes are evaluated when they change.
     pub last_before: Instant,
     /// Evaluations come at fixed steps: what flows with time is evaluated at each of them. Otherwise once a slice.
     pub is_every_instant: bool,

@@ -177,7 +177,9 @@ impl Distinct {
             }
             (Self::Exact(hashes), Self::Estimated(others)) => {
                 let mut registers = others.clone();
-                hashes.iter().for_each(|hash| register(&mut registers, *hash));
+                for hash in hashes.iter() {
+                    register(&mut registers, *hash);
+                }
                 *self = Self::Estimated(registers);
             }
         }
@@ -188,7 +190,9 @@ impl Distinct {
             && hashes.len() > EXACT_MAX
         {
             let mut registers = vec![0; REGISTERS].into_boxed_slice();
-            hashes.iter().for_each(|hash| register(&mut registers, *hash));
+            for hash in hashes.iter() {
+                register(&mut registers, *hash);
+            }
             *self = Self::Estimated(registers);
         }
     }

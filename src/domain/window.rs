@@ -122,10 +122,10 @@ impl Window {
             } => {
                 let (_, end) = calendar.period_of(period, weeks, calendar.day_of(at));
                 let end = calendar.day_start(end);
-                match complete {
-                    // The next period that ends takes over at its very end.
-                    true => Some(end),
-                    false => oldest.and(Some(self.running_end(calendar, at))),
+                if complete {
+                    Some(end)
+                } else {
+                    oldest.and(Some(self.running_end(calendar, at)))
                 }
             }
             Self::All => None,

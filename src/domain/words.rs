@@ -31,7 +31,9 @@ mod tests {
     fn texts_come_back() {
         let mut words = Vec::new();
         let texts = ["", "a", "12345678", "Größe: 9 µm, and more"];
-        texts.iter().for_each(|text| put_text(&mut words, text));
+        for text in texts {
+            put_text(&mut words, text);
+        }
         let mut words = words.into_iter();
         for text in texts {
             assert_eq!(take_text(&mut words).as_deref(), Some(text));

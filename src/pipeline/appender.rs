@@ -208,6 +208,7 @@ impl Appender {
                 .iter()
                 .for_each(|position| self.positions.advance(position));
             self.house.journal_end.store(block.last().0, Ordering::Release);
+            metrics::gauge!(metric::JOURNAL_SEQUENCE).set(block.last().0 as f64);
             self.house.recorded_at.store(block.recorded_at.0, Ordering::Release);
         }
         let sequence = block.last();

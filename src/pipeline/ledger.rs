@@ -124,16 +124,16 @@ impl Ledger {
             return Ok(());
         }
         for (sequence, entry) in block.entries() {
-            self.learn_entry(block.recorded_at, sequence, &entry)?;
+            self.learn_entry(block.recorded_at, sequence, &entry);
         }
         self.committed(block)
     }
 
-    fn learn_entry(&mut self, at: Instant, sequence: Sequence, entry: &Entry<'_>) -> Result<(), LedgerError> {
+    fn learn_entry(&mut self, at: Instant, sequence: Sequence, entry: &Entry<'_>) {
         match entry {
             Entry::Measurement(row) => {
                 let (Some(extra), Some(key)) = (row.extra, self.keys.get(row.series.0 as usize)) else {
-                    return Ok(());
+                    return;
                 };
                 if let Some(id) = extra.id.clone() {
                     let source = Arc::clone(&key.source);
@@ -176,7 +176,6 @@ impl Ledger {
             }
             Entry::Other(_) => {}
         }
-        Ok(())
     }
 
     fn learn_correction(&mut self, at: Instant, correction: &Correction) {

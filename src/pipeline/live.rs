@@ -159,9 +159,10 @@ impl Live {
 
     /// Passes on what came of it. The outbox first: what is decided must not be lost.
     fn tell(&mut self, effects: Effects) -> Result<(), StateError> {
-        self.house
-            .applied
-            .store(self.projection.sequence().0, Ordering::Release);
+        let applied = self.projection.sequence().0;
+        self.house.applied.store(applied, Ordering::Release);
+        let journal_end = self.house.journal_end.load(Ordering::Acquire);
+        metrics::gauge!(metric::APPLY_LAG).set(journal_end.saturating_sub(applied) as f64);
         self.house
             .series
             .store(self.projection.series_count() as u64, Ordering::Release);

@@ -77,15 +77,14 @@ impl Delivering {
         loop {
             match self.deliver().await? {
                 Ok(true) => wait = RETRY.0,
-                Ok(false) if *self.stop.borrow() => return Ok(()),
+                // What is left is in the outbox: it goes out after the next start.
+                Ok(false) | Err(_) if *self.stop.borrow() => return Ok(()),
                 Ok(false) => {
                     tokio::select! {
                         () = self.readings.bell.notified() => {}
                         _ = self.stop.changed() => {}
                     }
                 }
-                // What is left is in the outbox: it goes out after the next start.
-                Err(_) if *self.stop.borrow() => return Ok(()),
                 Err(error) => {
                     warn!(
                         destination = error.destination,

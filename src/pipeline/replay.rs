@@ -139,10 +139,14 @@ impl FileReplay {
             Ok(submission) => submission,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        // The event clock stands for `recorded_at`: ids are forgotten by it.
-        self.clock = self.clock.max(received_at);
-        self.block.recorded_at = self.clock;
+        // The event clock stands for `recorded_at`: ids are forgotten by it. What is not taken does not move it.
+        let now = self.clock.max(received_at);
+        self.block.recorded_at = now;
         let verdict = self.ledger.draft(&mut self.block, index, submission)?;
+        if matches!(verdict, Ok(Taken::Recorded)) {
+            self.clock = now;
+        }
+        self.block.recorded_at = self.clock;
         if self.block.len() >= BLOCK_LEN {
             self.flush(projection, effects)?;
         }

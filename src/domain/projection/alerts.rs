@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::evaluate::{NO_STATUS, there, weight_of};
+use super::evaluate::weight_of;
+use super::node_state::{NO_STATUS, there};
 use super::{Effects, Projection};
 use crate::domain::alert::{
     AlertPhase, AlertRule, AlertTransition, AlertView, Condition, Contributor, Metric, NoData, TransitionKind,
@@ -35,7 +36,7 @@ impl Projection {
                 };
                 let truth = self.truth(rule, node, at);
                 self.alerting
-                    .evaluate(AlertKey { rule: index, node }, rule, truth, at, state.status_before);
+                    .evaluate((AlertKey { rule: index, node }, rule), truth, at, state.status_before);
             }
         }
     }

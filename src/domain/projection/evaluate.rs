@@ -4,122 +4,14 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::instances::rules_of;
+use super::node_state::{NodeState, there};
 use super::{Effects, Projection};
 use crate::domain::aggregate::Sum;
-use crate::domain::catalog::{self, Band, NodePlace, Scorecard, version_at};
+use crate::domain::catalog::{self, NodePlace, Scorecard, version_at};
 use crate::domain::instant::Instant;
-use crate::domain::reading::{Absence, Reading, ReadingChange};
+use crate::domain::reading::{Reading, ReadingChange};
 use crate::domain::roll_up::{Child, Rolled, roll_up};
-use crate::domain::series::{Across, Evaluation, LeafReading};
-
-/// No band.
-pub(super) const NO_STATUS: u8 = u8::MAX;
-
-/// What a node says now. Numbers that are not there are NaN inside, which keeps a node small; [`there`] tells.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct NodeState {
-    pub instance: u32,
-    pub local: u32,
-    pub value: f64,
-    pub score: f64,
-    pub coverage: f64,
-    pub worst_score: f64,
-    pub worst_leaf: u32,
-    pub red: u32,
-    pub count: u64,
-    /// `i64::MIN` when there is none.
-    pub observed_at: i64,
-    /// When the reading changes by itself; `i64::MAX` when never.
-    pub due: i64,
-    pub status: u8,
-    /// The status before the present one.
-    pub status_before: u8,
-    pub absence: Option<Absence>,
-    pub fresh: bool,
-    pub provisional: bool,
-    pub is_dirty: bool,
-    /// A reading of it was told already.
-    pub is_told: bool,
-}
-
-/// A number that may not be there.
-pub(super) fn there(number: f64) -> Option<f64> {
-    (!number.is_nan()).then_some(number)
-}
-
-fn or_nan(number: Option<f64>) -> f64 {
-    number.unwrap_or(f64::NAN)
-}
-
-impl NodeState {
-    pub fn new(instance: u32, local: u32) -> Self {
-        Self {
-            instance,
-            local,
-            value: f64::NAN,
-            score: f64::NAN,
-            coverage: 0.0,
-            worst_score: f64::NAN,
-            worst_leaf: 0,
-            red: 0,
-            count: 0,
-            observed_at: i64::MIN,
-            due: i64::MAX,
-            status: NO_STATUS,
-            status_before: NO_STATUS,
-            absence: Some(Absence::NoData),
-            fresh: false,
-            provisional: false,
-            is_dirty: false,
-            is_told: false,
-        }
-    }
-
-    /// The part that makes a line of `--readings`.
-    fn told(&self) -> (u64, u64, u8, Option<Absence>, u64) {
-        (
-            self.value.to_bits(),
-            self.score.to_bits(),
-            self.status,
-            self.absence,
-            self.coverage.to_bits(),
-        )
-    }
-
-    /// The part that parents see.
-    fn seen_above(&self) -> (u64, Option<Absence>, u64, u64, u32, u32, bool, u64) {
-        let leaf = self.worst_leaf;
-        let worst = self.worst_score.to_bits();
-        (
-            self.score.to_bits(),
-            self.absence,
-            self.coverage.to_bits(),
-            worst,
-            leaf,
-            self.red,
-            self.provisional,
-            self.value.to_bits(),
-        )
-    }
-
-    pub fn child(&self, weight: f64) -> Child<u32> {
-        Child {
-            weight,
-            score: there(self.score),
-            absence: self.absence,
-            coverage: there(self.coverage),
-            worst: there(self.worst_score).map(|score| (self.worst_leaf, score)),
-            red: self.red,
-            provisional: self.provisional,
-        }
-    }
-}
-
-/// The band of a score: the one with the greatest `from` that is not greater than it.
-pub(super) fn band_of(bands: &[Band], score: Option<f64>) -> u8 {
-    let Some(score) = score else { return NO_STATUS };
-    bands.iter().rposition(|band| band.from <= score).unwrap_or(0) as u8
-}
+use crate::domain::series::{Across, Evaluation};
 
 impl Projection {
     /// A node will be evaluated at the next evaluation.
@@ -205,8 +97,8 @@ impl Projection {
             ..before
         };
         match place {
-            NodePlace::Kpi(kpi) => self.evaluate_leaf(scorecard, kpi, node, when, &mut after),
-            _ => self.evaluate_branch(scorecard, place, node, when.at, &mut after),
+            NodePlace::Kpi(kpi) => self.evaluate_leaf(scorecard, (node, kpi), when, &mut after),
+            _ => self.evaluate_branch(scorecard, (node, place), when.at, &mut after),
         }
         if after.status != before.status {
             after.status_before = before.status;
@@ -260,7 +152,13 @@ impl Projection {
         }
     }
 
-    fn evaluate_leaf(&mut self, scorecard: &Scorecard, kpi: usize, node: u32, when: Evaluation, after: &mut NodeState) {
+    fn evaluate_leaf(
+        &mut self,
+        scorecard: &Scorecard,
+        (node, kpi): (u32, usize),
+        when: Evaluation,
+        after: &mut NodeState,
+    ) {
         let Some(rules) = rules_of(scorecard, kpi) else { return };
         let Some(base) = self
             .instances
@@ -334,9 +232,15 @@ impl Projection {
         })
     }
 
-    fn evaluate_branch(&self, scorecard: &Scorecard, place: NodePlace, node: u32, at: Instant, after: &mut NodeState) {
+    fn evaluate_branch(
+        &self,
+        scorecard: &Scorecard,
+        (node, place): (u32, NodePlace),
+        at: Instant,
+        after: &mut NodeState,
+    ) {
         let children = self.children(scorecard, node, at);
-        let rolled = self.roll(scorecard, place, &children);
+        let rolled = Self::roll(scorecard, place, &children);
         after.due = self.branch_due(node, at).map_or(i64::MAX, |due| due.0);
         after.set_rolled(
             rolled,
@@ -346,7 +250,7 @@ impl Projection {
         );
     }
 
-    pub(super) fn roll<L: Copy>(&self, scorecard: &Scorecard, place: NodePlace, children: &[Child<L>]) -> Rolled<L> {
+    pub(super) fn roll<L: Copy>(scorecard: &Scorecard, place: NodePlace, children: &[Child<L>]) -> Rolled<L> {
         let kind = match place {
             NodePlace::Objective(index) => scorecard.objectives.get(index).map(|own| own.roll_up),
             NodePlace::Perspective(index) => scorecard.perspectives.get(index).map(|own| own.roll_up),
@@ -403,35 +307,6 @@ impl Projection {
     pub(super) fn band_name(&self, node: u32, status: u8, at: Instant) -> Option<Arc<str>> {
         let bands = version_at(&self.scorecard_of(node)?.bands, at)?;
         bands.get(usize::from(status)).map(|band| Arc::clone(&band.name))
-    }
-}
-
-impl NodeState {
-    pub fn set_leaf(&mut self, node: u32, reading: LeafReading, bands: &[Band]) {
-        self.value = or_nan(reading.value);
-        self.score = or_nan(reading.score);
-        self.coverage = or_nan(reading.coverage);
-        self.absence = reading.absence;
-        self.count = reading.count;
-        self.observed_at = reading.observed_at.map_or(i64::MIN, |at| at.0);
-        self.fresh = reading.fresh;
-        self.provisional = reading.provisional;
-        self.status = band_of(bands, reading.score);
-        self.worst_leaf = node;
-        self.worst_score = self.score;
-        self.red = u32::from(self.status == 0);
-    }
-
-    pub fn set_rolled(&mut self, rolled: Rolled<u32>, bands: &[Band]) {
-        self.score = or_nan(rolled.score);
-        self.coverage = or_nan(rolled.coverage);
-        self.absence = rolled.absence;
-        self.fresh = true;
-        self.provisional = rolled.provisional;
-        self.status = band_of(bands, rolled.score);
-        self.worst_leaf = rolled.worst.map_or(0, |(leaf, _)| leaf);
-        self.worst_score = or_nan(rolled.worst.map(|(_, score)| score));
-        self.red = rolled.red;
     }
 }
 

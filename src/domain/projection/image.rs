@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use super::evaluate::NodeState;
+use super::node_state::NodeState;
 use super::timeline::ClockState;
 use super::{Projection, ProjectionOptions};
 use crate::domain::alert::AlertPhase;
@@ -342,6 +342,10 @@ fn put_note(out: &mut Vec<u64>, note: Option<&Note>) {
     put_text(out, note.by.as_deref().unwrap_or_default());
 }
 
+#[expect(
+    clippy::option_option,
+    reason = "the outer says whether the words could be read, the inner whether there is a note"
+)]
 fn take_note(words: &mut dyn Iterator<Item = u64>) -> Option<Option<Note>> {
     let kind = words.next()?;
     if kind == 0 {

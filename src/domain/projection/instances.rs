@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::evaluate::NodeState;
+use super::node_state::NodeState;
 use super::{Projection, Shape};
 use crate::domain::alert::{AlertRule, Metric};
 use crate::domain::catalog::{Aggregate, KpiDefinition, NodeKind, NodePlace, Scorecard};

@@ -13,6 +13,7 @@ mod evaluate;
 mod facts;
 mod image;
 mod instances;
+mod node_state;
 mod pictures;
 mod shape;
 mod timeline;
@@ -31,8 +32,8 @@ use super::measurement::SeriesKey;
 use super::reading::ReadingChange;
 use super::series::Series;
 
-use evaluate::NodeState;
 use instances::{IncludedNode, InstanceState, Placed};
+use node_state::NodeState;
 use shape::Shape;
 use timeline::ClockState;
 

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::Projection;
-use super::evaluate::{NodeState, band_of, there, weight_of};
+use super::evaluate::weight_of;
 use super::instances::rules_of;
+use super::node_state::{NodeState, band_of, there};
 use crate::domain::board::{INSTANCE_SHARDS, IncludedView, NodeView, Picture, ScorecardBoard, instance_shard};
 use crate::domain::catalog::{NodePlace, Scorecard, version_at};
 use crate::domain::id::{InstanceId, KpiId};
@@ -96,7 +97,8 @@ impl Projection {
             .map_or(0, |_| INSTANCE_SHARDS);
         Some(ScorecardBoard {
             overall: Arc::new(self.picture(scorecard as u32, Moment::Now)?),
-            instances: vec![Arc::new(BTreeMap::new()); shards],
+            // Each shard is replaced as a whole when it changes, so all may begin as the same empty one.
+            instances: std::iter::repeat_n(Arc::new(BTreeMap::new()), shards).collect(),
             instance_count: 0,
             worst_instances: Vec::new(),
             best_instances: Vec::new(),
@@ -111,9 +113,10 @@ impl Projection {
             let name = self.instances.get(instance as usize)?.name.clone()?;
             Some((name, f64::from_bits(score)))
         };
-        match is_best {
-            true => ranking.iter().rev().filter_map(named).take(RANKED_MAX).collect(),
-            false => ranking.iter().filter_map(named).take(RANKED_MAX).collect(),
+        if is_best {
+            ranking.iter().rev().filter_map(named).take(RANKED_MAX).collect()
+        } else {
+            ranking.iter().filter_map(named).take(RANKED_MAX).collect()
         }
     }
 
@@ -129,7 +132,7 @@ impl Projection {
             .get(state.scorecard)
             .map_or(0, |shape| shape.nodes.len() as u32);
         let (mut past, mut earlier) = (Past::new(), Past::new());
-        let mut view = |local| self.node_view(scorecard, state.node_base + local, moment, (&mut past, &mut earlier));
+        let mut view = |local| self.node_view(scorecard, state.node_base + local, moment, [&mut past, &mut earlier]);
         Some(Picture {
             scorecard: scorecard.id.clone(),
             instance: state.name.clone(),
@@ -144,7 +147,7 @@ impl Projection {
         scorecard: &Scorecard,
         node: u32,
         moment: Moment,
-        pasts: (&mut Past, &mut Past),
+        [past, earlier]: [&mut Past; 2],
     ) -> Option<NodeView> {
         let (_, shape, local) = self.node_place(node)?;
         let shape_node = shape.nodes.get(local as usize)?;
@@ -152,7 +155,7 @@ impl Projection {
             Moment::Now => self.at(),
             Moment::At(at) => at,
         };
-        let state = self.node_at(node, moment, pasts.0);
+        let state = self.node_at(node, moment, past);
         let kpi = match shape_node.place {
             NodePlace::Kpi(index) => scorecard.kpis.get(index),
             _ => None,
@@ -169,11 +172,11 @@ impl Projection {
             title: title.into(),
             weight: weight_of(scorecard, shape_node.place, at),
             reading: self.reading_of(node, &state, at),
-            trend: self.trend(node, &state, at, pasts.1),
+            trend: self.trend(node, &state, at, earlier),
             children: shape_node.children.clone(),
             unit: kpi.map_or("", |kpi| &kpi.unit).into(),
             target: kpi.and_then(|kpi| kpi.version(at)).and_then(|version| version.target),
-            included: self.included_views(node, moment, pasts.0),
+            included: self.included_views(node, moment, past),
             note: self.notes.get(&node).cloned(),
         })
     }
@@ -299,7 +302,7 @@ impl Projection {
             let other = included.node.map(|other| self.compute(other, at, done, when));
             children.push(other.unwrap_or_else(|| NodeState::new(0, 0)).child(included.weight));
         }
-        state.set_rolled(self.roll(scorecard, shape_node.place, &children), bands);
+        state.set_rolled(Self::roll(scorecard, shape_node.place, &children), bands);
         Some(state)
     }
 

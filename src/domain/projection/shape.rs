@@ -152,7 +152,7 @@ pub(super) const OVERALL_KPI_RANK: u32 = 1;
 
 /// One more than the highest child's. The catalog has no loops, so this ends.
 fn rank_of(catalog: &Catalog, scorecard: &Scorecard, place: NodePlace) -> u32 {
-    let included = |include: &Include| {
+    let rank_of_included = |include: &Include| {
         catalog
             .scorecards
             .get(include.scorecard)
@@ -166,7 +166,12 @@ fn rank_of(catalog: &Catalog, scorecard: &Scorecard, place: NodePlace) -> u32 {
                 .get(index)
                 .map(|objective| objective.include.as_slice())
                 .unwrap_or_default();
-            includes.iter().map(included).max().unwrap_or(0).max(OVERALL_KPI_RANK)
+            includes
+                .iter()
+                .map(rank_of_included)
+                .max()
+                .unwrap_or(0)
+                .max(OVERALL_KPI_RANK)
         }
         NodePlace::Perspective(index) => {
             let own = scorecard

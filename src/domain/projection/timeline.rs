@@ -99,10 +99,11 @@ impl Projection {
 
     /// Everything that happens at one instant of the recorded clock, after its facts were taken in.
     fn happen_at(&mut self, at: Instant, effects: &mut Effects) {
+        // A reading that changes by itself changes at its own due instant, so it held until just before.
         self.evaluate_at(
             Evaluation {
                 at,
-                last_before: Instant(i64::MIN),
+                last_before: at.plus_ms(-1),
                 is_every_instant: false,
             },
             effects,

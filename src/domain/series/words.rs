@@ -1,4 +1,4 @@
-//! A series in words, for checkpoints: what was saved comes back the same; what is derived is made anew.
+//! A series as words, for checkpoints; floats keep their bits. Words that are not a series give `None`.
 
 use super::{Correctable, Held, Series};
 use crate::domain::aggregate::{Cell, Sample, SampleValue};

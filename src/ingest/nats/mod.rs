@@ -40,10 +40,10 @@ use tracing::{debug, info, warn};
 
 pub use self::requests::{NatsRequests, RequestOptions};
 use super::decode::DecodeLimits;
-use crate::ports::{Intake, RejectionSink};
+use crate::ports::{Intake, IntakeError, RejectionSink};
 use crate::wire::streams::{StreamLimits, Unfit};
 
-/// Name of the durable consumer, and of the queue group of requests.
+/// Name of the durable consumer.
 pub const CONSUMER: &str = "kpid";
 
 /// A pull may not ask for more: beyond the server's 64 MiB of pending bytes a client is disconnected.
@@ -171,8 +171,19 @@ enum Ending {
     Stopped,
     /// The intake takes no more.
     Closed,
+    /// The intake takes nothing for now.
+    Full(IntakeError),
     /// It should be started again.
     Again(String),
+}
+
+impl From<IntakeError> for Ending {
+    fn from(refused: IntakeError) -> Self {
+        match refused {
+            IntakeError::Closed => Self::Closed,
+            IntakeError::NoRoom => Self::Full(refused),
+        }
+    }
 }
 
 impl NatsIngest {
@@ -215,12 +226,14 @@ impl NatsIngest {
         let mut said = String::new();
         loop {
             let before = self.door.counters.messages.load(Ordering::Relaxed);
-            match self.pull_once(&mut stop).await? {
+            let (reason, is_full) = match self.pull_once(&mut stop).await? {
                 Ending::Stopped | Ending::Closed => break,
-                Ending::Again(reason) => say_once(&mut said, reason),
-            }
+                Ending::Full(refused) => (refused.to_string(), true),
+                Ending::Again(reason) => (reason, false),
+            };
+            say_once(&mut said, reason);
             count(&self.door.counters.restarts, 1);
-            let progress = self.door.counters.messages.load(Ordering::Relaxed) > before;
+            let progress = !is_full && self.door.counters.messages.load(Ordering::Relaxed) > before;
             pause = if progress {
                 PAUSE_MIN
             } else {

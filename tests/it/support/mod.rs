@@ -1,6 +1,8 @@
 //! What the stories need: replays in this process, servers of their own, time to wait with an end.
 
+pub mod alerts;
 pub mod credentials;
+pub mod daemon;
 pub mod intake;
 pub mod nats;
 pub mod replays;

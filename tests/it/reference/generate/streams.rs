@@ -87,8 +87,7 @@ impl Stream<'_> {
         if !labels.is_empty() {
             object.insert("labels".into(), labels.into());
         }
-        // Of instances, some applicable and some not, the specification does not tell what holds over all of them.
-        if dice.chance(6) && !each && !definition.anchor {
+        if dice.chance(6) {
             object.insert("not_applicable".into(), true.into());
         } else {
             object.extend(value(definition, dice));
