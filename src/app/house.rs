@@ -261,8 +261,10 @@ async fn open(
     };
     let catalog_to_restore = Arc::clone(&catalog);
     let restoring = blocking(move || {
-        let restored = restore(&journal, shelves, &catalog_to_restore, options, limits);
-        restored.map(|restored| (journal, restored))
+        let restored = restore(&journal, shelves, &catalog_to_restore, options, limits)?;
+        // From here on a kill leaves an outbox that knows where it began.
+        store.flush()?;
+        Ok::<_, RestoreError>((journal, restored))
     });
     let (journal, restored) = tokio::select! {
         restored = restoring => restored??,

@@ -169,8 +169,10 @@ impl Catching {
         Ok(())
     }
 
+    /// A fresh outbox gets its position even where nothing was decided yet: without one the next start would take what is
+    /// decided and not delivered until then for history.
     fn finish(&self, projection: &Projection) -> Result<(), StateError> {
-        if !self.is_history || projection.sequence() == Sequence::ZERO {
+        if !self.is_history {
             return Ok(());
         }
         let mut last_words: Vec<AlertTransition> = self.last_words.values().cloned().collect();
