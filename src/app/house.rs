@@ -370,6 +370,8 @@ fn start_corridor(
     };
     live.keep_recent(&restored.recent);
     live.post();
+    // The destinations looked before the journal's tail was in the outbox; without the bell it would wait for the next change.
+    live.readings.bell.notify_one();
     frame.house.applied.store(live.projection.sequence().0, Ordering::Release);
     frame.house.ready.store(true, Ordering::Release);
     info!(sequence = live.projection.sequence().0, "ready");
