@@ -111,6 +111,10 @@ impl Projection {
     pub(super) fn mark(&mut self, node: u32) {
         let Some(rank) = self.rank(node) else { return };
         let Some(state) = self.nodes.get_mut(node as usize) else { return };
+        // A checkpoint may come before the evaluation: what made the node dirty belongs into it.
+        if let Some(instance) = self.instances.get_mut(state.instance as usize) {
+            instance.is_unsaved = true;
+        }
         if !state.is_dirty {
             state.is_dirty = true;
             if let Some(nodes) = self.dirty.get_mut(rank) {

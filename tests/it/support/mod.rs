@@ -1,5 +1,6 @@
 //! What the stories need: replays in this process, servers of their own, time to wait with an end.
 
+pub mod blocks;
 pub mod credentials;
 pub mod intake;
 pub mod nats;
