@@ -163,6 +163,8 @@ pub(super) struct Closing {
 /// Waits until told to stop, or until a task ends.
 async fn first_end(tasks: &mut JoinSet<Ending>, mut stop: watch::Receiver<bool>) -> Result<(), HouseError> {
     tokio::select! {
+        // Who was told to end may have ended by now: being asked to stop comes first.
+        biased;
         () = closed(&mut stop) => Ok(()),
         Some(ended) = tasks.join_next() => {
             let (task, result) = ending(ended);
