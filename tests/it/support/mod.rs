@@ -4,5 +4,6 @@ pub mod alerts;
 pub mod credentials;
 pub mod daemon;
 pub mod intake;
+pub mod ledger;
 pub mod nats;
 pub mod replays;
