@@ -124,7 +124,14 @@ impl NatsPublisher {
                 Attempt::Stored(ack) => {
                     let id = transition.id.clone();
                     let decided = Some((transition.at, transition.sequence));
-                    self.remember(&subject, Last { sequence: ack.sequence, id, decided });
+                    self.remember(
+                        &subject,
+                        Last {
+                            sequence: ack.sequence,
+                            id,
+                            decided,
+                        },
+                    );
                     return Ok(if ack.duplicate {
                         Delivery::Duplicate
                     } else {

@@ -112,7 +112,10 @@ mod tests {
         ] {
             assert_eq!(event[field], value, "{field}");
         }
-        assert_eq!(decided(event.to_string().as_bytes()), Some((Instant(60_000), Sequence(7))));
+        assert_eq!(
+            decided(event.to_string().as_bytes()),
+            Some((Instant(60_000), Sequence(7)))
+        );
         assert_eq!(decided(b"hello"), None);
         assert_eq!(event["data"]["duration_seconds"], 60.0);
         assert_eq!(event["data"]["link"], "http://kpi/scorecards/it#it/customer");

@@ -30,10 +30,16 @@ impl Call {
 #[test]
 fn an_fdatasync_of_the_measurements_bytes_lies_between_request_and_acknowledgement() {
     let there = Command::new("strace").arg("-V").stdout(Stdio::null()).status();
-    assert!(there.is_ok_and(|status| status.success()), "no strace: apt-get install strace, this test watches with it");
+    assert!(
+        there.is_ok_and(|status| status.success()),
+        "no strace: apt-get install strace, this test watches with it"
+    );
     let mut daemon = Daemon::new(&[("desk.toml", CATALOG)]);
     let trace = daemon.path("trace");
-    daemon.start_under("strace", &["-f", "-s", "4096", "-e", CALLS, "-o", &trace.display().to_string()]);
+    daemon.start_under(
+        "strace",
+        &["-f", "-s", "4096", "-e", CALLS, "-o", &trace.display().to_string()],
+    );
     daemon.wait_ready();
     let (status, receipt) = daemon.post(r#"{"id":"traced-1","kpi":"desk.csat","value":63}"#);
     assert_eq!((status, &receipt["accepted"]), (200, &1.into()));
@@ -56,8 +62,13 @@ fn an_fdatasync_of_the_measurements_bytes_lies_between_request_and_acknowledgeme
             && call.arguments.contains("accepted")
     });
     let between = |call: &&Call| call.began > request.ended && call.began < answered.began;
-    let writes = calls.iter().filter(between).filter(|call| is_write(call) && call.descriptor() == Some(&segment));
-    let written = writes.max_by_key(|call| call.ended).expect("between them the block is written");
+    let writes = calls
+        .iter()
+        .filter(between)
+        .filter(|call| is_write(call) && call.descriptor() == Some(&segment));
+    let written = writes
+        .max_by_key(|call| call.ended)
+        .expect("between them the block is written");
     assert!(written.result > 0, "{written:?}");
     // The sync begins after the last write has ended, so it covers all bytes of the block.
     let synced = find(&calls, written.ended, "the segment synced", |call| {
@@ -72,7 +83,10 @@ fn is_write(call: &Call) -> bool {
 
 /// The first call that began after a line and fits.
 fn find<'a>(calls: &'a [Call], after: usize, what: &str, fits: impl Fn(&Call) -> bool) -> &'a Call {
-    let found = calls.iter().filter(|call| call.began >= after && fits(call)).min_by_key(|call| call.began);
+    let found = calls
+        .iter()
+        .filter(|call| call.began >= after && fits(call))
+        .min_by_key(|call| call.began);
     found.unwrap_or_else(|| panic!("not in the trace: {what}"))
 }
 
@@ -82,12 +96,16 @@ fn finished(trace: &str) -> Vec<Call> {
     let mut begun: Vec<(String, usize, String)> = Vec::new();
     let mut calls = Vec::new();
     for (line, text) in trace.lines().enumerate() {
-        let Some((thread, text)) = text.split_once(' ') else { continue };
+        let Some((thread, text)) = text.split_once(' ') else {
+            continue;
+        };
         let text = text.trim_start();
         if let Some(part) = text.strip_suffix(" <unfinished ...>") {
             begun.push((thread.to_owned(), line, part.to_owned()));
         } else if let Some(rest) = text.strip_prefix("<... ") {
-            let Some(at) = begun.iter().position(|(of, ..)| of == thread) else { continue };
+            let Some(at) = begun.iter().position(|(of, ..)| of == thread) else {
+                continue;
+            };
             let (_, began, part) = begun.swap_remove(at);
             let (_, rest) = rest.split_once(" resumed>").unwrap_or_default();
             calls.extend(call(&format!("{part}{rest}"), began, line));
@@ -103,5 +121,11 @@ fn call(text: &str, began: usize, ended: usize) -> Option<Call> {
     let (name, rest) = text.split_once('(')?;
     let (arguments, result) = rest.rsplit_once(") = ").or_else(|| rest.rsplit_once(" = "))?;
     let result = result.split_whitespace().next()?.parse().ok()?;
-    Some(Call { name: name.to_owned(), arguments: arguments.trim_end_matches(')').to_owned(), result, began, ended })
+    Some(Call {
+        name: name.to_owned(),
+        arguments: arguments.trim_end_matches(')').to_owned(),
+        result,
+        began,
+        ended,
+    })
 }

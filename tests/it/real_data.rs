@@ -81,15 +81,38 @@ fn words(output: &Output) -> String {
 
 /// Arguments that send a file of submissions as one KPI.
 fn course_args<'a>(url: &'a str, file: &'a str, (kpi, columns): (&'a str, &'a str)) -> Vec<&'a str> {
-    vec!["send", "--to", url, "--kpi", kpi, "--map", columns, "--set", "denominator=1", file]
+    vec![
+        "send",
+        "--to",
+        url,
+        "--kpi",
+        kpi,
+        "--map",
+        columns,
+        "--set",
+        "denominator=1",
+        file,
+    ]
 }
 
 /// Sends the costs and latencies over NATS, each file as its KPI.
 fn send_costs(daemon: &Daemon, data: &Path, nats: &str) {
     for (file, kpi) in COSTS {
         let file = data.join(file).display().to_string();
-        let args =
-            ["send", "--to", nats, "--kpi", kpi, "--map", "observed_at=timestamp", "--time-zone", "UTC", "--batch", "100", &file];
+        let args = [
+            "send",
+            "--to",
+            nats,
+            "--kpi",
+            kpi,
+            "--map",
+            "observed_at=timestamp",
+            "--time-zone",
+            "UTC",
+            "--batch",
+            "100",
+            &file,
+        ];
         let sent = daemon.run(&args);
         assert_eq!(sent.status.code(), Some(0), "{}", words(&sent));
     }
@@ -97,14 +120,22 @@ fn send_costs(daemon: &Daemon, data: &Path, nats: &str) {
 
 /// Measurements of a KPI in the files of costs.
 fn costs_of(data: &Path, kpi: &str) -> u64 {
-    COSTS.iter().filter(|(_, of)| *of == kpi).map(|(file, _)| count_in(&data.join(file))).sum()
+    COSTS
+        .iter()
+        .filter(|(_, of)| *of == kpi)
+        .map(|(file, _)| count_in(&data.join(file)))
+        .sum()
 }
 
 fn wait_for_costs(daemon: &Daemon, data: &Path) {
     for kpi in ["ads.cpc", "ads.cpm", "ops.latency"] {
         let expected = costs_of(data, kpi);
         daemon.wait("the stream is taken", || journalled(&daemon.journal(), kpi) >= expected);
-        assert_eq!(journalled(&daemon.journal(), kpi), expected, "{kpi}: in, and journalled; nothing is rejected");
+        assert_eq!(
+            journalled(&daemon.journal(), kpi),
+            expected,
+            "{kpi}: in, and journalled; nothing is rejected"
+        );
     }
 }
 
@@ -150,16 +181,28 @@ fn real_files_give_the_same_scorecards_and_alerts_live_replayed_and_after_a_kill
     assert_eq!(journalled(&daemon.journal(), PASSED.0), count_in(&submissions));
     // A file with a record that cannot be taken: the others are, and the counts add up.
     let odd = daemon.path("odd.csv");
-    std::fs::write(&odd, "observed_at,module,passed\n2013-01-24T00:00:00Z,ZZZ,1\n2013-01-25T00:00:00Z,,0\n2013-01-26T00:00:00Z,ZZZ,x\n")
-        .unwrap();
+    std::fs::write(
+        &odd,
+        "observed_at,module,passed\n2013-01-24T00:00:00Z,ZZZ,1\n2013-01-25T00:00:00Z,,0\n2013-01-26T00:00:00Z,ZZZ,x\n",
+    )
+    .unwrap();
     let sent = daemon.run(&course_args(daemon.url(), &odd.display().to_string(), PASSED));
     assert_eq!(sent.status.code(), Some(1), "{}", words(&sent));
-    assert_eq!(journalled(&daemon.journal(), "td.pass"), count_in(&submissions) + 1, "{}", words(&sent));
+    assert_eq!(
+        journalled(&daemon.journal(), "td.pass"),
+        count_in(&submissions) + 1,
+        "{}",
+        words(&sent)
+    );
 
     let alerts = same_as_its_replay(&daemon, &context, &runtime);
     assert!(alerts > 0, "the outage at the end of the latencies raises alerts");
     daemon.stop_well();
-    assert_eq!(by_event_clock(&daemon), by_event_clock(&daemon), "the same bytes, every time");
+    assert_eq!(
+        by_event_clock(&daemon),
+        by_event_clock(&daemon),
+        "the same bytes, every time"
+    );
 }
 
 #[test]
@@ -169,7 +212,14 @@ fn a_kill_in_the_middle_and_a_resumed_send_end_like_an_uninterrupted_run() {
     // The first months are enough to be killed in.
     let submissions = whole.path("submissions.csv");
     let text = std::fs::read_to_string(data.join(SUBMISSIONS)).unwrap();
-    std::fs::write(&submissions, text.lines().take(30_001).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    std::fs::write(
+        &submissions,
+        text.lines()
+            .take(30_001)
+            .map(|line| format!("{line}\n"))
+            .collect::<String>(),
+    )
+    .unwrap();
     let file = submissions.display().to_string();
     whole.start_ready();
     let sent = whole.run(&course_args(whole.url(), &file, ON_TIME));
@@ -184,9 +234,15 @@ fn a_kill_in_the_middle_and_a_resumed_send_end_like_an_uninterrupted_run() {
     args.extend(["--give-up-after", "1s"]);
     let mut sending = cut.command(&args).stderr(std::process::Stdio::piped()).spawn().unwrap();
     let total = count_in(&submissions);
-    cut.wait("a third is taken", || journalled(&cut.journal(), ON_TIME.0) >= total / 3);
+    cut.wait("a third is taken", || {
+        journalled(&cut.journal(), ON_TIME.0) >= total / 3
+    });
     cut.kill();
-    assert_eq!(sending.wait().unwrap().code(), Some(1), "nobody is there: it gives up and says how to go on");
+    assert_eq!(
+        sending.wait().unwrap().code(),
+        Some(1),
+        "nobody is there: it gives up and says how to go on"
+    );
     let before = journalled(&cut.journal(), ON_TIME.0);
     assert!(before < total, "it was killed in the middle");
 
@@ -196,8 +252,18 @@ fn a_kill_in_the_middle_and_a_resumed_send_end_like_an_uninterrupted_run() {
     assert_eq!(resumed.status.code(), Some(0), "{}", words(&resumed));
     assert!(words(&resumed).contains("going on after record"), "{}", words(&resumed));
     assert_eq!(journalled(&cut.journal(), ON_TIME.0), total, "everything once");
-    assert_eq!(by_event_clock(&cut).0, by_event_clock(&whole).0, "the scorecards of an uninterrupted run");
-    let ids = |daemon: &Daemon| -> Vec<Value> { by_event_clock(daemon).1.iter().map(|alert| alert["id"].clone()).collect() };
+    assert_eq!(
+        by_event_clock(&cut).0,
+        by_event_clock(&whole).0,
+        "the scorecards of an uninterrupted run"
+    );
+    let ids = |daemon: &Daemon| -> Vec<Value> {
+        by_event_clock(daemon)
+            .1
+            .iter()
+            .map(|alert| alert["id"].clone())
+            .collect()
+    };
     assert_eq!(ids(&cut), ids(&whole), "and its alerts");
     assert!(!ids(&whole).is_empty());
     whole.stop_well();

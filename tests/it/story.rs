@@ -26,7 +26,10 @@ fn one_measurement_goes_from_the_door_to_the_alert_and_the_page() {
     runtime.block_on(client.flush()).unwrap();
     let stream = follow(&format!("{}/api/v1/stream?scorecard=desk", daemon.url()));
     let before = daemon.node("desk");
-    assert_eq!((&before["score"], &before["absence"]), (&Value::Null, &"no_data".into()));
+    assert_eq!(
+        (&before["score"], &before["absence"]),
+        (&Value::Null, &"no_data".into())
+    );
 
     // In at the door, with a receipt.
     let (status, receipt) = daemon.post(r#"{"id":"t1","kpi":"desk.csat","value":63,"note":"after the outage"}"#);
@@ -37,20 +40,39 @@ fn one_measurement_goes_from_the_door_to_the_alert_and_the_page() {
     // Seen: 63 lies 12 under red (75, 50 points) on the way to worst (45, 0 points): 30 points.
     let node = daemon.node("desk");
     let leaf = &node["children"][0]["children"][0]["children"][0];
-    assert_eq!((&leaf["path"], &leaf["value"], &leaf["count"]), (&PATH.into(), &63.0.into(), &1.into()));
+    assert_eq!(
+        (&leaf["path"], &leaf["value"], &leaf["count"]),
+        (&PATH.into(), &63.0.into(), &1.into())
+    );
     assert_eq!((&node["score"], &node["status"]), (&30.0.into(), &"red".into()));
 
     // Said: to a subscriber, to the bucket, to whoever follows the stream.
     let alert = runtime.block_on(async { tokio::time::timeout(SECONDS_30, alerts.next()).await.unwrap().unwrap() });
-    assert_eq!(alert.subject.as_str(), "kpi.v1.alert.critical.csat-low.desk.customer.satisfied-users.desk.csat");
+    assert_eq!(
+        alert.subject.as_str(),
+        "kpi.v1.alert.critical.csat-low.desk.customer.satisfied-users.desk.csat"
+    );
     let event: Value = serde_json::from_slice(&alert.payload).unwrap();
-    assert_eq!((&event["type"], &event["subject"]), (&"kpid.alert.firing.v1".into(), &PATH.into()));
-    assert_eq!((&event["data"]["score"], &event["data"]["sequence"]), (&30.0.into(), &durable.into()));
+    assert_eq!(
+        (&event["type"], &event["subject"]),
+        (&"kpid.alert.firing.v1".into(), &PATH.into())
+    );
+    assert_eq!(
+        (&event["data"]["score"], &event["data"]["sequence"]),
+        (&30.0.into(), &durable.into())
+    );
     let kept = runtime.block_on(kept_reading(&client, "desk.customer.satisfied-users.desk.csat"));
-    assert_eq!((&kept["value"], &kept["score"], &kept["status"]), (&63.0.into(), &30.0.into(), &"red".into()));
+    assert_eq!(
+        (&kept["value"], &kept["score"], &kept["status"]),
+        (&63.0.into(), &30.0.into(), &"red".into())
+    );
     let is_ours = |one: &Value| one["path"] == PATH && one["value"] == 63.0;
-    event_that(&stream, "readings", |readings| readings.as_array().is_some_and(|all| all.iter().any(is_ours)));
-    event_that(&stream, "alert", |alert| alert["id"] == event["id"] && alert["transition"] == "firing");
+    event_that(&stream, "readings", |readings| {
+        readings.as_array().is_some_and(|all| all.iter().any(is_ours))
+    });
+    event_that(&stream, "alert", |alert| {
+        alert["id"] == event["id"] && alert["transition"] == "firing"
+    });
 
     // Shown: on the pages, with the alert, the value, the status in words, and what the person said.
     for page in ["/", "/scorecards/desk"] {
@@ -67,7 +89,10 @@ fn one_measurement_goes_from_the_door_to_the_alert_and_the_page() {
 
     // Sent again it is the same measurement.
     let (status, again) = daemon.post(r#"{"id":"t1","kpi":"desk.csat","value":63,"note":"after the outage"}"#);
-    assert_eq!((status, &again["accepted"], &again["duplicates"]), (200, &0.into(), &1.into()));
+    assert_eq!(
+        (status, &again["accepted"], &again["duplicates"]),
+        (200, &0.into(), &1.into())
+    );
 
     // Replayed: the same scorecard, the same alert.
     let replayed = daemon.replay(&[]);

@@ -234,7 +234,10 @@ async fn a_full_disk_is_said_and_is_no_reason_to_lose_anything() {
     let (status, problem) = read(response).await;
     assert_eq!((status, &problem["type"]), (503, &json!("urn:kpid:problem:no-room")));
     house.full.store(false, Ordering::SeqCst);
-    assert_eq!(door(&house).oneshot(post_of(GOOD, &[])).await.unwrap().status(), StatusCode::OK);
+    assert_eq!(
+        door(&house).oneshot(post_of(GOOD, &[])).await.unwrap().status(),
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]

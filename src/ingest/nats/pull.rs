@@ -275,7 +275,9 @@ impl<'a> Pull<'a> {
 
     /// Acknowledges a batch that is durable.
     async fn settle(&mut self, committed: Committed) -> Result<(), IntakeError> {
-        let receipt = committed.outcome.inspect_err(|error| self.refused = Some(error.clone()))?;
+        let receipt = committed
+            .outcome
+            .inspect_err(|error| self.refused = Some(error.clone()))?;
         committed.origins.pass_on(&receipt.rejected, &self.ingest.door);
         self.durable = committed.last;
         if let Some(acker) = committed.acker {

@@ -190,7 +190,11 @@ async fn a_lost_outbox_puts_no_old_transition_behind_a_newer_one() {
     let context = jetstream(&server.url()).await;
     let decided = |id: &str, kind, after_ms: i64, sequence: u64| {
         let transition = transition(id, kind);
-        AlertTransition { at: transition.at.plus_ms(after_ms), sequence: Sequence(sequence), ..transition }
+        AlertTransition {
+            at: transition.at.plus_ms(after_ms),
+            sequence: Sequence(sequence),
+            ..transition
+        }
     };
     let story = [
         decided("f1", TransitionKind::Firing, 0, 1),
@@ -201,12 +205,22 @@ async fn a_lost_outbox_puts_no_old_transition_behind_a_newer_one() {
     ];
     let first = publisher(&server.url()).await;
     for transition in &story {
-        assert_eq!(first.publish(transition).await.unwrap(), Delivery::New, "{}", transition.id);
+        assert_eq!(
+            first.publish(transition).await.unwrap(),
+            Delivery::New,
+            "{}",
+            transition.id
+        );
     }
     // The outbox is gone: all of it is offered again, and then something new.
     let restarted = publisher(&server.url()).await;
     for transition in &story {
-        assert_eq!(restarted.publish(transition).await.unwrap(), Delivery::Duplicate, "{}", transition.id);
+        assert_eq!(
+            restarted.publish(transition).await.unwrap(),
+            Delivery::Duplicate,
+            "{}",
+            transition.id
+        );
     }
     let new = decided("f3", TransitionKind::Firing, 30, 5);
     assert_eq!(restarted.publish(&new).await.unwrap(), Delivery::New);

@@ -9,8 +9,14 @@ use serde_json::Value;
 
 /// Makes `KPI_ALERTS` before the daemon does, without its bound on the messages of one subject.
 pub async fn keep_all_alerts(context: &Context) {
-    let limits = StreamLimits { messages_per_subject_max: -1, ..StreamLimits::ALERTS };
-    context.create_stream(streams::alerts(&limits)).await.expect("the stream of alerts");
+    let limits = StreamLimits {
+        messages_per_subject_max: -1,
+        ..StreamLimits::ALERTS
+    };
+    context
+        .create_stream(streams::alerts(&limits))
+        .await
+        .expect("the stream of alerts");
 }
 
 /// The CloudEvents in `KPI_ALERTS`, in the order in which they were stored.
@@ -28,7 +34,10 @@ pub async fn stored_alerts(context: &Context) -> Vec<Value> {
 
 /// Ids of these events, in order.
 pub fn ids(events: &[Value]) -> Vec<String> {
-    events.iter().filter_map(|event| event["id"].as_str().map(str::to_owned)).collect()
+    events
+        .iter()
+        .filter_map(|event| event["id"].as_str().map(str::to_owned))
+        .collect()
 }
 
 /// Waits until as many alerts are stored as a replay decided, and holds both against each other: each once, none beside them.
@@ -44,8 +53,15 @@ pub async fn each_stored_once(context: &Context, decided: &[Value]) -> usize {
     let stored = ids(&stored_alerts(context).await);
     let once: BTreeSet<String> = stored.iter().cloned().collect();
     assert_eq!(stored.len(), once.len(), "an alert was stored twice");
-    let missing: Vec<&Value> = decided.iter().filter(|alert| !alert["id"].as_str().is_some_and(|id| once.contains(id))).collect();
-    assert!(missing.is_empty(), "decided by a replay and not stored, of {}: {missing:#?}", decided.len());
+    let missing: Vec<&Value> = decided
+        .iter()
+        .filter(|alert| !alert["id"].as_str().is_some_and(|id| once.contains(id)))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "decided by a replay and not stored, of {}: {missing:#?}",
+        decided.len()
+    );
     assert_eq!(stored.len(), decided.len(), "stored, and decided by no replay");
     stored.len()
 }

@@ -32,7 +32,12 @@ impl Daemon {
         for (name, text) in catalog {
             std::fs::write(cards.join(name), text).expect("the catalog");
         }
-        let daemon = Self { folder, settings: BTreeMap::new(), child: None, url: String::new() };
+        let daemon = Self {
+            folder,
+            settings: BTreeMap::new(),
+            child: None,
+            url: String::new(),
+        };
         let (data, cards) = (daemon.path("data"), daemon.path("cards"));
         daemon
             .with("KPID_DATA_DIR", &data.display().to_string())
@@ -86,7 +91,11 @@ impl Daemon {
     }
 
     fn in_its_folder(&self, mut command: Command, args: &[&str]) -> Command {
-        command.args(args).env_clear().envs(&self.settings).current_dir(self.folder.path());
+        command
+            .args(args)
+            .env_clear()
+            .envs(&self.settings)
+            .current_dir(self.folder.path());
         command.env("HOME", self.path("home")).stdin(Stdio::null());
         command
     }
@@ -100,7 +109,11 @@ impl Daemon {
     pub fn answer(&self, args: &[&str]) -> String {
         let output = self.run(args);
         let words = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "kpid {args:?}: {:?}\n{words}", output.status.code());
+        assert!(
+            output.status.success(),
+            "kpid {args:?}: {:?}\n{words}",
+            output.status.code()
+        );
         String::from_utf8(output.stdout).expect("text")
     }
 
@@ -120,7 +133,11 @@ impl Daemon {
 
     fn start_as(&mut self, mut command: Command) {
         assert!(self.child.is_none(), "it runs already");
-        let log = File::options().create(true).append(true).open(self.path("log")).expect("its log");
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.path("log"))
+            .expect("its log");
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("it starts");
         let stdout = child.stdout.take().expect("its stdout");
         self.child = Some(child);
@@ -133,7 +150,9 @@ impl Daemon {
         });
         let first = heard.recv_timeout(PATIENCE).unwrap_or_default();
         let url = first.strip_prefix("listening on ");
-        self.url = url.unwrap_or_else(|| panic!("the first line is `{first}`\n{}", self.log())).to_owned();
+        self.url = url
+            .unwrap_or_else(|| panic!("the first line is `{first}`\n{}", self.log()))
+            .to_owned();
     }
 
     /// Waits until it is ready: all of the journal applied, everything running.
@@ -151,7 +170,11 @@ impl Daemon {
     pub fn wait(&self, what: &str, mut holds: impl FnMut() -> bool) {
         let since = Instant::now();
         while !holds() {
-            assert!(since.elapsed() < PATIENCE, "in {PATIENCE:?} not once: {what}\n{}", self.log());
+            assert!(
+                since.elapsed() < PATIENCE,
+                "in {PATIENCE:?} not once: {what}\n{}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -201,7 +224,10 @@ impl Daemon {
     pub fn get(&self, path: &str) -> (u16, String) {
         let agent = agent();
         match agent.get(format!("{}{path}", self.url)).call() {
-            Ok(mut answer) => (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap_or_default()),
+            Ok(mut answer) => (
+                answer.status().as_u16(),
+                answer.body_mut().read_to_string().unwrap_or_default(),
+            ),
             Err(_) => (0, String::new()),
         }
     }
@@ -235,7 +261,10 @@ impl Daemon {
         let mut args = vec!["replay", "--journal", &journal, "--format", "json", "--alerts", &file];
         args.extend(more);
         let scorecards = serde_json::from_str(&self.answer(&args)).expect("scorecards as JSON");
-        Replayed { scorecards, alerts: lines(&alerts) }
+        Replayed {
+            scorecards,
+            alerts: lines(&alerts),
+        }
     }
 }
 
@@ -257,38 +286,56 @@ pub struct Replayed {
 impl Replayed {
     /// The root node of a scorecard, or of one of its instances.
     pub fn node(&self, scorecard: &str, instance: Option<&str>) -> &Value {
-        let found = self.scorecards.iter().find(|one| one["scorecard"] == scorecard && one["instance"] == Value::from(instance));
+        let found = self
+            .scorecards
+            .iter()
+            .find(|one| one["scorecard"] == scorecard && one["instance"] == Value::from(instance));
         found.map_or(&Value::Null, |one| &one["node"])
     }
 
     /// The ids of the transitions, in order.
     pub fn alert_ids(&self) -> Vec<String> {
-        self.alerts.iter().filter_map(|alert| alert["id"].as_str().map(str::to_owned)).collect()
+        self.alerts
+            .iter()
+            .filter_map(|alert| alert["id"].as_str().map(str::to_owned))
+            .collect()
     }
 }
 
 /// A file of JSON lines.
 pub fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).expect("the lines");
-    text.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("a JSON line"))
+        .collect()
 }
 
 /// A client that takes any status for an answer.
 pub fn agent() -> ureq::Agent {
-    let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(30)));
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(30)));
     config.build().into()
 }
 
 /// Posts measurements; an error when nobody answered.
 pub fn post(agent: &ureq::Agent, url: &str, body: &str) -> Result<(u16, Value), ureq::Error> {
-    let request = agent.post(format!("{url}/api/v1/measurements")).header("content-type", "application/json");
+    let request = agent
+        .post(format!("{url}/api/v1/measurements"))
+        .header("content-type", "application/json");
     let mut answer = request.send(body)?;
     let text = answer.body_mut().read_to_string()?;
-    Ok((answer.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::Null)))
+    Ok((
+        answer.status().as_u16(),
+        serde_json::from_str(&text).unwrap_or(Value::Null),
+    ))
 }
 
 /// Sends a signal to a process of this test.
 pub fn signal(name: &str, pid: u32) {
-    let status = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
+    let status = Command::new("kill")
+        .arg(format!("-{name}"))
+        .arg(pid.to_string())
+        .status();
     assert!(status.is_ok_and(|status| status.success()), "kill -{name} {pid}");
 }

@@ -25,7 +25,10 @@ impl Ledger {
         let found = ids_in(journal);
         for (id, count) in &found {
             assert_eq!(*count, 1, "{id} is there {count} times");
-            assert!(self.acknowledged.contains(id) || self.unanswered.contains(id), "nobody sent {id}");
+            assert!(
+                self.acknowledged.contains(id) || self.unanswered.contains(id),
+                "nobody sent {id}"
+            );
         }
         let lost: Vec<&String> = self.acknowledged.iter().filter(|id| !found.contains_key(*id)).collect();
         assert!(lost.is_empty(), "{} acknowledged and lost: {lost:?}", lost.len());

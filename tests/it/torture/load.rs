@@ -42,7 +42,11 @@ impl Load {
             std::thread::spawn(move || send(&format!("r{round}c{connection}"), &url, &stop, &ledger))
         };
         let threads = (0..4).map(connect).collect();
-        Self { stop, ledger: Arc::clone(ledger), threads }
+        Self {
+            stop,
+            ledger: Arc::clone(ledger),
+            threads,
+        }
     }
 
     /// Waits until so many more were acknowledged than at its call.
@@ -55,7 +59,10 @@ impl Load {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        panic!("{} of {goal} measurements were acknowledged in 30 seconds", acknowledged());
+        panic!(
+            "{} of {goal} measurements were acknowledged in 30 seconds",
+            acknowledged()
+        );
     }
 
     /// Stops sending; every connection has ended.
@@ -92,19 +99,19 @@ fn send(client: &str, url: &str, stop: &AtomicBool, ledger: &Mutex<Ledger>) {
     }
 }
 
-/// Sends what nobody answered for once more, by the same ids: each is new or known, and all are acknowledged then.
-pub fn send_again(url: &str, ledger: &mut Ledger) -> (u64, u64) {
+/// Sends what was not answered once more, by the same ids: each is new or known, and all are acknowledged then. Gives back how
+/// many.
+pub fn send_again(url: &str, ledger: &mut Ledger) -> usize {
     let again: Vec<Value> = ledger.unanswered.iter().map(|id| repeated(id)).collect();
     if again.is_empty() {
-        return (0, 0);
+        return 0;
     }
     let (status, receipt) = post(&agent(), url, &Value::from(again.clone()).to_string()).expect("an answer");
     assert_eq!((status, &receipt["rejected"]), (200, &json!([])), "{receipt}");
     let count = |what: &str| receipt[what].as_u64().unwrap();
-    let (accepted, duplicates) = (count("accepted"), count("duplicates"));
-    assert_eq!(accepted + duplicates, again.len() as u64, "{receipt}");
+    assert_eq!(count("accepted") + count("duplicates"), again.len() as u64, "{receipt}");
     ledger.acknowledged.append(&mut ledger.unanswered);
-    (accepted, duplicates)
+    again.len()
 }
 
 fn repeated(id: &str) -> Value {

@@ -19,8 +19,14 @@ use crate::support::nats::NatsServer;
 const COUNT: u64 = 1_200;
 
 fn jetstream(url: &str) -> Context {
-    let connecting = async_nats::ConnectOptions::new().retry_on_initial_connect().connect(url);
-    async_nats::jetstream::new(tokio::runtime::Handle::current().block_on(connecting).expect("a client"))
+    let connecting = async_nats::ConnectOptions::new()
+        .retry_on_initial_connect()
+        .connect(url);
+    async_nats::jetstream::new(
+        tokio::runtime::Handle::current()
+            .block_on(connecting)
+            .expect("a client"),
+    )
 }
 
 /// A daemon on a NATS server whose streams keep everything.
@@ -29,7 +35,9 @@ fn daemon_on(server: &NatsServer, runtime: &tokio::runtime::Runtime) -> (Daemon,
     let context = jetstream(&server.url());
     runtime.block_on(keep_all_alerts(&context));
     let measurements = streams::measurements(&StreamLimits::MEASUREMENTS);
-    runtime.block_on(context.create_stream(measurements)).expect("the stream of measurements");
+    runtime
+        .block_on(context.create_stream(measurements))
+        .expect("the stream of measurements");
     let daemon = Daemon::new(&[("load.toml", CATALOG)])
         .with("KPID_NATS__URL", &server.url())
         .with("KPID_PROJECTION__CHECKPOINT_EVERY", "1s");
@@ -42,7 +50,9 @@ async fn store(context: &Context, client: &str, number: u64) {
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Msg-Id", format!("{client}-{number}"));
         let body = measurement(client, number).to_string();
-        let sent = context.publish_with_headers("kpi.v1.measurement", headers, body.into()).await;
+        let sent = context
+            .publish_with_headers("kpi.v1.measurement", headers, body.into())
+            .await;
         if let Ok(stored) = sent
             && stored.await.is_ok()
         {
@@ -77,17 +87,25 @@ fn a_nats_server_that_stops_and_dies_under_load_loses_nothing_and_alerts_come_on
     for (round, is_polite) in [true, false, true, false].into_iter().enumerate() {
         let goal = COUNT as usize * (round + 1) / 6;
         daemon.wait("measurements arrive from NATS", || from_nats(&daemon.journal()) >= goal);
-        if is_polite { server.stop() } else { server.kill() }
+        if is_polite {
+            server.stop()
+        } else {
+            server.kill()
+        }
         // Away for a while: HTTP goes on, alerts queue up.
         load.wait_for(100);
         server.start_again();
     }
     load.stop();
     runtime.block_on(publisher).expect("everything was stored");
-    daemon.wait("all arrive from NATS", || from_nats(&daemon.journal()) >= COUNT as usize);
+    daemon.wait("all arrive from NATS", || {
+        from_nats(&daemon.journal()) >= COUNT as usize
+    });
 
     let mut ledger = std::mem::take(&mut *ledger.lock().unwrap());
-    ledger.acknowledged.extend((0..COUNT).map(|number| format!("n-{number}")));
+    ledger
+        .acknowledged
+        .extend((0..COUNT).map(|number| format!("n-{number}")));
     assert!(ledger.unanswered.is_empty(), "HTTP was always answered");
     ledger.check(&daemon.journal());
     assert_eq!(&daemon.node("load"), daemon.replay(&[]).node("load", None));
@@ -118,7 +136,11 @@ fn kills_between_deciding_and_publishing_say_every_alert_once() {
     let alerts = every_alert_once(&daemon, &context, &runtime);
     assert!(alerts > 20, "{alerts} alerts");
     daemon.stop_well();
-    assert_eq!(runtime.block_on(stored_alerts(&context)).len(), alerts, "leaving says nothing more");
+    assert_eq!(
+        runtime.block_on(stored_alerts(&context)).len(),
+        alerts,
+        "leaving says nothing more"
+    );
 }
 
 #[test]
@@ -129,7 +151,9 @@ fn state_that_is_deleted_or_damaged_costs_a_rebuild_and_nothing_else() {
     let ledger = Arc::new(Mutex::new(Ledger::default()));
     let harms: [(&str, fn(&Path)); 6] = [
         ("deleted", |state| std::fs::remove_dir_all(state).unwrap()),
-        ("cut to half", |state| each_file(state, |bytes| bytes.truncate(bytes.len() / 2))),
+        ("cut to half", |state| {
+            each_file(state, |bytes| bytes.truncate(bytes.len() / 2))
+        }),
         ("emptied", |state| each_file(state, Vec::clear)),
         ("overwritten", |state| each_file(state, |bytes| bytes.fill(0xA5))),
         ("a flipped bit in every 500 bytes", |state| {
@@ -148,18 +172,30 @@ fn state_that_is_deleted_or_damaged_costs_a_rebuild_and_nothing_else() {
         let alerts = every_alert_once(&daemon, &context, &runtime);
         let before = (daemon.node("load"), daemon.replay(&[]));
         // Every other time it is killed, so that the state is not even whole when it is harmed.
-        if round % 2 == 0 { daemon.stop_well() } else { daemon.kill() }
+        if round % 2 == 0 {
+            daemon.stop_well()
+        } else {
+            daemon.kill()
+        }
         harm(&daemon.state());
         daemon.start_ready();
         assert_eq!((daemon.node("load"), daemon.replay(&[])), before, "{what}");
         // Whatever is offered again is recognised; what is new would come behind it.
         std::thread::sleep(Duration::from_millis(300));
-        assert_eq!(every_alert_once(&daemon, &context, &runtime), alerts, "{what}: nothing is said twice");
+        assert_eq!(
+            every_alert_once(&daemon, &context, &runtime),
+            alerts,
+            "{what}: nothing is said twice"
+        );
         ledger.lock().unwrap().check(&daemon.journal());
     }
     let first = measurement("r0c0", 0);
     let (status, receipt) = daemon.post(&first.to_string());
-    assert_eq!((status, &receipt["duplicates"]), (200, &1.into()), "ids are known again: {receipt}");
+    assert_eq!(
+        (status, &receipt["duplicates"]),
+        (200, &1.into()),
+        "ids are known again: {receipt}"
+    );
     daemon.stop_well();
 }
 

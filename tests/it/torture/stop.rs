@@ -22,7 +22,12 @@ fn sigterm_under_load_ends_with_0_and_everything_acknowledged_is_there() {
         load.wait_for(300);
         let since = Instant::now();
         daemon.stop_well();
-        assert!(since.elapsed() < SOON, "it took {:?} to stop\n{}", since.elapsed(), daemon.log());
+        assert!(
+            since.elapsed() < SOON,
+            "it took {:?} to stop\n{}",
+            since.elapsed(),
+            daemon.log()
+        );
         load.stop();
         ledger.lock().unwrap().check(&daemon.journal());
     }
@@ -53,7 +58,12 @@ fn sigterm_while_it_starts_ends_with_0_with_and_without_nats() {
             daemon.start();
             let since = Instant::now();
             daemon.stop_well();
-            assert!(since.elapsed() < SOON, "it took {:?} to stop\n{}", since.elapsed(), daemon.log());
+            assert!(
+                since.elapsed() < SOON,
+                "it took {:?} to stop\n{}",
+                since.elapsed(),
+                daemon.log()
+            );
         }
     }
     ledger.lock().unwrap().check(&daemon.journal());
