@@ -34,6 +34,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::Client;
+use async_nats::connection::State;
 use async_nats::jetstream::Context;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
@@ -43,7 +44,7 @@ use super::decode::DecodeLimits;
 use crate::ports::{Intake, IntakeError, RejectionSink};
 use crate::wire::streams::{StreamLimits, Unfit};
 
-/// Name of the durable consumer, and of the queue group of requests.
+/// Name of the durable consumer.
 pub const CONSUMER: &str = "kpid";
 
 /// A pull may not ask for more: beyond the server's 64 MiB of pending bytes a client is disconnected.
@@ -51,6 +52,8 @@ pub const PULL_BYTES_MAX: usize = 16 << 20;
 
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// Longest wait for the last words to the server.
+const FLUSH_MAX: Duration = Duration::from_secs(2);
 
 /// How much is pulled at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,9 +248,16 @@ impl NatsIngest {
             }
         }
         // The last acknowledgements should reach the server; without them it only delivers again.
-        let _ = tokio::time::timeout(Duration::from_secs(2), self.context.client().flush()).await;
+        flush(&self.context.client()).await;
         info!("pulling from NATS ended");
         Ok(())
+    }
+}
+
+/// What was said should reach the server before the house closes, if there is one.
+async fn flush(client: &Client) {
+    if client.connection_state() == State::Connected {
+        let _ = tokio::time::timeout(FLUSH_MAX, client.flush()).await;
     }
 }
 

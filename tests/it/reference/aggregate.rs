@@ -16,17 +16,16 @@ pub fn value(kpi: &Kpi, measurements: &[&Measurement], window_ms: i64) -> Option
         return None;
     }
     let values: Vec<f64> = pairs.iter().map(|(value, _)| *value).collect();
-    let first = || across(kpi, measurements, |own| own[0]);
-    let last = || across(kpi, measurements, |own| own[own.len() - 1]);
+    let (first, last) = (values[0], values[values.len() - 1]);
     match &kpi.aggregate {
         Aggregate::Count => Some(values.len() as f64),
         Aggregate::Sum => Some(sum(&values)),
         Aggregate::Mean => Some(mean(&values)),
         Aggregate::Min => values.into_iter().reduce(f64::min),
         Aggregate::Max => values.into_iter().reduce(f64::max),
-        Aggregate::First => Some(first()),
-        Aggregate::Last => Some(last()),
-        Aggregate::Delta => Some(across(kpi, measurements, |own| own[own.len() - 1] - own[0])),
+        Aggregate::First => Some(first),
+        Aggregate::Last => Some(last),
+        Aggregate::Delta => Some(last - first),
         Aggregate::Ratio { scale_by } => {
             let denominators: Vec<f64> = pairs.iter().map(|(_, denominator)| *denominator).collect();
             quotient(scale_by * sum(&values), sum(&denominators))
@@ -60,24 +59,13 @@ fn pair(measurement: &Measurement) -> Option<(f64, f64)> {
     }
 }
 
-/// `first`, `last` and `delta` have no aggregate over instances: each instance has its own, and they add up or average.
-fn across(kpi: &Kpi, measurements: &[&Measurement], own: impl Fn(&[f64]) -> f64) -> f64 {
-    let instances: BTreeSet<&Option<String>> = measurements.iter().map(|measurement| &measurement.instance).collect();
-    let of = |instance: &Option<String>| -> Vec<f64> {
-        let mine = measurements
-            .iter()
-            .filter(|measurement| measurement.instance == *instance);
-        mine.filter_map(|measurement| pair(measurement))
-            .map(|(value, _)| value)
-            .collect()
-    };
-    let each: Vec<f64> = instances
-        .into_iter()
-        .map(of)
-        .filter(|values| !values.is_empty())
-        .map(|values| own(&values))
-        .collect();
-    if kpi.averages_across { mean(&each) } else { sum(&each) }
+/// `first`, `last` and `delta` have no aggregate over instances: the readings of the instances add up or average.
+pub fn across(kpi: &Kpi, readings: &[f64]) -> f64 {
+    if kpi.averages_across {
+        mean(readings)
+    } else {
+        sum(readings)
+    }
 }
 
 fn quotient(above: f64, below: f64) -> Option<f64> {

@@ -72,7 +72,7 @@ fn parts(exactness: Just<Exactness>) -> impl Strategy<Value = (Parts, Exactness)
     let lines = prop_oneof![6 => vec(part(16), 10..=60), 1 => vec(part(16), 61..=300)];
     let all = (
         part(8),
-        vec(part(16), 1..=3),
+        vec(part(40), 1..=3),
         vec(part(40), 1..=6),
         vec(part(16), 0..=3),
         lines,

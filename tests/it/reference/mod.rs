@@ -14,12 +14,14 @@
 //!   with measurements but without a value (a denominator of 0, weights of 0) has `no_data`; `zero` and `hold` stand
 //!   in for empty windows only.
 //! - A paused KPI shows its value, one that is not applicable has none.
+//! - `first`, `last` and `delta` over all instances are made of the instances' readings, held ones and zeros included;
+//!   an instance that is not applicable has none. An included instance that is not there yet has `no_data`.
 //! - Fresh is judged by the latest measurement of the KPI, in the window or not. Over all instances the latest
 //!   measurement of any of them says whether the KPI is applicable.
 //! - A node without a scored child of weight has `no_data`, whatever its coverage; of children whose weights are all
 //!   0 the coverage is 0.
 //! - A change keeps what it does not name from the change before it.
-//! - A range whose target is one point scores 100 there and comes near 75 beside it.
+//! - A range whose target is one point scores 100 there and falls straight to 50 at the red points and on.
 //! - `at_worst` is that band or a worse one; `since` is where pending began, in all three transitions. At one instant
 //!   the end of `keep_firing_for` comes before a repetition, and a value short of `clear` stops its running out.
 //! - A percentile is the nearest rank: the smallest value with at least so many of a hundred not above it.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ReadingLine;
 use super::aggregate;
-use super::definition::{Catalog, Kpi, KpiVersion, Missing, Objective, Perspective, Scorecard, Scoring};
+use super::definition::{Aggregate, Catalog, Kpi, KpiVersion, Missing, Objective, Perspective, Scorecard, Scoring};
 use super::intake::{Measurement, What};
 use super::score::{self, Judgement};
 use super::windows;
@@ -156,6 +156,9 @@ impl Moment<'_> {
             .iter()
             .find(|known| known.id == id)
             .expect("a scorecard");
+        if instance.is_some_and(|instance| !self.instances(scorecard).contains(instance)) {
+            return Judgement::without_score("no_data", Some(0.0));
+        }
         let mut nodes = Vec::new();
         self.scorecard(Root { scorecard, instance }, &mut nodes);
         let line = nodes
@@ -193,7 +196,8 @@ impl Moment<'_> {
         let own_value = if not_applicable {
             None
         } else {
-            aggregate::value(kpi, &inside, span.length_ms)
+            let own = aggregate::value(kpi, &inside, span.length_ms);
+            own.map(|own| self.across(root, kpi, path).unwrap_or(own))
         };
         Look {
             latest: own.last().map(|latest| latest.observed_at),
@@ -206,6 +210,24 @@ impl Moment<'_> {
                 own_value
             },
         }
+    }
+
+    /// Over all instances, where the aggregate has no such thing: what the instances' readings make.
+    fn across(&self, root: Root<'_>, kpi: &Kpi, path: &str) -> Option<f64> {
+        let ends = matches!(kpi.aggregate, Aggregate::First | Aggregate::Last | Aggregate::Delta);
+        if !ends || root.instance.is_some() || root.scorecard.each.is_none() {
+            return None;
+        }
+        let below = path.strip_prefix(&root.path()).expect("a path in the scorecard");
+        let reading = |instance| {
+            let root = Root {
+                instance: Some(instance),
+                ..root
+            };
+            self.look(root, kpi, &format!("{}{below}", root.path())).value
+        };
+        let readings: Vec<f64> = self.instances(root.scorecard).into_iter().filter_map(reading).collect();
+        Some(aggregate::across(kpi, &readings))
     }
 
     /// Its measurements before the moment, sorted by `observed_at`, then by their place in the journal.

@@ -48,6 +48,8 @@ pub struct Scorecard {
     head: String,
     roll_ups: [&'static str; 3],
     include: Option<(String, i64)>,
+    /// Lines of `changes` or nothing: two perspectives, then three objectives.
+    weight_changes: [String; 5],
 }
 
 /// A KPI as the stream must know it.
@@ -58,9 +60,6 @@ pub struct Kpi {
     pub aggregate: &'static str,
     pub shape: Shape,
     pub domain: Domain,
-    /// Where some KPIs weigh nothing, the first of each objective always counts: of a node whose weights are all 0
-    /// the specification does not speak.
-    pub anchor: bool,
     toml: String,
 }
 
@@ -114,21 +113,14 @@ pub fn draw(parts: &Parts, exactness: Exactness) -> Catalog {
     let head = head(&mut Dice::new(&parts.head));
     let mut kpis: Vec<Kpi> = Vec::new();
     for (place, bytes) in parts.kpis.iter().enumerate() {
-        let next = kpi(
-            place,
-            parts.scorecards.len(),
-            &kpis,
-            &mut Dice::new(bytes),
-            (&head, exactness),
-        );
+        let next = kpi(place, parts.scorecards.len(), &mut Dice::new(bytes), (&head, exactness));
         kpis.push(next);
     }
-    let scorecards: Vec<Scorecard> = parts
-        .scorecards
-        .iter()
-        .enumerate()
-        .map(|(place, bytes)| scorecard(place, &kpis, &mut Dice::new(bytes), &head))
-        .collect();
+    let mut scorecards: Vec<Scorecard> = Vec::new();
+    for bytes in &parts.scorecards {
+        let next = scorecard(&scorecards, &kpis, &mut Dice::new(bytes), &head);
+        scorecards.push(next);
+    }
     let geometric = scorecards
         .iter()
         .any(|scorecard| scorecard.roll_ups.contains(&"geometric"));
@@ -170,7 +162,8 @@ fn head(dice: &mut Dice<'_>) -> Head {
     }
 }
 
-fn scorecard(place: usize, kpis: &[Kpi], dice: &mut Dice<'_>, head: &Head) -> Scorecard {
+fn scorecard(before: &[Scorecard], kpis: &[Kpi], dice: &mut Dice<'_>, head: &Head) -> Scorecard {
+    let place = before.len();
     const ROLL_UPS: [&str; 8] = ["mean", "mean", "mean", "mean", "mean", "worst", "best", "geometric"];
     let mut text = format!("[scorecard]\nid = \"c{place}\"\ntitle = \"C{place}\"\nowner = \"o@example.com\"\n");
     let zone = dice.pick(&[
@@ -185,12 +178,7 @@ fn scorecard(place: usize, kpis: &[Kpi], dice: &mut Dice<'_>, head: &Head) -> Sc
         text,
         "time_zone = \"{zone}\"\nweek_start = \"{week_start}\"\nfiscal_year_start = {month}"
     );
-    let bands: Vec<String> = head
-        .bands
-        .iter()
-        .map(|(name, from)| format!("{{ name = \"{name}\", from = {from} }}"))
-        .collect();
-    let _ = writeln!(text, "bands = [{}]", bands.join(", "));
+    let _ = writeln!(text, "{}", bands(head, 0));
     // Not a half: thirds of thirds may round to either side of it.
     let _ = writeln!(text, "min_coverage = {}", dice.pick(&[0.0, 0.0, 0.3, 0.55, 0.8, 1.0]));
     let each = dice.chance(30);
@@ -202,24 +190,55 @@ fn scorecard(place: usize, kpis: &[Kpi], dice: &mut Dice<'_>, head: &Head) -> Sc
     let include = (dice.chance(50) && !lower.is_empty()).then(|| {
         let kpi = lower[dice.below(lower.len() as i64) as usize];
         let root = format!("c{}", kpi.scorecard);
-        let levels = [root, kpi.perspective_path(), kpi.objective_path(), kpi.path()];
-        (levels[dice.below(4) as usize].clone(), 1 + dice.below(3))
+        let levels = [root.clone(), kpi.perspective_path(), kpi.objective_path(), kpi.path()];
+        let (level, weight) = (&levels[dice.below(4) as usize], 1 + dice.below(3));
+        match before.get(kpi.scorecard).is_some_and(|other| other.each) && dice.chance(50) {
+            true => (
+                level.replacen(&root, &format!("{root}@{}", dice.pick(&["a", "b"])), 1),
+                weight,
+            ),
+            false => (level.clone(), weight),
+        }
     });
+    let weight_changes = [0, 1, 2, 3, 4].map(|_| change(dice, head, |dice| format!("weight = {}", dice.below(5))));
+    let shift = change(dice, head, |dice| bands(head, 1 + dice.below(20)));
+    let _ = write!(text, "{shift}");
     Scorecard {
         each,
         head: text,
         roll_ups,
         include,
+        weight_changes,
     }
 }
 
-fn kpi(
-    place: usize,
-    scorecards: usize,
-    others: &[Kpi],
-    dice: &mut Dice<'_>,
-    (head, exactness): (&Head, Exactness),
-) -> Kpi {
+/// All bands but the lowest begin later by that much.
+fn bands(head: &Head, shift: i64) -> String {
+    let from = |from: i64| if from == 0 { 0 } else { (from + shift).min(99) };
+    let bands = head
+        .bands
+        .iter()
+        .map(|(name, begins)| format!("{{ name = \"{name}\", from = {} }}", from(*begins)));
+    format!("bands = [{}]", bands.collect::<Vec<_>>().join(", "))
+}
+
+/// Sometimes a line of `changes` that holds from a day soon after the start.
+fn change(dice: &mut Dice<'_>, head: &Head, what: impl FnOnce(&mut Dice<'_>) -> String) -> String {
+    if !dice.chance(12) {
+        return String::new();
+    }
+    let date = day(head, dice.below(9));
+    format!("changes = [{{ from = \"{date}\", {} }}]\n", what(dice))
+}
+
+/// The day so many days after the start.
+pub fn day(head: &Head, days: i64) -> jiff::civil::Date {
+    let start = jiff::Timestamp::from_millisecond(head.start_ms).expect("an instant");
+    let day = start + jiff::SignedDuration::from_hours(24 * days);
+    day.to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+fn kpi(place: usize, scorecards: usize, dice: &mut Dice<'_>, (head, exactness): (&Head, Exactness)) -> Kpi {
     const AGGREGATES: [&str; 14] = [
         "last",
         "mean",
@@ -260,10 +279,6 @@ fn kpi(
         Domain::Tenths,
     ]);
     let id = format!("k{place}");
-    let anchor = head.zero_weights
-        && !others
-            .iter()
-            .any(|other| (other.scorecard, other.objective) == (scorecard, objective));
     let mut kpi = Kpi {
         scorecard,
         objective,
@@ -271,7 +286,6 @@ fn kpi(
         aggregate,
         shape,
         domain,
-        anchor,
         toml: String::new(),
     };
     kpi.toml = super::kpis::toml(&kpi, dice, head);
@@ -310,8 +324,9 @@ impl Catalog {
         for id in perspectives {
             let _ = write!(
                 text,
-                "\n[[perspective]]\nid = \"p{id}\"\ntitle = \"P\"\nweight = {}\nroll_up = \"{middle}\"\n",
-                id + 1
+                "\n[[perspective]]\nid = \"p{id}\"\ntitle = \"P\"\nweight = {}\nroll_up = \"{middle}\"\n{}",
+                id + 1,
+                scorecard.weight_changes[id as usize]
             );
         }
         for (order, id) in objectives.iter().enumerate() {
@@ -320,6 +335,7 @@ impl Catalog {
                 "\n[[objective]]\nid = \"o{id}\"\ntitle = \"O\"\nroll_up = \"{bottom}\"\n"
             );
             let _ = writeln!(text, "perspective = \"p{}\"\nweight = {}", id / 2, 3 - id);
+            text.push_str(&scorecard.weight_changes[2 + *id as usize]);
             if let Some((node, weight)) = scorecard.include.as_ref().filter(|_| order == 0) {
                 let _ = writeln!(text, "include = [{{ node = \"{node}\", weight = {weight} }}]");
             }

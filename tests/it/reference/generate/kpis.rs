@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::catalogs::{Domain, Head, Kpi, Shape};
+use super::catalogs::{Domain, Head, Kpi, Shape, day};
 use super::{Dice, duration};
 
 const MINUTE: i64 = 60_000;
@@ -26,16 +26,16 @@ pub fn toml(kpi: &Kpi, dice: &mut Dice<'_>, head: &Head) -> String {
         "first" | "last" | "delta" if dice.chance(40) => text.push_str("across = \"mean\"\n"),
         _ => {}
     }
-    let (window, complete) = window(kpi, dice, head);
+    let window = window(kpi, dice, head);
     let _ = writeln!(text, "window = {window}");
     let weight = dice.pick(&[1, 1, 2, 3, 5, 0]);
-    let weightless = head.zero_weights && !kpi.anchor;
-    let _ = writeln!(text, "weight = {}", if weightless { weight } else { weight.max(1) });
-    let missing = missing(kpi, dice, head);
-    let zero = missing.contains("zero");
-    text.push_str(&missing);
-    // Whether a period that is over or a zero for want of measurements can be fresh is not decided.
-    if dice.chance(30) && !complete && !zero {
+    let _ = writeln!(
+        text,
+        "weight = {}",
+        if head.zero_weights { weight } else { weight.max(1) }
+    );
+    text.push_str(&missing(dice, head));
+    if dice.chance(30) {
         let _ = writeln!(
             text,
             "expected_every = \"{}\"",
@@ -50,7 +50,7 @@ pub fn toml(kpi: &Kpi, dice: &mut Dice<'_>, head: &Head) -> String {
             kpi.domain.number(100)
         );
     }
-    if dice.chance(6) && !kpi.anchor {
+    if dice.chance(6) {
         text.push_str("paused = true\n");
     }
     let points = Points::draw(kpi, dice);
@@ -59,17 +59,16 @@ pub fn toml(kpi: &Kpi, dice: &mut Dice<'_>, head: &Head) -> String {
     text + &changes(kpi, &points, dice, head)
 }
 
-/// The window, and whether it is a complete period.
-fn window(kpi: &Kpi, dice: &mut Dice<'_>, head: &Head) -> (String, bool) {
+fn window(kpi: &Kpi, dice: &mut Dice<'_>, head: &Head) -> String {
     let kind = dice.pick(&[
         "all", "rolling", "rolling", "rolling", "default", "period", "period", "period",
     ]);
     match kind {
         // A rate over everything has no length.
-        "all" if kpi.aggregate != "rate" => ("{ all = true }".to_owned(), false),
+        "all" if kpi.aggregate != "rate" => "{ all = true }".to_owned(),
         "default" => {
             let length = dice.pick(&[24 * MINUTE, 10 * MINUTE, 2 * HOUR, 6 * HOUR, DAY, 6 * DAY, 28 * DAY]);
-            (format!("{{ rolling = \"{}\" }}", duration(length)), false)
+            format!("{{ rolling = \"{}\" }}", duration(length))
         }
         "period" => {
             let period = dice.pick(&["day", "week", "month", "quarter", "year"]);
@@ -83,29 +82,23 @@ fn window(kpi: &Kpi, dice: &mut Dice<'_>, head: &Head) -> (String, bool) {
             ]);
             let weeks = if matches!(period, "day" | "week") { "" } else { weeks };
             let ended = if complete { ", complete = true" } else { "" };
-            (format!("{{ period = \"{period}\"{ended}{weeks} }}"), complete)
+            format!("{{ period = \"{period}\"{ended}{weeks} }}")
         }
         _ => {
             let slice = dice.pick(&[head.every_ms, 3 * head.every_ms, head.every_ms / 3, HOUR, DAY]);
             let length = slice * (1 + dice.below(10));
-            (
-                format!(
-                    "{{ rolling = \"{}\", slice = \"{}\" }}",
-                    duration(length),
-                    duration(slice)
-                ),
-                false,
+            format!(
+                "{{ rolling = \"{}\", slice = \"{}\" }}",
+                duration(length),
+                duration(slice)
             )
         }
     }
 }
 
-/// Ratios and weighted means may lack a value in a window that has measurements; what `missing` makes of that is not
-/// decided.
-fn missing(kpi: &Kpi, dice: &mut Dice<'_>, head: &Head) -> String {
+fn missing(dice: &mut Dice<'_>, head: &Head) -> String {
     let how = dice.pick(&["exclude", "exclude", "zero", "hold"]);
     match how {
-        _ if matches!(kpi.shape, Shape::Ratio | Shape::Weighted) => String::new(),
         "hold" => format!(
             "missing = \"hold\"\nhold_for = \"{}\"\n",
             duration((1 + dice.below(12)) * head.every_ms / 2)
@@ -144,7 +137,7 @@ impl Points {
         let mut power = || 1 << dice.below(6);
         match kind {
             _ if kpi.shape == Shape::Word => Self::Scale,
-            "none" if !kpi.anchor => Self::None,
+            "none" => Self::None,
             "range" => Self::Range {
                 low: middle,
                 inner: power() - 1,
@@ -229,15 +222,12 @@ fn beside(kpi: &Kpi) -> f64 {
 }
 
 fn changes(kpi: &Kpi, points: &Points, dice: &mut Dice<'_>, head: &Head) -> String {
-    let start = jiff::Timestamp::from_millisecond(head.start_ms).expect("an instant");
     let mut changes = Vec::new();
     for days in [1, 9] {
         if !dice.chance(20) {
             continue;
         }
-        let date = (start + jiff::SignedDuration::from_hours(24 * (days + dice.below(7))))
-            .to_zoned(jiff::tz::TimeZone::UTC)
-            .date();
+        let date = day(head, days + dice.below(7));
         let mut fields = vec![format!("from = \"{date}\"")];
         let weight = 1 + dice.below(5);
         if dice.chance(60) {
@@ -247,7 +237,7 @@ fn changes(kpi: &Kpi, points: &Points, dice: &mut Dice<'_>, head: &Head) -> Stri
             let moved = points.toml(kpi, dice.below(9) - 4);
             fields.extend(moved.into_iter().filter(|line| !line.starts_with("direction")));
         }
-        if dice.chance(15) && !kpi.anchor {
+        if dice.chance(15) {
             fields.push(format!("paused = {}", dice.chance(70)));
         }
         if fields.len() == 1 {
