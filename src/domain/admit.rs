@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::catalog::{Aggregate, Catalog, KpiDefinition, Scorecard};
-use super::id::{ID_LEN_MAX, InstanceId, KpiId};
+use super::id::{ID_LEN_MAX, InstanceId};
 use super::instant::Instant;
 use super::measurement::{
     AdmitLimits, Extra, MeasuredValue, Measurement, Rejection, RejectionReason, Report, ReportValue, SeriesKey,
@@ -123,7 +123,7 @@ impl Admission<'_> {
     }
 
     fn known_kpi(&self, kpi: &str) -> Result<(&Scorecard, &KpiDefinition), Refusal> {
-        let known = KpiId::parse(kpi).ok().and_then(|id| self.catalog.kpi(&id));
+        let known = self.catalog.kpi_named(kpi);
         known.ok_or_else(|| {
             let shown: String = kpi.chars().take(ID_LEN_MAX).collect();
             (

@@ -4,6 +4,7 @@
 //! array, only where there are data. Samples that have an `id` can be corrected later: their slice keeps them one by
 //! one beside the sum of the rest, so that a corrected minimum, percentile or last value is right again.
 
+mod gather;
 mod words;
 
 use std::collections::BTreeMap;
@@ -13,9 +14,11 @@ use super::calendar::Calendar;
 use super::catalog::{KpiDefinition, KpiVersion, Missing, Scoring, Window};
 use super::instant::Instant;
 use super::reading::Absence;
+use super::window::View;
+use gather::Closed;
 
 /// Slices of one KPI.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct Series {
     /// (slice, what is in it), ascending.
     slices: Vec<(i64, Cell)>,
@@ -27,6 +30,8 @@ pub struct Series {
     measured: u64,
     /// What `missing = "hold"` keeps.
     hold: Option<Held>,
+    /// The slices of the window before the newest, merged once for many evaluations; derived, never saved.
+    closed: Option<Box<Closed>>,
 }
 
 /// A slice with samples that can be corrected.
@@ -114,7 +119,9 @@ impl Series {
         self.cell(slice).add(aggregate, sample);
     }
 
+    /// The cell of a slice, to be changed.
     fn cell(&mut self, slice: i64) -> &mut Cell {
+        self.reopen(slice);
         // Measurements mostly come in order: look at the end first.
         let place = match self.slices.last() {
             Some((last, _)) if *last == slice => Ok(self.slices.len() - 1),
@@ -144,6 +151,7 @@ impl Series {
             .samples
             .iter()
             .for_each(|sample| cell.add(&rules.definition.aggregate, sample));
+        self.reopen(slice);
         if cell.any == 0 {
             self.correctable.remove(&slice);
             self.slices.retain(|(other, _)| *other != slice);
@@ -160,12 +168,13 @@ impl Series {
 
     /// Drops slices that ended before `oldest`; `all` windows keep their sum.
     pub fn trim(&mut self, rules: Rules<'_>, oldest: Instant) {
-        let gone = self
-            .slices
-            .partition_point(|(slice, _)| rules.window().slice_end(rules.calendar, *slice) <= oldest);
-        if gone == 0 {
+        let is_gone = |slice: i64| rules.window().slice_end(rules.calendar, slice) <= oldest;
+        // Mostly nothing is: the oldest slice tells.
+        if !self.slices.first().is_some_and(|(slice, _)| is_gone(*slice)) {
             return;
         }
+        let gone = self.slices.partition_point(|(slice, _)| is_gone(*slice));
+        self.closed = None;
         for (_, cell) in self.slices.drain(..gone) {
             if *rules.window() == Window::All {
                 self.before.merge(&cell);
@@ -192,33 +201,17 @@ impl Series {
         self.slices.is_empty()
     }
 
-    /// Everything that the window sees at `at`, merged in slice order.
-    fn gather(&self, first: i64, last: i64) -> Cell {
-        let mut cell = if first == i64::MIN {
-            self.before.clone()
-        } else {
-            Cell::default()
-        };
-        let from = self.slices.partition_point(|(slice, _)| *slice < first);
-        let seen = self
-            .slices
-            .get(from..)
-            .unwrap_or_default()
-            .iter()
-            .take_while(|(slice, _)| *slice <= last);
-        seen.for_each(|(_, other)| cell.merge(other));
-        cell
-    }
-
     /// The reading at any instant from what is known now, without what `hold` keeps.
     pub fn read(&self, rules: Rules<'_>, at: Instant, across: Across) -> LeafReading {
-        let seen = self.look(rules, at, across);
+        let view = rules.window().view(rules.calendar, at);
+        let seen = look(rules, &view, &self.gather(view.first, view.last), across);
         self.judge(rules, at, seen, None)
     }
 
     /// The reading at an evaluation, and the next instant at which it can change by itself.
     pub fn evaluate(&mut self, rules: Rules<'_>, when: Evaluation, across: Across) -> (LeafReading, Option<Instant>) {
-        let seen = self.look(rules, when.at, across);
+        let view = rules.window().view(rules.calendar, when.at);
+        let seen = look(rules, &view, &self.gather_again(view.first, view.last), across);
         if seen.value.is_none()
             && let Some(held) = self.hold.as_mut().filter(|held| held.is_current)
         {
@@ -234,22 +227,6 @@ impl Series {
             });
         }
         (reading, self.next_change(rules, when, reading))
-    }
-
-    fn look(&self, rules: Rules<'_>, at: Instant, across: Across) -> Seen {
-        let view = rules.window().view(rules.calendar, at);
-        let cell = self.gather(view.first, view.last);
-        let not_applicable = cell.any > 0 && cell.latest_not_applicable;
-        let value = match across {
-            Across::Own => cell.value(&rules.definition.aggregate, view.length_ms),
-            Across::Given(value) => value.filter(|_| cell.count > 0),
-        };
-        Seen {
-            value: value.filter(|_| !not_applicable),
-            count: cell.count,
-            latest_at: (cell.any > 0).then_some(cell.latest_at),
-            not_applicable,
-        }
     }
 
     fn judge(&self, rules: Rules<'_>, at: Instant, seen: Seen, held: Option<&Held>) -> LeafReading {
@@ -298,7 +275,7 @@ impl Series {
     /// The latest measurement known of at `at`, in the window or not: a window over the last month is as fresh as the KPI.
     fn latest_before(&self, rules: Rules<'_>, at: Instant) -> Option<i64> {
         let now = rules.slice_of(at.plus_ms(-1).0);
-        let known = self.slices.partition_point(|(slice, _)| *slice <= now);
+        let known = self.known_until(now);
         let (_, cell) = self.slices.get(known.checked_sub(1)?)?;
         Some(cell.latest_at)
     }
@@ -327,7 +304,7 @@ impl Series {
         }
         let view = window.view(rules.calendar, at);
         let from = self.slices.partition_point(|(slice, _)| *slice < view.first);
-        let to = self.slices.partition_point(|(slice, _)| *slice <= view.last);
+        let to = self.known_until(view.last);
         let oldest = self
             .slices
             .get(from..to)
@@ -406,6 +383,21 @@ fn is_flowing(definition: &KpiDefinition) -> bool {
 fn provisional(rules: Rules<'_>, at: Instant) -> bool {
     let end = rules.window().view(rules.calendar, at).period_end;
     end.is_some_and(|end| at < end.plus_ms(rules.definition.allowed_lateness_ms))
+}
+
+/// What the cell of a window says.
+fn look(rules: Rules<'_>, view: &View, cell: &Cell, across: Across) -> Seen {
+    let not_applicable = cell.any > 0 && cell.latest_not_applicable;
+    let value = match across {
+        Across::Own => cell.value(&rules.definition.aggregate, view.length_ms),
+        Across::Given(value) => value.filter(|_| cell.count > 0),
+    };
+    Seen {
+        value: value.filter(|_| !not_applicable),
+        count: cell.count,
+        latest_at: (cell.any > 0).then_some(cell.latest_at),
+        not_applicable,
+    }
 }
 
 /// What a window sees, in short.

@@ -37,7 +37,7 @@ fn shared_out(bodies: &[String], work: impl Fn(&[String]) + Sync) {
     });
 }
 
-#[divan::bench(sample_count = 8, sample_size = 1)]
+#[divan::bench(sample_count = 5, sample_size = 1)]
 fn floor(bencher: Bencher) {
     let dir = load::folder();
     let file = Mutex::new(plain_file(dir.path()));
@@ -54,12 +54,12 @@ fn floor(bencher: Bencher) {
         .bench_local(|| timed(FLOOR, COUNT, || shared_out(&bodies, read_and_append)));
 }
 
-#[divan::bench(sample_count = 8, sample_size = 1)]
+#[divan::bench(sample_count = 5, sample_size = 1)]
 fn ndjson(bencher: Bencher) {
     ingest(bencher, PLAIN, |_| None);
 }
 
-#[divan::bench(sample_count = 8, sample_size = 1)]
+#[divan::bench(sample_count = 3, sample_size = 1)]
 fn ndjson_with_ids(bencher: Bencher) {
     ingest(bencher, WITH_IDS, Some);
 }

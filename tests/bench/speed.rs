@@ -1,7 +1,7 @@
 //! How fast kpid is, each figure beside its floor: what the same bytes cost without kpid, measured in the same run.
 //!
-//! `cargo bench` runs everything, `cargo bench -- replay` what has `replay` in its name. At the end a table puts the
-//! medians of figures and floors side by side; the two run on the same machine within minutes, so their ratio says more
+//! `cargo bench` runs everything, `cargo bench -- replay` what has `replay` in its name. At the end a table puts
+//! figures and floors side by side; the two run on the same machine within minutes, so their ratio says more
 //! than either.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run says so by its panic")]

@@ -174,7 +174,7 @@ impl Projection {
         };
         series.trim(rules, oldest);
         let (reading, due) = series.evaluate(rules, when, across);
-        let bands_due = Self::branch_due(scorecard, NodePlace::Kpi(kpi), when.at);
+        let bands_due = self.branch_due(node, when.at);
         let age_due = self.age_due(after.instance, after.local, base as usize + kpi, when.at);
         let due = [due, age_due, bands_due].into_iter().flatten().min();
         after.due = due.map_or(i64::MAX, |due| due.0);
@@ -241,7 +241,7 @@ impl Projection {
     ) {
         let children = self.children(scorecard, node, at);
         let rolled = Self::roll(scorecard, place, &children);
-        after.due = Self::branch_due(scorecard, place, at).map_or(i64::MAX, |due| due.0);
+        after.due = self.branch_due(node, at).map_or(i64::MAX, |due| due.0);
         after.set_rolled(
             rolled,
             version_at(&scorecard.bands, at)
@@ -290,40 +290,11 @@ impl Projection {
         own.chain(included).collect()
     }
 
-    /// When weights or bands of a branch change by themselves.
-    fn branch_due(scorecard: &Scorecard, place: NodePlace, at: Instant) -> Option<Instant> {
-        let bands = scorecard.bands.iter().map(|version| version.from);
-        let own: Vec<Instant> = match place {
-            NodePlace::Scorecard => scorecard
-                .perspectives
-                .iter()
-                .flat_map(|child| &child.weight)
-                .map(|version| version.from)
-                .collect(),
-            NodePlace::Perspective(index) => {
-                let children = scorecard
-                    .objectives
-                    .iter()
-                    .filter(|objective| objective.perspective == index);
-                children
-                    .flat_map(|child| &child.weight)
-                    .map(|version| version.from)
-                    .collect()
-            }
-            NodePlace::Objective(index) => {
-                let children = scorecard.kpis.iter().filter(|kpi| kpi.objective == index);
-                children
-                    .flat_map(|child| &child.versions)
-                    .map(|version| version.from)
-                    .collect()
-            }
-            NodePlace::Kpi(_) => Vec::new(),
-        };
-        bands
-            .chain(own)
-            .map(|from| from.plus_ms(1))
-            .filter(|due| *due > at && due.0 > i64::MIN + 1)
-            .min()
+    /// When weights or bands of a node change by themselves.
+    fn branch_due(&self, node: u32, at: Instant) -> Option<Instant> {
+        let (_, shape, local) = self.node_place(node)?;
+        let changes = &shape.nodes.get(local as usize)?.changes;
+        changes.get(changes.partition_point(|change| *change <= at)).copied()
     }
 
     /// The reading of a node as it is now, in full. `at` picks the bands' names.

@@ -1,6 +1,7 @@
 //! The shape of a scorecard: its nodes as a flat list, parents before children, the same for every instance.
 
 use crate::domain::catalog::{Catalog, Include, NodeKind, NodePlace, Scorecard};
+use crate::domain::instant::Instant;
 
 /// The nodes of a scorecard.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct ShapeNode {
     pub children: Vec<u32>,
     /// Greater than that of everything it is evaluated from.
     pub rank: u32,
+    /// When its bands or its children's weights change by themselves, ascending.
+    pub changes: Vec<Instant>,
 }
 
 impl Shape {
@@ -32,6 +35,9 @@ impl Shape {
             shape.push_objectives(scorecard, index, node);
         }
         shape.rank(catalog, scorecard);
+        for node in &mut shape.nodes {
+            node.changes = changes_of(scorecard, node.place);
+        }
         shape
     }
 
@@ -65,6 +71,7 @@ impl Shape {
             parent,
             children: Vec::new(),
             rank: 0,
+            changes: Vec::new(),
         });
         if let Some(parent) = parent.and_then(|parent| self.nodes.get_mut(parent as usize)) {
             parent.children.push(node);
@@ -98,6 +105,44 @@ impl Shape {
             }
         }
     }
+}
+
+/// The instants at which a version of bands or weights takes over: just after its `from`.
+fn changes_of(scorecard: &Scorecard, place: NodePlace) -> Vec<Instant> {
+    let bands = scorecard.bands.iter().map(|version| version.from);
+    let own: Vec<Instant> = match place {
+        NodePlace::Scorecard => {
+            let children = scorecard.perspectives.iter();
+            children
+                .flat_map(|child| &child.weight)
+                .map(|version| version.from)
+                .collect()
+        }
+        NodePlace::Perspective(index) => {
+            let children = scorecard
+                .objectives
+                .iter()
+                .filter(|objective| objective.perspective == index);
+            children
+                .flat_map(|child| &child.weight)
+                .map(|version| version.from)
+                .collect()
+        }
+        NodePlace::Objective(index) => {
+            let children = scorecard.kpis.iter().filter(|kpi| kpi.objective == index);
+            children
+                .flat_map(|child| &child.versions)
+                .map(|version| version.from)
+                .collect()
+        }
+        NodePlace::Kpi(_) => Vec::new(),
+    };
+    let after = bands.chain(own).map(|from| from.plus_ms(1));
+    // What holds from the beginning of time never takes over.
+    let mut changes: Vec<Instant> = after.filter(|change| change.0 > i64::MIN + 1).collect();
+    changes.sort_unstable();
+    changes.dedup();
+    changes
 }
 
 /// Rank of a KPI: instances' KPIs come before those over all instances, which may be put together from them.
