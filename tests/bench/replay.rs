@@ -108,7 +108,7 @@ fn replay(reader: &mut dyn BlockReader, catalog: &Arc<Catalog>, clock: ClockKind
         projection.sequence().0 == COUNT as u64 && transitions > 0,
         "all of it was replayed, and alerts fired"
     );
-    transitions + effects.transitions.len();
+    transitions + effects.transitions.len()
 }
 
 fn reads(bencher: Bencher, place: &str, open: &mut dyn FnMut() -> Box<dyn BlockReader>) {
