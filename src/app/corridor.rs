@@ -63,7 +63,7 @@ pub(super) struct Corridor {
 
 impl Corridor {
     /// Restores the state at the journal's end.
-    pub async fn restore(journal: FileJournal, store: &StateStore, rules: &Rules) -> Result<Self, HouseError> {
+    pub async fn restore(journal: FileJournal, store: StateStore, rules: &Rules) -> Result<Self, HouseError> {
         let outbox: Arc<dyn Outbox> = Arc::new(store.outbox());
         let shelves = Shelves {
             seen: Box::new(store.seen_ids()),
@@ -83,6 +83,8 @@ impl Corridor {
         let catalog = Arc::clone(&rules.catalog);
         let restoring = blocking(move || -> Result<_, RestoreError> {
             let restored = restore(&journal, shelves, &catalog, options, limits)?;
+            // From here on a kill leaves an outbox that knows where it began.
+            store.flush()?;
             Ok((journal, restored))
         });
         let (journal, restored) = restoring.await??;

@@ -233,7 +233,7 @@ async fn open(
     (plan.announce)(windows::open(&rules.settings, front, &closing, tasks).await?);
 
     let corridor = tokio::select! {
-        restored = Corridor::restore(journal, &store, &rules) => restored?,
+        restored = Corridor::restore(journal, store, &rules) => restored?,
         () = closed(&mut stop) => return Ok(()),
     };
     corridor.start(frame, queues, &rules, tasks);

@@ -222,6 +222,8 @@ impl Catching {
         Ok(())
     }
 
+    /// A fresh outbox gets its position even where nothing was decided yet: without one the next start would take what is
+    /// decided and not delivered until then for history.
     fn finish(&self, projection: &Projection) -> Result<(), StateError> {
         if !self.is_history {
             return Ok(());
