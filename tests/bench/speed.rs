@@ -4,7 +4,11 @@
 //! figures and floors side by side; the two run on the same machine within minutes, so their ratio says more
 //! than either.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark that cannot run says so by its panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark that cannot run says so by its panic"
+)]
 
 mod append;
 mod decode;
@@ -16,6 +20,7 @@ mod nats;
 #[expect(
     dead_code,
     clippy::expect_used,
+    clippy::unnecessary_debug_formatting,
     reason = "the stories of the integration tests use the rest"
 )]
 mod nats_server;
