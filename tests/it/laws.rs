@@ -1,5 +1,8 @@
 //! Laws: what must hold for any catalog and any stream.
 
+mod arrival;
+mod time;
+
 use proptest::prelude::*;
 
 use crate::reference::{self, compare, generate, vectors};
@@ -11,7 +14,7 @@ fn the_program_tells_every_hand_computed_story() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
     fn the_program_agrees_with_the_naive_reference(case in generate::cases()) {

@@ -20,6 +20,10 @@ impl Projection {
         let Some(state) = self.nodes.get_mut(node as usize) else {
             return;
         };
+        // A checkpoint may come before the evaluation: what made the node dirty belongs into it.
+        if let Some(instance) = self.instances.get_mut(state.instance as usize) {
+            instance.is_unsaved = true;
+        }
         if !state.is_dirty {
             state.is_dirty = true;
             if let Some(nodes) = self.dirty.get_mut(rank) {

@@ -75,8 +75,12 @@ impl Projection {
         self.sequence = sequence;
     }
 
-    /// The recorded clock moves on without facts: everything due until `to` (included) happens at its own instant.
+    /// The recorded clock moves on without facts: everything due until `to` (included) happens at its own instant. An event
+    /// clock stands still: only measurements move it.
     pub fn advance(&mut self, to: Instant, effects: &mut Effects) {
+        if let ClockState::Event { .. } = self.clock {
+            return;
+        }
         self.run_until(to, effects);
         if let ClockState::Recorded { at } = &mut self.clock {
             *at = (*at).max(to);

@@ -1,6 +1,7 @@
 //! What the stories need: replays in this process, servers of their own, time to wait with an end.
 
 pub mod alerts;
+pub mod blocks;
 pub mod credentials;
 pub mod daemon;
 pub mod intake;

@@ -1,0 +1,129 @@
+//! Laws of time: how a stream was cut into blocks, when a timer called and where a replay began leave no trace.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kpid::domain::instant::{DAY_MS, Instant};
+use kpid::domain::projection::{ClockKind, Effects, Projection};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::reference::generate::{self, Case};
+use crate::support::blocks::{Cuts, Story, Told, image, options, story};
+
+/// Long enough after the end for windows to empty, held values to end and alerts to repeat.
+const AFTERWARDS_MS: i64 = 3 * DAY_MS;
+
+fn any_case() -> impl Strategy<Value = Case> {
+    prop_oneof![generate::cases(), generate::percentile_cases()]
+}
+
+fn cuts() -> impl Strategy<Value = Cuts> {
+    let delay_ms = prop_oneof![Just(0), 0..2_000_i64, 0..DAY_MS];
+    vec((1..12_usize, delay_ms), 1..8)
+}
+
+/// Blocks and nothing else, then time until the end.
+fn replayed(story: &Story, clock: ClockKind) -> (Told, Projection) {
+    let mut projection = story.projection(clock);
+    let mut told = Told::default();
+    for block in &story.blocks {
+        told.add(&applied(&mut projection, block));
+    }
+    told.add(&ended(&mut projection, story));
+    (told, projection)
+}
+
+fn applied(projection: &mut Projection, block: &kpid::domain::fact::Block) -> Effects {
+    let mut effects = Effects::default();
+    projection.apply(block, &mut effects);
+    effects
+}
+
+fn advanced(projection: &mut Projection, to: Instant) -> Effects {
+    let mut effects = Effects::default();
+    projection.advance(to, &mut effects);
+    effects
+}
+
+fn ended(projection: &mut Projection, story: &Story) -> Effects {
+    let mut effects = Effects::default();
+    projection.finish(&mut effects);
+    projection.advance(story.end().plus_ms(AFTERWARDS_MS), &mut effects);
+    effects
+}
+
+fn same(one: &Told, other: &Told) -> Result<(), TestCaseError> {
+    one.same(other).map_err(TestCaseError::fail)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn by_the_event_clock_blocks_do_not_matter(case in any_case(), one in cuts(), other in cuts()) {
+        let clock = ClockKind::Event { every_ms: case.every_ms };
+        let (one, _) = replayed(&story(&case.files, &case.ndjson, &one), clock);
+        let (other, _) = replayed(&story(&case.files, &case.ndjson, &other), clock);
+        same(&one, &other)?;
+    }
+
+    #[test]
+    fn by_the_recorded_clock_live_equals_replay(case in any_case(), cuts in cuts(), calls in vec(0..1_000_i64, 1..9)) {
+        let story = story(&case.files, &case.ndjson, &cuts);
+        let (told, mut replay) = replayed(&story, ClockKind::Recorded);
+        let mut live = story.projection(ClockKind::Recorded);
+        let mut told_live = Told::default();
+        let mut calls = calls.iter().cycle();
+        for block in &story.blocks {
+            // Timers call at any instants before the block, on time or late, often or never.
+            let (from, to) = (live.at(), block.recorded_at.plus_ms(-1));
+            for _ in 0..calls.next().map_or(0, |call| call % 4) {
+                let part = calls.next().map_or(0, |call| to.since(from) / 1_000 * call);
+                if from > Instant::EARLIEST && to > from {
+                    told_live.add(&advanced(&mut live, from.plus_ms(part)));
+                }
+            }
+            told_live.add(&applied(&mut live, block));
+        }
+        for tenth in 0..10 {
+            told_live.add(&advanced(&mut live, story.end().plus_ms(AFTERWARDS_MS / 10 * tenth + tenth)));
+        }
+        told_live.add(&ended(&mut live, &story));
+        told_live.add(&advanced(&mut live, story.end().plus_ms(AFTERWARDS_MS)));
+        same(&told, &told_live)?;
+        prop_assert_eq!(image(&mut replay), image(&mut live));
+    }
+
+    #[test]
+    fn a_checkpoint_and_the_tail_equal_the_whole(
+        case in any_case(),
+        cuts in cuts(),
+        saved in vec(any::<bool>(), 1..12),
+        is_event in any::<bool>(),
+    ) {
+        let clock = if is_event { ClockKind::Event { every_ms: case.every_ms } } else { ClockKind::Recorded };
+        let story = story(&case.files, &case.ndjson, &cuts);
+        let (whole, mut last) = replayed(&story, clock);
+        let mut running = story.projection(clock);
+        let (mut parts, mut names, mut told) = (BTreeMap::new(), 0, Told::default());
+        for (place, block) in story.blocks.iter().enumerate() {
+            told.add(&applied(&mut running, block));
+            if !saved[place % saved.len()] {
+                continue;
+            }
+            parts.extend(running.take_image(names));
+            names = running.series_count();
+            let kept: Vec<(u64, Vec<u64>)> = parts.clone().into_iter().collect();
+            let restored = Projection::from_image(Arc::clone(&story.catalog), options(clock), &kept);
+            let mut restored = restored.expect("an image that was just taken");
+            let mut tail = Told::default();
+            for block in &story.blocks[place + 1..] {
+                tail.add(&applied(&mut restored, block));
+            }
+            tail.add(&ended(&mut restored, &story));
+            same(&whole.after(&told), &tail)?;
+            prop_assert_eq!(image(&mut last), image(&mut restored));
+        }
+    }
+}
