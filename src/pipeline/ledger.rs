@@ -373,3 +373,6 @@ fn content_of_retraction(retracts: &str) -> u64 {
 fn first_word(hasher: &blake3::Hasher) -> u64 {
     hasher.finalize().as_bytes().iter().take(8).fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
+
+#[cfg(test)]
+mod tests;
