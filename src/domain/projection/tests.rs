@@ -1,59 +1,17 @@
 //! The projection told as stories, on virtual time. Instants are in minutes; slices have ten of them.
 
 use super::*;
-use crate::domain::calendar::{Calendar, Period};
-use crate::domain::catalog::{
-    Across, Aggregate, Band, KpiDefinition, KpiKind, KpiVersion, Missing, Objective, Perspective, RollUp, Scorecard,
-    Scoring, Versioned, Window,
-};
+use crate::domain::calendar::Period;
+use crate::domain::catalog::{Aggregate, KpiDefinition, Missing, Window};
 use crate::domain::fact::{Block, Correction, Fact, MeasurementPlace, Retraction, SeriesNumber};
-use crate::domain::id::{KpiId, Slug};
+use crate::domain::id::KpiId;
 use crate::domain::instant::MINUTE_MS;
 use crate::domain::measurement::{Extra, MeasuredValue};
 use crate::domain::reading::Absence;
-use crate::domain::score::ScoreCurve;
-
-const SLICE_MS: i64 = 10 * MINUTE_MS;
+use crate::domain::samples::{SLICE_MS, catalog, plain_kpi};
 
 fn minute(minutes: i64) -> Instant {
     Instant(minutes * MINUTE_MS)
-}
-
-fn always<T>(value: T) -> Vec<Versioned<T>> {
-    vec![Versioned {
-        from: Instant(i64::MIN),
-        value,
-    }]
-}
-
-/// The sum of three slices, scored like the value: 50 is red, 75 the target.
-fn plain_kpi() -> KpiDefinition {
-    let curve = ScoreCurve::through(vec![(0.0, 0.0), (50.0, 50.0), (75.0, 75.0), (100.0, 100.0)]).unwrap();
-    let version = KpiVersion {
-        weight: 1.0,
-        scoring: Scoring::Curve(curve),
-        target: None,
-        paused: false,
-        expected_every_ms: None,
-    };
-    KpiDefinition {
-        id: KpiId::parse("k").unwrap(),
-        objective: 0,
-        title: "K".to_owned(),
-        unit: String::new(),
-        kind: KpiKind::Lagging,
-        aggregate: Aggregate::Sum,
-        window: Window::Rolling {
-            slices: 3,
-            slice_ms: SLICE_MS,
-        },
-        across: Across::Sum,
-        missing: Missing::Exclude,
-        accept: None,
-        scale: None,
-        allowed_lateness_ms: 0,
-        versions: always(version),
-    }
 }
 
 fn expected_every(minutes: i64, mut kpi: KpiDefinition) -> KpiDefinition {
@@ -63,55 +21,13 @@ fn expected_every(minutes: i64, mut kpi: KpiDefinition) -> KpiDefinition {
     kpi
 }
 
-/// The scorecard `t` with this KPI at `t/p/o/k`.
-fn catalog(kpi: KpiDefinition, each: Option<&str>) -> Arc<Catalog> {
-    let bands = [("red", 0.0), ("amber", 50.0), ("green", 75.0)].map(|(name, from)| Band {
-        name: name.into(),
-        from,
-    });
-    let slug = |text| Slug::parse(text).unwrap();
-    let objective = Objective {
-        id: slug("o"),
-        title: "O".to_owned(),
-        perspective: 0,
-        weight: always(1.0),
-        roll_up: RollUp::Mean,
-        drives: Vec::new(),
-        include: Vec::new(),
-    };
-    let perspective = Perspective {
-        id: slug("p"),
-        title: "P".to_owned(),
-        weight: always(1.0),
-        roll_up: RollUp::Mean,
-    };
-    let kpis = HashMap::from([(kpi.id.clone(), (0, 0))]);
-    let scorecard = Scorecard {
-        id: slug("t"),
-        title: "T".to_owned(),
-        owner: None,
-        calendar: Arc::new(Calendar::utc()),
-        each: each.map(str::to_owned),
-        roll_up: RollUp::Mean,
-        min_coverage: 0.0,
-        bands: always(bands.into_iter().collect()),
-        perspectives: vec![perspective],
-        objectives: vec![objective],
-        kpis: vec![kpi],
-    };
-    Arc::new(Catalog {
-        fingerprint: String::new(),
-        files: Vec::new(),
-        scorecards: vec![scorecard],
-        rules: Vec::new(),
-        kpis,
-    })
-}
+/// A line of the KPI's readings: instant, value, absence, coverage.
+type Line = (i64, Option<f64>, Option<Absence>, Option<f64>);
 
 /// A projection with the journal that feeds it.
 struct House {
     projection: Projection,
-    told: Vec<(i64, Option<f64>, Option<Absence>, Option<f64>)>,
+    told: Vec<Line>,
     next: u64,
 }
 
@@ -174,7 +90,7 @@ impl House {
         self.apply(recorded_at, |block| {
             block
                 .measurements
-                .push(SeriesNumber(0), (observed_at, recorded_at), value, extra)
+                .push(SeriesNumber(0), (observed_at, recorded_at), value, extra);
         });
     }
 
@@ -191,7 +107,7 @@ impl House {
             extra: Extra::default(),
         };
         self.apply(recorded_at, |block| {
-            block.others.push((0, Fact::MeasurementRetracted(retraction)))
+            block.others.push((0, Fact::MeasurementRetracted(retraction)));
         });
     }
 
@@ -224,7 +140,7 @@ impl House {
         self.told.iter().map(|(at, value, ..)| (*at, *value)).collect()
     }
 
-    fn last(&self) -> (i64, Option<f64>, Option<Absence>, Option<f64>) {
+    fn last(&self) -> Line {
         *self.told.last().unwrap()
     }
 }
@@ -252,7 +168,9 @@ fn timers_that_call_late_or_never_change_nothing() {
     let story = |calls: &[i64]| {
         let mut house = House::of(expected_every(7, plain_kpi()), ClockKind::Recorded);
         house.measure(minute(1), 40.0);
-        calls.iter().for_each(|call| house.advance(minute(*call)));
+        for call in calls {
+            house.advance(minute(*call));
+        }
         house.measure(minute(100), 20.0);
         house.told
     };
@@ -350,7 +268,7 @@ fn a_correction_moves_a_measurement_to_another_slice_and_keeps_its_place() {
         extra: Extra::default(),
     };
     house.apply(minute(13), |block| {
-        block.others.push((0, Fact::MeasurementCorrected(correction)))
+        block.others.push((0, Fact::MeasurementCorrected(correction)));
     });
     assert_eq!(house.last().1, Some(30.0));
     house.retract(minute(14), 1, minute(12));
