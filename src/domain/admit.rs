@@ -261,3 +261,6 @@ fn check_plausible(value: &MeasuredValue, definition: &KpiDefinition) -> Result<
     let detail = format!("{number} is outside {low} to {high}, which `{}` accepts: check the value and its unit", definition.id);
     Err((RejectionReason::Implausible, detail))
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,3 +23,6 @@ pub mod alert;
 pub mod alerting;
 pub mod projection;
 pub mod board;
+
+#[cfg(test)]
+mod samples;

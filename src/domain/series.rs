@@ -460,3 +460,6 @@ impl Sample {
         Some(Self { sequence, observed_at, value })
     }
 }
+
+#[cfg(test)]
+mod tests;

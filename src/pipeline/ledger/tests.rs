@@ -19,7 +19,11 @@ impl SeenIds for Ids {
 
     fn remember(&mut self, up_to: Sequence, entries: &[(Arc<str>, Box<str>, Seen)]) -> Result<(), StateError> {
         self.0 = up_to;
-        self.1.extend(entries.iter().map(|(source, id, seen)| ((Arc::clone(source), id.clone()), *seen)));
+        self.1.extend(
+            entries
+                .iter()
+                .map(|(source, id, seen)| ((Arc::clone(source), id.clone()), *seen)),
+        );
         Ok(())
     }
 }
@@ -36,20 +40,35 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        let limits = LedgerLimits { dedup_window_ms: WEEK_MS, series_max: 2 };
-        Self { ledger: Ledger::new(Box::new(Ids::default()), Vec::new(), limits), blocks: Vec::new(), next: Sequence(1) }
+        let limits = LedgerLimits {
+            dedup_window_ms: WEEK_MS,
+            series_max: 2,
+        };
+        Self {
+            ledger: Ledger::new(Box::new(Ids::default()), Vec::new(), limits),
+            blocks: Vec::new(),
+            next: Sequence(1),
+        }
     }
 
     /// A desk that learned the blocks of another from the journal.
     fn after(other: &Self) -> Self {
-        let mut desk = Self { next: other.next, ..Self::new() };
+        let mut desk = Self {
+            next: other.next,
+            ..Self::new()
+        };
         other.blocks.iter().for_each(|block| desk.ledger.learn(block).unwrap());
         desk
     }
 
     fn submit(&mut self, at: Instant, submissions: Vec<Submission>) -> Vec<Result<Taken, RejectionReason>> {
         let series_base = self.ledger.series_count();
-        let mut block = Block { first: self.next, recorded_at: at, series_base, ..Block::default() };
+        let mut block = Block {
+            first: self.next,
+            recorded_at: at,
+            series_base,
+            ..Block::default()
+        };
         let mut judge = |(index, submission)| {
             let verdict = self.ledger.draft(&mut block, index, submission).unwrap();
             verdict.map_err(|rejection| rejection.reason)
@@ -73,18 +92,28 @@ impl Desk {
             Fact::MeasurementRetracted(retraction) => Some(retraction.target),
             _ => None,
         });
-        targets.last().map(|target| (target.sequence.0, target.observed_at.0)).unwrap()
+        targets
+            .last()
+            .map(|target| (target.sequence.0, target.observed_at.0))
+            .unwrap()
     }
 }
 
 fn measurement(id: &str, value: f64) -> Measurement {
     Measurement {
-        series: SeriesKey { kpi: KpiId::parse("k").unwrap(), source: "desk".into(), each: None },
+        series: SeriesKey {
+            kpi: KpiId::parse("k").unwrap(),
+            source: "desk".into(),
+            each: None,
+        },
         observed_at: START,
         is_dated: true,
         received_at: START,
         value: MeasuredValue::Number(value),
-        extra: Extra { id: (!id.is_empty()).then(|| id.into()), ..Extra::default() },
+        extra: Extra {
+            id: (!id.is_empty()).then(|| id.into()),
+            ..Extra::default()
+        },
     }
 }
 
@@ -93,20 +122,36 @@ fn measure(id: &str, value: f64) -> Submission {
 }
 
 fn correct(corrects: &str, replacement: Measurement) -> Submission {
-    Submission::Correct { corrects: corrects.into(), replacement }
+    Submission::Correct {
+        corrects: corrects.into(),
+        replacement,
+    }
 }
 
 fn retract(retracts: &str) -> Submission {
     let extra = Extra::default();
-    Submission::Retract { retracts: retracts.into(), kpi: None, source: "desk".into(), received_at: START, extra }
+    Submission::Retract {
+        retracts: retracts.into(),
+        kpi: None,
+        source: "desk".into(),
+        received_at: START,
+        extra,
+    }
 }
 
 fn at(observed_at: i64, measurement: Measurement) -> Measurement {
-    Measurement { observed_at: Instant(observed_at), ..measurement }
+    Measurement {
+        observed_at: Instant(observed_at),
+        ..measurement
+    }
 }
 
 fn undated(measurement: Measurement) -> Measurement {
-    Measurement { is_dated: false, observed_at: Instant(5), ..measurement }
+    Measurement {
+        is_dated: false,
+        observed_at: Instant(5),
+        ..measurement
+    }
 }
 
 const TAKEN: Result<Taken, RejectionReason> = Ok(Taken::Recorded);
@@ -117,7 +162,10 @@ const UNKNOWN: Result<Taken, RejectionReason> = Err(RejectionReason::UnknownCorr
 #[test]
 fn the_same_id_twice_is_one_measurement_in_one_block_or_two() {
     let mut desk = Desk::new();
-    let verdicts = desk.submit(START, vec![measure("a", 1.0), measure("a", 1.0), measure("", 1.0), measure("", 1.0)]);
+    let verdicts = desk.submit(
+        START,
+        vec![measure("a", 1.0), measure("a", 1.0), measure("", 1.0), measure("", 1.0)],
+    );
     assert_eq!(verdicts, [TAKEN, DUPLICATE, TAKEN, TAKEN], "without an id two are two");
     assert_eq!(desk.one(measure("a", 1.0)), DUPLICATE);
     assert_eq!(desk.next, Sequence(4));
@@ -128,8 +176,16 @@ fn another_content_under_the_same_id_is_a_conflict() {
     let mut desk = Desk::new();
     assert_eq!(desk.one(measure("a", 1.0)), TAKEN);
     assert_eq!(desk.one(measure("a", 2.0)), CONFLICT);
-    assert_eq!(desk.one(Submission::Measure(at(7, measurement("a", 1.0)))), CONFLICT, "another instant is another content");
-    assert_eq!(desk.one(Submission::Measure(undated(measurement("a", 1.0)))), DUPLICATE, "no instant was given");
+    assert_eq!(
+        desk.one(Submission::Measure(at(7, measurement("a", 1.0)))),
+        CONFLICT,
+        "another instant is another content"
+    );
+    assert_eq!(
+        desk.one(Submission::Measure(undated(measurement("a", 1.0)))),
+        DUPLICATE,
+        "no instant was given"
+    );
 }
 
 #[test]
@@ -137,15 +193,24 @@ fn the_same_id_of_another_source_is_another_measurement() {
     let mut desk = Desk::new();
     let mut other = measurement("a", 2.0);
     other.series.source = "phone".into();
-    assert_eq!(desk.submit(START, vec![measure("a", 1.0), Submission::Measure(other)]), [TAKEN, TAKEN]);
+    assert_eq!(
+        desk.submit(START, vec![measure("a", 1.0), Submission::Measure(other)]),
+        [TAKEN, TAKEN]
+    );
 }
 
 #[test]
 fn an_id_is_forgotten_after_the_window() {
     let mut desk = Desk::new();
     assert_eq!(desk.one(measure("a", 1.0)), TAKEN);
-    assert_eq!(desk.submit(START.plus_ms(WEEK_MS), vec![measure("a", 1.0)]), [DUPLICATE]);
-    assert_eq!(desk.submit(START.plus_ms(WEEK_MS + 1), vec![measure("a", 1.0)]), [TAKEN]);
+    assert_eq!(
+        desk.submit(START.plus_ms(WEEK_MS), vec![measure("a", 1.0)]),
+        [DUPLICATE]
+    );
+    assert_eq!(
+        desk.submit(START.plus_ms(WEEK_MS + 1), vec![measure("a", 1.0)]),
+        [TAKEN]
+    );
     assert_eq!(desk.submit(START.plus_ms(WEEK_MS + 2), vec![retract("a")]), [TAKEN]);
     assert_eq!(desk.target().0, 2, "the id is that of the later one now");
 }
@@ -167,7 +232,12 @@ fn a_correction_is_corrected_where_it_moved_the_measurement() {
 #[test]
 fn what_is_retracted_can_neither_be_retracted_nor_corrected() {
     let mut desk = Desk::new();
-    let story = vec![measure("a", 1.0), retract("a"), retract("a"), correct("a", measurement("", 2.0))];
+    let story = vec![
+        measure("a", 1.0),
+        retract("a"),
+        retract("a"),
+        correct("a", measurement("", 2.0)),
+    ];
     assert_eq!(desk.submit(START, story), [TAKEN, TAKEN, UNKNOWN, UNKNOWN]);
     assert_eq!(desk.one(retract("a")), UNKNOWN);
 }
@@ -185,7 +255,16 @@ fn a_correction_needs_its_measurement_under_the_same_source_and_kpi() {
     assert_eq!(desk.one(correct("a", of_other_source)), UNKNOWN);
     let kpi = Some(KpiId::parse("other").unwrap());
     let (retracts, source, extra) = ("a".into(), "desk".into(), Extra::default());
-    assert_eq!(desk.one(Submission::Retract { retracts, kpi, source, received_at: START, extra }), UNKNOWN);
+    assert_eq!(
+        desk.one(Submission::Retract {
+            retracts,
+            kpi,
+            source,
+            received_at: START,
+            extra
+        }),
+        UNKNOWN
+    );
 }
 
 #[test]
@@ -205,7 +284,12 @@ fn too_many_series_are_refused_and_those_that_are_there_go_on() {
 #[test]
 fn a_ledger_that_learned_from_the_journal_judges_like_the_one_that_wrote_it() {
     let mut writer = Desk::new();
-    let story = vec![measure("a", 1.0), measure("b", 2.0), correct("a", at(7, measurement("c", 3.0))), retract("b")];
+    let story = vec![
+        measure("a", 1.0),
+        measure("b", 2.0),
+        correct("a", at(7, measurement("c", 3.0))),
+        retract("b"),
+    ];
     assert_eq!(writer.submit(START, story), [TAKEN, TAKEN, TAKEN, TAKEN]);
     let questions = || {
         vec![
@@ -220,7 +304,10 @@ fn a_ledger_that_learned_from_the_journal_judges_like_the_one_that_wrote_it() {
     };
     let mut learner = Desk::after(&writer);
     let verdicts = learner.submit(START, questions());
-    assert_eq!(verdicts, [DUPLICATE, CONFLICT, DUPLICATE, DUPLICATE, CONFLICT, UNKNOWN, TAKEN]);
+    assert_eq!(
+        verdicts,
+        [DUPLICATE, CONFLICT, DUPLICATE, DUPLICATE, CONFLICT, UNKNOWN, TAKEN]
+    );
     assert_eq!(verdicts, writer.submit(START, questions()));
     assert_eq!(learner.target(), writer.target());
 }
