@@ -110,11 +110,11 @@ fn what_is_not_there_cannot_be_removed() {
 
 #[test]
 fn everything_remembers_what_its_slices_forgot() {
+    const DAY: i64 = 24 * 60;
     let mut desk = Desk::with(KpiDefinition {
         window: Window::All,
         ..plain_kpi()
     });
-    const DAY: i64 = 24 * 60;
     desk.add(&[(1, 1, 4.0), (2, DAY + 1, 8.0)]);
     let rules = Rules {
         definition: &desk.definition,
