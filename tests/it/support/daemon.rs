@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long it may take to listen, to be ready, to leave.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A folder for a daemon, and the daemon while it runs; both end with the test.
 pub struct Daemon {
