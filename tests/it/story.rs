@@ -93,7 +93,7 @@ fn one_measurement_goes_from_the_door_to_the_alert_and_the_page() {
     assert_eq!(daemon.replay(&[]), replayed, "leaving adds nothing to the journal");
 }
 
-/// Shown: on the pages, with the alert, the value, the status in words, and what the person said.
+/// With the alert, the value, the status in words, and what the person said.
 fn shown_on_the_pages(daemon: &Daemon) {
     for page in ["/", "/scorecards/desk"] {
         let (status, html) = daemon.get(page);

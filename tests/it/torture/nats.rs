@@ -88,9 +88,9 @@ fn a_nats_server_that_stops_and_dies_under_load_loses_nothing_and_alerts_come_on
         let goal = COUNT as usize * (round + 1) / 6;
         daemon.wait("measurements arrive from NATS", || from_nats(&daemon.journal()) >= goal);
         if is_polite {
-            server.stop()
+            server.stop();
         } else {
-            server.kill()
+            server.kill();
         }
         // Away for a while: HTTP goes on, alerts queue up.
         load.wait_for(100);
@@ -149,10 +149,10 @@ fn state_that_is_deleted_or_damaged_costs_a_rebuild_and_nothing_else() {
     let server = NatsServer::start();
     let (mut daemon, context) = daemon_on(&server, &runtime);
     let ledger = Arc::new(Mutex::new(Ledger::default()));
-    let harms: [(&str, fn(&Path)); 6] = [
+    let harms: [Harm; 6] = [
         ("deleted", |state| std::fs::remove_dir_all(state).unwrap()),
         ("cut to half", |state| {
-            each_file(state, |bytes| bytes.truncate(bytes.len() / 2))
+            each_file(state, |bytes| bytes.truncate(bytes.len() / 2));
         }),
         ("emptied", |state| each_file(state, Vec::clear)),
         ("overwritten", |state| each_file(state, |bytes| bytes.fill(0xA5))),
@@ -173,9 +173,9 @@ fn state_that_is_deleted_or_damaged_costs_a_rebuild_and_nothing_else() {
         let before = (daemon.node("load"), daemon.replay(&[]));
         // Every other time it is killed, so that the state is not even whole when it is harmed.
         if round % 2 == 0 {
-            daemon.stop_well()
+            daemon.stop_well();
         } else {
-            daemon.kill()
+            daemon.kill();
         }
         harm(&daemon.state());
         daemon.start_ready();
@@ -198,6 +198,9 @@ fn state_that_is_deleted_or_damaged_costs_a_rebuild_and_nothing_else() {
     );
     daemon.stop_well();
 }
+
+/// What is done to the state, in words and in deed.
+type Harm = (&'static str, fn(&Path));
 
 /// Harms the bytes of every file under a folder.
 fn each_file(folder: &Path, harm: impl Fn(&mut Vec<u8>) + Copy) {
