@@ -127,6 +127,8 @@ impl Corridor {
             floor: restored.floor,
             first_facts: activation.into_iter().collect(),
         };
+        // The destinations looked before the journal's tail was in the outbox; without the bell it would wait for the next change.
+        frame.readings.bell.notify_one();
         let mut live = Live {
             projection: restored.projection,
             messages: queues.messages_waiting,

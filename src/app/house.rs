@@ -274,6 +274,8 @@ async fn open_archive(settings: &Settings) -> Result<(FileJournal, StateStore), 
 /// Waits until told to stop, or until a task ends.
 async fn first_end(tasks: &mut Tasks, mut stop: watch::Receiver<bool>) -> Result<(), HouseError> {
     tokio::select! {
+        // Who was told to end may have ended by now: being asked to stop comes first.
+        biased;
         () = closed(&mut stop) => Ok(()),
         Some(ended) = tasks.join_next() => {
             let (task, result) = ending(ended);

@@ -228,7 +228,6 @@ impl Catching {
         if !self.is_history {
             return Ok(());
         }
-        // Also without any transition: from now on the outbox knows how far it is, and what follows is no history.
         let mut last_words: Vec<AlertTransition> = self.last_words.values().cloned().collect();
         last_words.sort_by_key(|transition| transition.at);
         self.outbox.put((projection.sequence(), projection.at()), &last_words)

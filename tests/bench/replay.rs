@@ -30,8 +30,8 @@ fn kind(clock: &str) -> ClockKind {
 
 static MEMORY: LazyLock<Mutex<MemoryJournal>> = LazyLock::new(|| {
     let mut journal = MemoryJournal::default();
-    for block in &load::blocks(COUNT, BLOCK_LEN) {
-        journal.append(block).unwrap();
+    for block in load::blocks(COUNT, BLOCK_LEN) {
+        journal.append(&block).unwrap();
     }
     Mutex::new(journal)
 });

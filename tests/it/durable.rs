@@ -106,9 +106,9 @@ fn finished(trace: &str) -> Vec<Call> {
             let Some(at) = begun.iter().position(|(of, ..)| of == thread) else {
                 continue;
             };
-            let (_, began, part) = begun.swap_remove(at);
+            let (_, first, part) = begun.swap_remove(at);
             let (_, rest) = rest.split_once(" resumed>").unwrap_or_default();
-            calls.extend(call(&format!("{part}{rest}"), began, line));
+            calls.extend(call(&format!("{part}{rest}"), first, line));
         } else {
             calls.extend(call(text, line, line));
         }

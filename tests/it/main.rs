@@ -14,6 +14,8 @@ mod cli;
 mod durable;
 mod laws;
 mod nats;
+mod real_data;
 mod reference;
 mod story;
 mod support;
+mod torture;

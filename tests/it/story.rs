@@ -74,18 +74,7 @@ fn one_measurement_goes_from_the_door_to_the_alert_and_the_page() {
         alert["id"] == event["id"] && alert["transition"] == "firing"
     });
 
-    // Shown: on the pages, with the alert, the value, the status in words, and what the person said.
-    for page in ["/", "/scorecards/desk"] {
-        let (status, html) = daemon.get(page);
-        assert_eq!(status, 200, "{page}");
-        for part in ["Service desk", "30", "red"] {
-            assert!(html.contains(part), "{page} shows `{part}`:\n{html}");
-        }
-    }
-    let page = daemon.get("/scorecards/desk").1;
-    for part in ["Ticket satisfaction", "63", "csat-low", "after the outage", "1 firing"] {
-        assert!(page.contains(part), "the page shows `{part}`:\n{page}");
-    }
+    shown_on_the_pages(&daemon);
 
     // Sent again it is the same measurement.
     let (status, again) = daemon.post(r#"{"id":"t1","kpi":"desk.csat","value":63,"note":"after the outage"}"#);
@@ -104,6 +93,21 @@ fn one_measurement_goes_from_the_door_to_the_alert_and_the_page() {
     assert_eq!(daemon.replay(&[]), replayed, "leaving adds nothing to the journal");
 }
 
+/// Shown: on the pages, with the alert, the value, the status in words, and what the person said.
+fn shown_on_the_pages(daemon: &Daemon) {
+    for page in ["/", "/scorecards/desk"] {
+        let (status, html) = daemon.get(page);
+        assert_eq!(status, 200, "{page}");
+        for part in ["Service desk", "30", "red"] {
+            assert!(html.contains(part), "{page} shows `{part}`:\n{html}");
+        }
+    }
+    let page = daemon.get("/scorecards/desk").1;
+    for part in ["Ticket satisfaction", "63", "csat-low", "after the outage", "1 firing"] {
+        assert!(page.contains(part), "the page shows `{part}`:\n{page}");
+    }
+}
+
 /// Server-sent events of an open stream: name and data.
 fn follow(url: &str) -> Receiver<(String, Value)> {
     let config = ureq::Agent::config_builder().timeout_connect(Some(SECONDS_30)).build();
@@ -114,7 +118,7 @@ fn follow(url: &str) -> Receiver<(String, Value)> {
         let lines = BufReader::new(answer.into_body().into_reader()).lines();
         for line in lines.map_while(Result::ok) {
             if let Some(word) = line.strip_prefix("event: ") {
-                name = word.to_owned();
+                word.clone_into(&mut name);
             } else if let Some(data) = line.strip_prefix("data: ") {
                 let data = serde_json::from_str(data).unwrap_or(Value::Null);
                 if say.send((name.clone(), data)).is_err() {

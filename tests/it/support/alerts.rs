@@ -1,5 +1,8 @@
 //! What arrives at `KPI_ALERTS`: every transition that was ever stored, and the stream made large enough to keep them all.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use async_nats::jetstream::Context;
 use kpid::wire::streams::{self, StreamLimits};
 use serde_json::Value;
@@ -35,4 +38,30 @@ pub fn ids(events: &[Value]) -> Vec<String> {
         .iter()
         .filter_map(|event| event["id"].as_str().map(str::to_owned))
         .collect()
+}
+
+/// Waits until as many alerts are stored as a replay decided, and holds both against each other: each once, none beside them.
+/// Gives back how many.
+pub async fn each_stored_once(context: &Context, decided: &[Value]) -> usize {
+    for _ in 0..1_000 {
+        let mut stream = context.get_stream(streams::ALERTS).await.expect("the stream of alerts");
+        if stream.info().await.expect("its state").state.messages >= decided.len() as u64 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let stored = ids(&stored_alerts(context).await);
+    let once: BTreeSet<String> = stored.iter().cloned().collect();
+    assert_eq!(stored.len(), once.len(), "an alert was stored twice");
+    let missing: Vec<&Value> = decided
+        .iter()
+        .filter(|alert| !alert["id"].as_str().is_some_and(|id| once.contains(id)))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "decided by a replay and not stored, of {}: {missing:#?}",
+        decided.len()
+    );
+    assert_eq!(stored.len(), decided.len(), "stored, and decided by no replay");
+    stored.len()
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long it may take to listen, to be ready, to leave.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A folder for a daemon, and the daemon while it runs; both end with the test.
 pub struct Daemon {
@@ -246,13 +246,12 @@ impl Daemon {
 
     /// The root node of a scorecard, or of one of its instances (`it?instance=berlin`), when the board shows all that is durable.
     pub fn node(&self, scorecard: &str) -> Value {
-        let mut shown = Value::Null;
-        self.wait("the board shows all that is durable", || {
-            let end = self.json("/api/v1/journal")["end"].take();
-            shown = self.json(&format!("/api/v1/scorecards/{scorecard}"));
-            shown["sequence"] == end
+        self.wait("all that is durable is applied and posted", || {
+            let journal = self.json("/api/v1/journal");
+            let board = self.json("/api/v1/scorecards");
+            journal["end"] == journal["applied"] && board["sequence"] == journal["end"]
         });
-        shown["node"].take()
+        self.json(&format!("/api/v1/scorecards/{scorecard}"))["node"].take()
     }
 
     /// What a replay of its journal says.

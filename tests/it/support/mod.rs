@@ -5,5 +5,6 @@ pub mod blocks;
 pub mod credentials;
 pub mod daemon;
 pub mod intake;
+pub mod ledger;
 pub mod nats;
 pub mod replays;
