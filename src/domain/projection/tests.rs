@@ -108,10 +108,13 @@ fn catalog(kpi: KpiDefinition, each: Option<&str>) -> Arc<Catalog> {
     })
 }
 
+/// What was told of a node: instant, value, absence, score.
+type Told = (i64, Option<f64>, Option<Absence>, Option<f64>);
+
 /// A projection with the journal that feeds it.
 struct House {
     projection: Projection,
-    told: Vec<(i64, Option<f64>, Option<Absence>, Option<f64>)>,
+    told: Vec<Told>,
     next: u64,
 }
 
@@ -174,7 +177,7 @@ impl House {
         self.apply(recorded_at, |block| {
             block
                 .measurements
-                .push(SeriesNumber(0), (observed_at, recorded_at), value, extra)
+                .push(SeriesNumber(0), (observed_at, recorded_at), value, extra);
         });
     }
 
@@ -191,7 +194,7 @@ impl House {
             extra: Extra::default(),
         };
         self.apply(recorded_at, |block| {
-            block.others.push((0, Fact::MeasurementRetracted(retraction)))
+            block.others.push((0, Fact::MeasurementRetracted(retraction)));
         });
     }
 
@@ -252,7 +255,9 @@ fn timers_that_call_late_or_never_change_nothing() {
     let story = |calls: &[i64]| {
         let mut house = House::of(expected_every(7, plain_kpi()), ClockKind::Recorded);
         house.measure(minute(1), 40.0);
-        calls.iter().for_each(|call| house.advance(minute(*call)));
+        for call in calls {
+            house.advance(minute(*call));
+        }
         house.measure(minute(100), 20.0);
         house.told
     };
@@ -350,7 +355,7 @@ fn a_correction_moves_a_measurement_to_another_slice_and_keeps_its_place() {
         extra: Extra::default(),
     };
     house.apply(minute(13), |block| {
-        block.others.push((0, Fact::MeasurementCorrected(correction)))
+        block.others.push((0, Fact::MeasurementCorrected(correction)));
     });
     assert_eq!(house.last().1, Some(30.0));
     house.retract(minute(14), 1, minute(12));

@@ -87,13 +87,13 @@ impl Desk {
     /// The target of the last correction or retraction: its sequence and instant.
     fn target(&self) -> (u64, i64) {
         let facts = self.blocks.iter().flat_map(|block| &block.others).map(|(_, fact)| fact);
-        let targets = facts.filter_map(|fact| match fact {
+        let mut targets = facts.filter_map(|fact| match fact {
             Fact::MeasurementCorrected(correction) => Some(correction.target),
             Fact::MeasurementRetracted(retraction) => Some(retraction.target),
             _ => None,
         });
         targets
-            .last()
+            .next_back()
             .map(|target| (target.sequence.0, target.observed_at.0))
             .unwrap()
     }

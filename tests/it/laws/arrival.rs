@@ -65,7 +65,10 @@ fn line(catalog: &Catalog, measurement: &Measurement) -> String {
 
 /// The word of that score, for KPIs that take words.
 fn word(catalog: &Catalog, measurement: &Measurement, score: f64) -> Option<String> {
-    let mut kpis = catalog.scorecards.iter().flat_map(|scorecard| scorecard.kpis());
+    let mut kpis = catalog
+        .scorecards
+        .iter()
+        .flat_map(super::super::reference::definition::Scorecard::kpis);
     let scale = kpis.find(|kpi| kpi.id == measurement.kpi)?.scale.as_ref()?;
     Some(scale.iter().find(|(_, known)| *known == score)?.0.clone())
 }

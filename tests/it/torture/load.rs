@@ -17,7 +17,7 @@ pub const CATALOG: &str = include_str!("../catalogs/torture/load.toml");
 /// under its threshold.
 pub fn measurement(client: &str, number: u64) -> Value {
     let id = format!("{client}-{number}");
-    let value = if number / 8 % 2 == 0 { 10.0 } else { 95.0 };
+    let value = if (number / 8).is_multiple_of(2) { 10.0 } else { 95.0 };
     match number % 8 {
         0 => json!({"id": id, "kpi": "load.heat", "value": value + number as f64 / 1e6}),
         4 => json!({"id": id, "kpi": "load.noise", "value": value}),

@@ -88,9 +88,9 @@ fn a_nats_server_that_stops_and_dies_under_load_loses_nothing_and_alerts_come_on
         let goal = COUNT as usize * (round + 1) / 6;
         daemon.wait("measurements arrive from NATS", || from_nats(&daemon.journal()) >= goal);
         if is_polite {
-            server.stop()
+            server.stop();
         } else {
-            server.kill()
+            server.kill();
         }
         // Away for a while: HTTP goes on, alerts queue up.
         load.wait_for(100);
@@ -143,16 +143,19 @@ fn kills_between_deciding_and_publishing_say_every_alert_once() {
     );
 }
 
+/// What is done to the folder of the state.
+type Harm = fn(&Path);
+
 #[test]
 fn state_that_is_deleted_or_damaged_costs_a_rebuild_and_nothing_else() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let server = NatsServer::start();
     let (mut daemon, context) = daemon_on(&server, &runtime);
     let ledger = Arc::new(Mutex::new(Ledger::default()));
-    let harms: [(&str, fn(&Path)); 6] = [
+    let harms: [(&str, Harm); 6] = [
         ("deleted", |state| std::fs::remove_dir_all(state).unwrap()),
         ("cut to half", |state| {
-            each_file(state, |bytes| bytes.truncate(bytes.len() / 2))
+            each_file(state, |bytes| bytes.truncate(bytes.len() / 2));
         }),
         ("emptied", |state| each_file(state, Vec::clear)),
         ("overwritten", |state| each_file(state, |bytes| bytes.fill(0xA5))),
@@ -173,9 +176,9 @@ fn state_that_is_deleted_or_damaged_costs_a_rebuild_and_nothing_else() {
         let before = (daemon.node("load"), daemon.replay(&[]));
         // Every other time it is killed, so that the state is not even whole when it is harmed.
         if round % 2 == 0 {
-            daemon.stop_well()
+            daemon.stop_well();
         } else {
-            daemon.kill()
+            daemon.kill();
         }
         harm(&daemon.state());
         daemon.start_ready();
