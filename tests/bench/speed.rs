@@ -4,11 +4,7 @@
 //! figures and floors side by side; the two run on the same machine within minutes, so their ratio says more
 //! than either.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a benchmark that cannot run says so by its panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot run says so by its panic")]
 
 mod append;
 mod decode;
