@@ -242,11 +242,13 @@ impl Series {
             (None, Some(value), _) => Some(value.clamp(0.0, 100.0)),
             _ => None,
         };
-        let fresh = match (version.expected_every_ms, latest_at) {
-            (None, latest) => latest.is_some() || value.is_some(),
-            (Some(every), Some(latest)) => at.since(Instant(latest)) <= every,
-            (Some(_), None) => false,
-        };
+        // A reading without a value is not fresh, however young its measurements are.
+        let fresh = value.is_some()
+            && match (version.expected_every_ms, latest_at) {
+                (None, _) => true,
+                (Some(every), Some(latest)) => at.since(Instant(latest)) <= every,
+                (Some(_), None) => false,
+            };
         let left_out = absence.is_some_and(Absence::is_left_out);
         LeafReading {
             value,
