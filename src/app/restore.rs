@@ -8,14 +8,14 @@ use tracing::info;
 use crate::domain::alert::AlertTransition;
 use crate::domain::board::RECENT_TRANSITIONS_MAX;
 use crate::domain::catalog::Catalog;
-use crate::domain::fact::{Block, Fact, SourcePosition};
+use crate::domain::fact::{Block, Fact};
 use crate::domain::id::{Sequence, Slug};
 use crate::domain::instant::Instant;
 use crate::domain::measurement::SeriesKey;
 use crate::domain::projection::{Effects, Projection, ProjectionOptions};
+use crate::pipeline::beside::{self, Beside};
 use crate::pipeline::intake::SourcePositions;
 use crate::pipeline::ledger::{Ledger, LedgerLimits};
-use crate::pipeline::live::split_parts;
 use crate::ports::{Checkpoints, Journal, JournalError, Outbox, SeenIds, StateError};
 
 /// What there is to restore from.
@@ -42,7 +42,7 @@ pub struct Restored {
     pub names_saved: usize,
     /// Nothing may be stamped before this.
     pub floor: Instant,
-    /// Transitions of the tail, oldest first.
+    /// The latest transitions, oldest first.
     pub recent: Vec<AlertTransition>,
     /// The journal does not say yet that this catalog holds.
     pub needs_activation: bool,
@@ -82,15 +82,16 @@ pub fn restore(
     };
     let saved = load(&mut *checkpoints, catalog, quiet, journal.tail().next)?;
     let is_fresh = saved.is_none();
-    let (mut projection, known) = saved.unwrap_or_else(|| (Projection::new(Arc::clone(catalog), quiet), Vec::new()));
-    for position in &known {
+    let (mut projection, beside) =
+        saved.unwrap_or_else(|| (Projection::new(Arc::clone(catalog), quiet), Beside::default()));
+    for position in &beside.positions {
         positions.advance(position);
     }
     let names: Vec<SeriesKey> = projection.series_names();
     let names_saved = names.len();
     let mut ledger = Ledger::new(seen, names, limits);
     let decided = outbox.position()?;
-    let mut catching = Catching::new(outbox, decided.is_none());
+    let mut catching = Catching::new(outbox, decided.is_none(), beside.recent);
     let from = if is_fresh {
         Sequence(1)
     } else {
@@ -134,11 +135,11 @@ fn load(
     catalog: &Arc<Catalog>,
     options: ProjectionOptions,
     next: Sequence,
-) -> Result<Option<(Projection, Vec<SourcePosition>)>, StateError> {
+) -> Result<Option<(Projection, Beside)>, StateError> {
     let Some((head, parts)) = checkpoints.load()? else {
         return Ok(None);
     };
-    let (parts, positions) = split_parts(parts);
+    let (parts, beside) = beside::split(parts);
     let fits = head.fingerprint == catalog.fingerprint && head.sequence < next;
     let projection = if fits {
         Projection::from_image(Arc::clone(catalog), options, &parts)
@@ -152,7 +153,7 @@ fn load(
         );
         checkpoints.clear()?;
     }
-    Ok(projection.map(|projection| (projection, positions)))
+    Ok(projection.map(|projection| (projection, beside)))
 }
 
 /// What comes of the tail: transitions that the outbox may not have yet.
@@ -167,11 +168,12 @@ struct Catching {
 }
 
 impl Catching {
-    fn new(outbox: Arc<dyn Outbox>, is_history: bool) -> Self {
+    /// `recent` are the transitions that the checkpoint had, newest first.
+    fn new(outbox: Arc<dyn Outbox>, is_history: bool, recent: Vec<AlertTransition>) -> Self {
         Self {
             outbox,
             is_history,
-            recent: Vec::new(),
+            recent: recent.into_iter().rev().collect(),
             last_words: BTreeMap::new(),
             last_fingerprint: None,
         }

@@ -19,6 +19,9 @@ use crate::ports::{HouseState, Intake, RejectionSink};
 use crate::settings::Settings;
 use crate::telemetry::MetricsHandle;
 
+/// Longest wait for requests in work when the house closes; the rest of the deadline is for what is behind the door.
+const CLOSING_MAX: Duration = Duration::from_secs(5);
+
 /// What is behind the routes.
 pub(super) struct Front {
     /// What windows look through.
@@ -47,7 +50,7 @@ pub(super) async fn open(
     let router = guard::guarded(routes(front.views, options.clone()).merge(door), &options);
     let patience = Patience {
         head: settings.http.request_timeout,
-        closing: settings.shutdown.deadline / 2,
+        closing: CLOSING_MAX.min(settings.shutdown.deadline / 2),
     };
     let doors = closing.doors.clone();
     tasks.spawn(async move {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::args::{ClockChoice, Format, ReplayArgs};
 use super::error::CliError;
 use super::output;
+use crate::app::files::FileError;
 use crate::app::journal::JournalError;
 use crate::app::replay::{ReplayError, ReplayInput, ReplayOutcome, ReplayRequest, Told, replay};
 use crate::domain::projection::{ClockKind, Effects};
@@ -111,7 +112,9 @@ fn form(args: &ReplayArgs) -> Result<FileForm, CliError> {
 pub(super) fn error_of(error: ReplayError) -> CliError {
     match error {
         ReplayError::Catalog(problems) => CliError::Wrong(problems.iter().map(ToString::to_string).collect()),
-        ReplayError::NoCatalog(_) | ReplayError::NoJournal(_) => CliError::wrong(error.to_string()),
+        ReplayError::NoCatalog(_)
+        | ReplayError::NoJournal(_)
+        | ReplayError::File(FileError::Columns { .. } | FileError::Array { .. }) => CliError::wrong(error.to_string()),
         ReplayError::Journal(damaged @ JournalError::Damaged { .. }) => CliError::Damaged(damaged.to_string()),
         other => CliError::failed(other.to_string()),
     }

@@ -351,3 +351,6 @@ fn check_plausible(value: &MeasuredValue, definition: &KpiDefinition) -> Result<
     );
     Err((RejectionReason::Implausible, detail))
 }
+
+#[cfg(test)]
+mod tests;

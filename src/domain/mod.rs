@@ -23,3 +23,6 @@ pub mod series;
 pub mod sketch;
 pub mod window;
 pub mod words;
+
+#[cfg(test)]
+mod samples;

@@ -424,3 +424,6 @@ impl LeafReading {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ pub type NumberedReport = (u64, Result<Report, Refusal>);
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The system said no.
-    #[error("{path} cannot be {operation}: {source}")]
+    #[error("{path} cannot be {operation}: {source}: check the path and its permissions")]
     Io {
         /// Which file.
         path: PathBuf,

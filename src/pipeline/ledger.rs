@@ -485,3 +485,6 @@ fn first_word(hasher: &blake3::Hasher) -> u64 {
         .take(8)
         .fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,16 +14,16 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tracing::warn;
 
 use super::appender::NextDue;
+use super::beside;
 use super::intake::SourcePositions;
 use super::outbox::LatestReadings;
 use crate::domain::alert::{AlertPhase, AlertTransition};
 use crate::domain::board::{Board, Picture, RECENT_TRANSITIONS_MAX};
-use crate::domain::fact::{Block, SourcePosition};
+use crate::domain::fact::Block;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use crate::domain::projection::{Effects, Projection};
 use crate::domain::reading::Reading;
-use crate::domain::words::{put_text, take_text};
 use crate::ports::{
     CheckpointHead, Checkpoints, HouseState, Notice, Outbox, PicturesQuery, QueryError, ReadingsQuery, StateError,
     Views,
@@ -44,8 +44,6 @@ pub enum Message {
 const BATCH: usize = 64;
 /// Readings in one notice.
 const NOTICE_LEN_MAX: usize = 1_000;
-/// Key of the checkpoint part that keeps the sources' positions; the projection's own keys have smaller highest bytes.
-const POSITIONS_PART: u64 = 9 << 56;
 
 /// How the house is, shared with readers.
 #[derive(Debug, Default)]
@@ -246,7 +244,7 @@ impl Live {
             fingerprint: self.projection.catalog().fingerprint.clone(),
         };
         let mut parts = self.projection.take_image(self.names_saved);
-        parts.push((POSITIONS_PART, positions_words(&self.positions.all())));
+        parts.extend(beside::parts(&self.positions.all(), &self.board.load().recent));
         let parts: Vec<(u64, Option<Vec<u64>>)> = parts.into_iter().map(|(key, words)| (key, Some(words))).collect();
         let result = match self.checkpoints.save(&head, &parts) {
             Ok(()) => {
@@ -265,38 +263,6 @@ impl Live {
         metrics::counter!(metric::CHECKPOINTS, "result" => result).increment(1);
         metrics::histogram!(metric::CHECKPOINT_SECONDS).record(started.elapsed().as_secs_f64());
     }
-}
-
-/// A checkpoint's parts: those of the projection, and the sources' positions.
-pub fn split_parts(parts: Vec<(u64, Vec<u64>)>) -> (Vec<(u64, Vec<u64>)>, Vec<SourcePosition>) {
-    let (positions, parts): (Vec<_>, Vec<_>) = parts.into_iter().partition(|(key, _)| *key == POSITIONS_PART);
-    let positions = positions
-        .into_iter()
-        .flat_map(|(_, words)| take_positions(&words))
-        .collect();
-    (parts, positions)
-}
-
-fn positions_words(positions: &[SourcePosition]) -> Vec<u64> {
-    let mut words = Vec::new();
-    for position in positions {
-        words.push(position.sequence);
-        put_text(&mut words, &position.source);
-    }
-    words
-}
-
-fn take_positions(words: &[u64]) -> Vec<SourcePosition> {
-    let mut words = words.iter().copied();
-    let mut positions = Vec::new();
-    while let Some(sequence) = words.next() {
-        let Some(source) = take_text(&mut words) else { break };
-        positions.push(SourcePosition {
-            source: source.into(),
-            sequence,
-        });
-    }
-    positions
 }
 
 /// What windows look through.

@@ -166,3 +166,58 @@ impl FileReplay {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fact::{Entry, Fact, SeriesNumber};
+    use crate::domain::measurement::{Extra, MeasuredValue};
+
+    /// Measurement 5, trim 6, measurements 7 and 8, trim 9.
+    fn block() -> Block {
+        let mut block = Block {
+            first: Sequence(5),
+            ..Block::default()
+        };
+        let trimmed = || Fact::HistoryTrimmed {
+            up_to: Sequence(1),
+            hash: [0; 32],
+        };
+        for value in [5.0, 7.0, 8.0] {
+            let instants = (Instant(0), Instant(0));
+            block.measurements.push(
+                SeriesNumber(0),
+                instants,
+                &MeasuredValue::Number(value),
+                Extra::default(),
+            );
+        }
+        block.others = vec![(1, trimmed()), (3, trimmed())];
+        block
+    }
+
+    fn kinds(block: &Block) -> Vec<Option<f64>> {
+        let value = |entry: Entry<'_>| match entry {
+            Entry::Measurement(row) => Some(row.value),
+            Entry::Other(_) => None,
+        };
+        block.entries().map(|(_, entry)| value(entry)).collect()
+    }
+
+    #[test]
+    fn a_block_is_cut_after_any_of_its_facts() {
+        let whole = kinds(&block());
+        assert_eq!(whole, [Some(5.0), None, Some(7.0), Some(8.0), None]);
+        for (count, last) in (5..=9).enumerate() {
+            let part = cut(block(), Some(Sequence(last))).unwrap();
+            assert_eq!((part.last(), kinds(&part)), (Sequence(last), whole[..=count].to_vec()));
+        }
+    }
+
+    #[test]
+    fn a_block_beyond_the_end_is_left_out_and_one_before_it_stays_whole() {
+        assert_eq!(cut(block(), Some(Sequence(4))), None);
+        assert_eq!(cut(block(), Some(Sequence(10))), Some(block()));
+        assert_eq!(cut(block(), None), Some(block()));
+    }
+}

@@ -70,7 +70,7 @@ fn ingest(bencher: Bencher, name: &str, ids: impl Fn(usize) -> Option<usize>) {
     let house = House::start(dir.path(), "");
     house.wait_ready();
     let mut sent = 0;
-    let send = |share: &[String]| {
+    let post = |share: &[String]| {
         let mut connection = Connection::open(house.address);
         let accepted: u64 = share.iter().map(|body| connection.post(body.as_bytes())).sum();
         assert_eq!(accepted, (share.len() * LINES) as u64, "everything is accepted");
@@ -81,7 +81,7 @@ fn ingest(bencher: Bencher, name: &str, ids: impl Fn(usize) -> Option<usize>) {
     });
     bench.bench_local_values(|(bodies, applied)| {
         timed(name, COUNT, || {
-            shared_out(&bodies, send);
+            shared_out(&bodies, post);
             house.wait_applied(applied);
         });
     });

@@ -30,9 +30,9 @@ fn kind(clock: &str) -> ClockKind {
 
 static MEMORY: LazyLock<Mutex<MemoryJournal>> = LazyLock::new(|| {
     let mut journal = MemoryJournal::default();
-    load::blocks(COUNT, BLOCK_LEN)
-        .iter()
-        .for_each(|block| journal.append(block).unwrap());
+    for block in load::blocks(COUNT, BLOCK_LEN) {
+        journal.append(&block).unwrap();
+    }
     Mutex::new(journal)
 });
 
@@ -99,7 +99,7 @@ fn replay(reader: &mut dyn BlockReader, catalog: &Arc<Catalog>, clock: ClockKind
     let mut projection = Projection::new(Arc::clone(catalog), options);
     let mut transitions = 0;
     replay_blocks(reader, &mut projection, Until::default(), &mut |effects, _| {
-        transitions += effects.transitions.len()
+        transitions += effects.transitions.len();
     })
     .unwrap();
     let mut effects = Effects::default();

@@ -16,6 +16,7 @@ mod nats;
 #[expect(
     dead_code,
     clippy::expect_used,
+    clippy::unnecessary_debug_formatting,
     reason = "the stories of the integration tests use the rest"
 )]
 mod nats_server;

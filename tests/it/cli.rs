@@ -117,6 +117,23 @@ fn wrong_usage_ends_with_2_and_help_is_data() {
 }
 
 #[test]
+fn what_cannot_be_replayed_is_named_with_its_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(kpid(folder.path(), &["init"], &[]).status.success());
+    std::fs::write(folder.path().join("a.csv"), "timestamp,value\n2026-03-01T10:00:00Z,1\n").unwrap();
+    for (args, code, named) in [
+        (["--journal", "nowhere"], 2, "there is no journal in `nowhere`"),
+        (["--input", "a.csv"], 2, "--map observed_at=COLUMN"),
+        (["--input", "b.csv"], 1, "b.csv cannot be opened"),
+    ] {
+        let args = ["replay", args[0], args[1]];
+        let output = kpid(folder.path(), &args, &[]);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(named), "{args:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
 fn a_daemon_that_is_not_there_ends_with_1_and_says_how_to_start_one() {
     let folder = tempfile::tempdir().unwrap();
     let free = std::net::TcpListener::bind("127.0.0.1:0")

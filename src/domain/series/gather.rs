@@ -43,7 +43,9 @@ impl Series {
             return cell;
         }
         let mut cell = self.start(first);
-        before.iter().for_each(|(_, other)| cell.merge(other));
+        for (_, other) in before {
+            cell.merge(other);
+        }
         let closed = Closed {
             first,
             until,

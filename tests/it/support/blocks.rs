@@ -1,5 +1,10 @@
 //! Journals in memory: a stream cut into blocks by the ledger that acts for the daemon, and what a projection makes of
 //! them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a story that cannot be told is a broken test, which shall end loudly"
+)]
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -163,8 +163,8 @@ fn head(dice: &mut Dice<'_>) -> Head {
 }
 
 fn scorecard(before: &[Scorecard], kpis: &[Kpi], dice: &mut Dice<'_>, head: &Head) -> Scorecard {
-    let place = before.len();
     const ROLL_UPS: [&str; 8] = ["mean", "mean", "mean", "mean", "mean", "worst", "best", "geometric"];
+    let place = before.len();
     let mut text = format!("[scorecard]\nid = \"c{place}\"\ntitle = \"C{place}\"\nowner = \"o@example.com\"\n");
     let zone = dice.pick(&[
         "UTC",
@@ -192,12 +192,11 @@ fn scorecard(before: &[Scorecard], kpis: &[Kpi], dice: &mut Dice<'_>, head: &Hea
         let root = format!("c{}", kpi.scorecard);
         let levels = [root.clone(), kpi.perspective_path(), kpi.objective_path(), kpi.path()];
         let (level, weight) = (&levels[dice.below(4) as usize], 1 + dice.below(3));
-        match before.get(kpi.scorecard).is_some_and(|other| other.each) && dice.chance(50) {
-            true => (
-                level.replacen(&root, &format!("{root}@{}", dice.pick(&["a", "b"])), 1),
-                weight,
-            ),
-            false => (level.clone(), weight),
+        if before.get(kpi.scorecard).is_some_and(|other| other.each) && dice.chance(50) {
+            let instance = format!("{root}@{}", dice.pick(&["a", "b"]));
+            (level.replacen(&root, &instance, 1), weight)
+        } else {
+            (level.clone(), weight)
         }
     });
     let weight_changes = [0, 1, 2, 3, 4].map(|_| change(dice, head, |dice| format!("weight = {}", dice.below(5))));
