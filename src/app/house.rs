@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, mpsc, watch};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::corridor::{Corridor, Queues};
 use super::disk::{Disk, watch_disk};
@@ -21,6 +21,7 @@ use super::transport::{Transport, start_nats};
 use super::windows::{self, Front, house_state};
 use crate::domain::board::Board;
 use crate::domain::catalog::Catalog;
+use crate::domain::id::Sequence;
 use crate::domain::measurement::AdmitLimits;
 use crate::ingest::decode::DecodeLimits;
 use crate::journal::{DiskFiles, FileJournal, JournalOptions};
@@ -28,7 +29,7 @@ use crate::pipeline::appender::NextDue;
 use crate::pipeline::intake::{Door, Job, SourcePositions};
 use crate::pipeline::live::{House as HouseFigures, Window};
 use crate::pipeline::outbox::LatestReadings;
-use crate::ports::{Clock, Intake, Journal, JournalError, Notice, Outbox, StateError};
+use crate::ports::{Clock, Intake, Journal, JournalError, Notice, Outbox, SeenIds, StateError};
 use crate::settings::Settings;
 use crate::state::{OpenReport, StateOpenError, StateStore};
 use crate::telemetry::{MetricsHandle, metric};
@@ -262,13 +263,36 @@ async fn open_archive(settings: &Settings) -> Result<(FileJournal, StateStore), 
     };
     let journal = blocking(move || FileJournal::open(&journal_dir, options, Arc::new(DiskFiles))).await??;
     let destinations: &[&'static str] = if settings.nats.is_on() { &["nats"] } else { &[] };
-    let state_dir = settings.state_dir();
-    let (store, report) = blocking(move || StateStore::open(&state_dir, destinations)).await??;
+    let (state_dir, next) = (settings.state_dir(), journal.tail().next);
+    let (store, report) = blocking(move || open_state(&state_dir, destinations, next)).await??;
     if matches!(report, OpenReport::SetAside { .. }) {
         metrics::counter!(metric::STATE_REBUILDS).increment(1);
     }
     info!(?report, "state opened");
     Ok((journal, store))
+}
+
+/// Opens the state of a journal whose next fact is `next`. One that knows ids of facts that the journal does not hold belongs
+/// to another journal, or to this one before an older copy was put in its place: it would answer what is lost as taken
+/// already. It is removed, and rebuilt like any state that is missing.
+fn open_state(
+    folder: &std::path::Path,
+    destinations: &[&'static str],
+    next: Sequence,
+) -> Result<(StateStore, OpenReport), HouseError> {
+    let (store, report) = StateStore::open(folder, destinations)?;
+    let ids = store.seen_ids().position();
+    if ids < next {
+        return Ok((store, report));
+    }
+    warn!(
+        ids = ids.0,
+        next = next.0,
+        "state is ahead of the journal, it is rebuilt"
+    );
+    drop(store);
+    std::fs::remove_dir_all(folder).map_err(|error| HouseError::ended("state", &error))?;
+    Ok(StateStore::open(folder, destinations)?)
 }
 
 /// Waits until told to stop, or until a task ends.

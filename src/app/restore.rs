@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::domain::alert::AlertTransition;
 use crate::domain::board::RECENT_TRANSITIONS_MAX;
@@ -90,10 +90,6 @@ pub fn restore(
     let names: Vec<SeriesKey> = projection.series_names();
     let names_saved = names.len();
     let mut ledger = Ledger::new(seen, names, limits);
-    let (ids, next) = (ledger.position().0, journal.tail().next.0);
-    if ids >= next {
-        warn!(ids, next, "state is ahead of the journal");
-    }
     let decided = outbox.position()?;
     let mut catching = Catching::new(outbox, decided.is_none(), beside.recent);
     let from = if is_fresh {

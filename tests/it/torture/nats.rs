@@ -199,6 +199,40 @@ fn state_that_is_deleted_or_damaged_costs_a_rebuild_and_nothing_else() {
     daemon.stop_well();
 }
 
+#[test]
+fn an_older_copy_of_the_journal_is_not_judged_by_a_newer_state() {
+    let mut daemon = Daemon::new(&[("load.toml", CATALOG)]);
+    let send = |daemon: &Daemon, number| daemon.post(&measurement("m", number).to_string()).1;
+    daemon.start_ready();
+    send(&daemon, 1);
+    daemon.stop_well();
+    let copy = daemon.path("copy");
+    std::fs::create_dir(&copy).unwrap();
+    let each = |from: &Path, to: &Path| {
+        for entry in std::fs::read_dir(from).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+        }
+    };
+    each(&daemon.journal(), &copy);
+    daemon.start_ready();
+    send(&daemon, 2);
+    daemon.stop_well();
+
+    std::fs::remove_dir_all(daemon.journal()).unwrap();
+    std::fs::create_dir(daemon.journal()).unwrap();
+    each(&copy, &daemon.journal());
+    daemon.start_ready();
+    assert_eq!(send(&daemon, 1)["duplicates"], 1, "the copy has it");
+    assert_eq!(
+        send(&daemon, 2)["accepted"],
+        1,
+        "the copy does not have it: it is taken, not taken for known"
+    );
+    assert_eq!(ids_in(&daemon.journal()).len(), 2);
+    daemon.stop_well();
+}
+
 /// What is done to the state, in words and in deed.
 type Harm = (&'static str, fn(&Path));
 
