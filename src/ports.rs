@@ -59,7 +59,7 @@ pub trait BlockReader: Send {
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The disk said no. Nothing further is accepted; the process must end and start again.
-    #[error("journal {operation} failed on {path}: {source}: free space or repair the disk, then start again")]
+    #[error("journal {operation} failed on {path}: {source}: check space, permissions and the disk, then start again")]
     Io {
         /// What was tried.
         operation: &'static str,
@@ -132,11 +132,14 @@ pub trait Checkpoints: Send {
     fn save(&mut self, head: &CheckpointHead, parts: &[(u64, Option<Vec<u64>>)]) -> Result<(), StateError>;
 
     /// The last state saved: its head and all its parts.
-    fn load(&self) -> Result<Option<(CheckpointHead, Vec<(u64, Vec<u64>)>)>, StateError>;
+    fn load(&self) -> Result<Option<SavedState>, StateError>;
 
     /// Forgets everything, for example after a change of the catalog.
     fn clear(&mut self) -> Result<(), StateError>;
 }
+
+/// A saved state: its head, and its parts by key.
+pub type SavedState = (CheckpointHead, Vec<(u64, Vec<u64>)>);
 
 /// What a saved state reflects.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -229,7 +232,7 @@ pub enum IntakeError {
     #[error("kpid is shutting down: send it again later")]
     Closed,
     /// The disk is nearly full; what is there is safe, and reads go on.
-    #[error("the disk of the journal is nearly full: free space, then send it again")]
+    #[error("the disk of the journal is nearly full (see journal.min_free_bytes): free space, then send it again")]
     NoRoom,
 }
 

@@ -278,6 +278,34 @@ fn the_top_of_the_house_holds_only_what_belongs_there() {
 }
 
 #[test]
+fn the_readme_names_tests_and_files_that_exist() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let sources = files(&["src", "tests"], &["rs"]);
+    let told = readme.split('`').skip(1).step_by(2);
+    // A story's name has many words; keys and commands have few.
+    let is_name = |text: &&str| text.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
+    let tests: Vec<&str> = told
+        .filter(is_name)
+        .filter(|text| text.matches('_').count() >= 5)
+        .collect();
+    assert!(
+        tests.len() > 10,
+        "the promises of the README were not understood: {tests:?}"
+    );
+    let is_there = |test: &str| {
+        sources
+            .iter()
+            .any(|source| source.text.contains(&format!("fn {test}(")))
+    };
+    let lost_tests = tests.into_iter().filter(|test| !is_there(test)).map(str::to_owned);
+    let links = readme.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let own_links = links.filter(|link| !link.starts_with('#') && !link.contains("://"));
+    let lost_files = own_links.filter(|link| !root().join(link).exists()).map(str::to_owned);
+    let broken: Vec<String> = lost_tests.chain(lost_files).collect();
+    holds("the README names only what is there", &broken);
+}
+
+#[test]
 fn integration_tests_are_one_program() {
     let files = fs::read_dir(root().join("tests")).unwrap();
     let names = files.map(|entry| PathBuf::from(entry.unwrap().file_name()));

@@ -10,7 +10,10 @@ use crate::ports::Clock;
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place where the wall clock is read")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place where the wall clock is read"
+    )]
     fn now(&self) -> Instant {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Instant(since.map_or(0, |since| since.as_millis() as i64))
@@ -27,7 +30,9 @@ pub struct PlayClock {
 impl PlayClock {
     /// A clock that stands at an instant.
     pub fn at(instant: Instant) -> Self {
-        Self { set: AtomicI64::new(instant.0) }
+        Self {
+            set: AtomicI64::new(instant.0),
+        }
     }
 
     /// Sets it.

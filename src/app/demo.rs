@@ -51,8 +51,19 @@ pub fn demo(
     let clock = Arc::new(PlayClock::at(start));
     settings.data_dir.clone_from(&options.folder);
     let simulation = Simulation::new(&catalog, options.seed);
-    let feed = Played { simulation, clock: Arc::clone(&clock), start, now };
-    super::serve::run(settings, Arc::new(catalog), clock, Some(Box::new(feed)), Box::new(announce))
+    let feed = Played {
+        simulation,
+        clock: Arc::clone(&clock),
+        start,
+        now,
+    };
+    super::serve::run(
+        settings,
+        Arc::new(catalog),
+        clock,
+        Some(Box::new(feed)),
+        Box::new(announce),
+    )
 }
 
 struct Played {
@@ -108,9 +119,20 @@ impl Played {
         if reports.is_empty() {
             return Ok(());
         }
-        let receipt = intake.submit(Batch { reports, transport: "file", position: None }).await?;
+        let receipt = intake
+            .submit(Batch {
+                reports,
+                transport: "file",
+                position: None,
+            })
+            .await?;
         if let Some(rejection) = receipt.rejected.first() {
-            tracing::warn!(count = receipt.rejected.len(), reason = rejection.reason.word(), detail = rejection.detail, "simulated measurements rejected");
+            tracing::warn!(
+                count = receipt.rejected.len(),
+                reason = rejection.reason.word(),
+                detail = rejection.detail,
+                "simulated measurements rejected"
+            );
         }
         Ok(())
     }
@@ -119,12 +141,18 @@ impl Played {
         let mut live = self.simulation.live(self.clock.now(), LIVE_PERIOD);
         loop {
             tokio::select! {
-                () = super::house::closed(&mut stop) => return Ok(()),
+                () = super::tasks::closed(&mut stop) => return Ok(()),
                 () = tokio::time::sleep(LIVE_EVERY) => {}
             }
             let reports: Vec<_> = live.step(self.clock.now()).into_iter().map(Ok).collect();
             if !reports.is_empty() {
-                intake.submit(Batch { reports, transport: "file", position: None }).await?;
+                intake
+                    .submit(Batch {
+                        reports,
+                        transport: "file",
+                        position: None,
+                    })
+                    .await?;
             }
         }
     }

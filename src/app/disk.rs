@@ -4,14 +4,13 @@
 //! fail; reads go on, and when there is room again, so does everything else.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::task::JoinSet;
 use tracing::{error, info};
 
-use super::house::{Closing, Ending, closed};
+use super::tasks::{Closing, Tasks, closed};
 use crate::telemetry::metric;
 
 /// How often it is looked at.
@@ -43,7 +42,7 @@ impl Usage {
     pub fn complaint(&self) -> Option<String> {
         let (free, min) = (self.free_bytes, self.min_free_bytes);
         (!self.has_room)
-            .then(|| format!("{free} bytes are free on the disk of the journal, {min} are needed (journal.min_free_bytes)"))
+            .then(|| format!("room on the disk of the journal: {free} bytes are free, journal.min_free_bytes is {min}"))
     }
 }
 
@@ -82,16 +81,19 @@ impl Disk {
         metrics::gauge!(metric::JOURNAL_BYTES).set(bytes as f64);
         metrics::gauge!(metric::JOURNAL_SEGMENTS).set(segments as f64);
         // A file system that does not tell is not a reason to stop.
-        let Ok(told) = rustix::fs::statvfs(&self.folder) else { return };
+        let Ok(told) = rustix::fs::statvfs(&self.folder) else {
+            return;
+        };
         let free = told.f_bavail.saturating_mul(told.f_frsize);
         self.free_bytes.store(free, Ordering::Relaxed);
         metrics::gauge!(metric::DISK_FREE_BYTES).set(free as f64);
         let has_room = free >= self.min_free_bytes;
         if self.has_room.swap(has_room, Ordering::AcqRel) != has_room {
             let min = self.min_free_bytes;
-            match has_room {
-                true => info!(free, min, "disk has room again, taking measurements in"),
-                false => error!(free, min, "disk is nearly full, taking nothing in until there is room"),
+            if has_room {
+                info!(free, min, "disk has room again, taking measurements in");
+            } else {
+                error!(free, min, "disk is nearly full, taking nothing in until there is room");
             }
         }
     }
@@ -99,14 +101,20 @@ impl Disk {
 
 /// Bytes and number of the segments in a folder.
 fn size_of(folder: &Path) -> (u64, u64) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return (0, 0) };
-    let segments = entries.flatten().filter(|entry| entry.path().extension().is_some_and(|ending| ending == "seg"));
-    let sizes = segments.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len());
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return (0, 0);
+    };
+    let segments = entries
+        .flatten()
+        .filter(|entry| entry.path().extension().is_some_and(|ending| ending == "seg"));
+    let sizes = segments
+        .filter_map(|entry| entry.metadata().ok())
+        .map(|metadata| metadata.len());
     sizes.fold((0, 0), |(bytes, count), size| (bytes + size, count + 1))
 }
 
 /// Looks once a second until the windows close.
-pub(super) fn watch_disk(disk: &Arc<Disk>, closing: &Closing, tasks: &mut JoinSet<Ending>) {
+pub(super) fn watch_disk(disk: &Arc<Disk>, closing: &Closing, tasks: &mut Tasks) {
     let (disk, mut windows) = (Arc::clone(disk), closing.windows.clone());
     tasks.spawn(async move {
         loop {

@@ -1,8 +1,8 @@
 //! The house: built, run, stopped.
 //!
-//! Built from the journal outwards: windows open first and say "not ready", the state is restored, then the doors open.
-//! Stopped in walking order: doors, journal, projection, destinations, windows, with one deadline for all. A task that ends
-//! before it was asked to ends the house, with its reason.
+//! Built from the journal outwards: the archive and the shelves are opened, windows open and say "not ready", the state is
+//! restored, then the doors open. Stopped in walking order, with one deadline for all: doors and windows, the journal, the
+//! projection, destinations. A task that ends before it was asked to ends the house, with its reason.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,33 +10,28 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{broadcast, mpsc, watch};
 use tracing::{error, info};
 
-use super::clock::SystemClock;
+use super::corridor::{Corridor, Queues};
 use super::disk::{Disk, watch_disk};
-use super::restore::{RestoreError, Restored, Shelves, restore};
+use super::restore::RestoreError;
+use super::tasks::{Closing, Signal, Signals, Tasks, blocking, closed, ending, signals};
 use super::transport::{Transport, start_nats};
+use super::windows::{self, Front, house_state};
 use crate::domain::board::Board;
 use crate::domain::catalog::Catalog;
-use crate::domain::fact::Fact;
-use crate::domain::instant::Instant;
 use crate::domain::measurement::AdmitLimits;
-use crate::domain::projection::{ClockKind, ProjectionOptions};
-use crate::http::{HttpOptions, guard, routes};
 use crate::ingest::decode::DecodeLimits;
-use crate::ingest::http::HttpIngestLimits;
 use crate::journal::{DiskFiles, FileJournal, JournalOptions};
-use crate::pipeline::appender::{AppendError, Appender, NextDue};
-use crate::pipeline::intake::{Door, SourcePositions};
-use crate::pipeline::ledger::LedgerLimits;
-use crate::pipeline::live::{House as HouseFigures, Live, Window};
+use crate::pipeline::appender::NextDue;
+use crate::pipeline::intake::{Door, Job, SourcePositions};
+use crate::pipeline::live::{House as HouseFigures, Window};
 use crate::pipeline::outbox::LatestReadings;
-use crate::ports::{Clock, HouseState, Intake, Journal, JournalError, Outbox, RejectionSink, StateError};
+use crate::ports::{Clock, Intake, Journal, JournalError, Notice, Outbox, StateError};
 use crate::settings::Settings;
-use crate::state::{StateOpenError, StateStore};
-use crate::telemetry::MetricsHandle;
+use crate::state::{OpenReport, StateOpenError, StateStore};
+use crate::telemetry::{MetricsHandle, metric};
 
 /// What is fed into a house from inside, for the demo.
 pub trait Feed: Send {
@@ -97,6 +92,24 @@ pub enum HouseError {
     },
 }
 
+impl HouseError {
+    /// Bytes of the journal that were durable do not fit any more.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Journal(JournalError::Damaged { .. }))
+    }
+
+    /// Something else must be configured; trying again would change nothing.
+    pub fn is_wrong_configuration(&self) -> bool {
+        matches!(self, Self::Wrong(_) | Self::Listen { .. })
+    }
+
+    /// A task ended, for this reason.
+    pub(super) fn ended(task: &'static str, reason: &(impl ToString + ?Sized)) -> Self {
+        let reason = reason.to_string();
+        Self::Ended { task, reason }
+    }
+}
+
 impl From<RestoreError> for HouseError {
     fn from(error: RestoreError) -> Self {
         match error {
@@ -106,193 +119,185 @@ impl From<RestoreError> for HouseError {
     }
 }
 
-/// How a task ended.
-pub(super) type Ending = (&'static str, Result<(), HouseError>);
+/// What holds for the whole house and never changes while it runs.
+pub(super) struct Rules {
+    pub settings: Settings,
+    pub catalog: Arc<Catalog>,
+    pub clock: Arc<dyn Clock>,
+}
 
-/// Messages between the appender and the projection.
-const MESSAGES_MAX: usize = 256;
 /// Notices a slow listener may be behind.
 const NOTICES_MAX: usize = 1_024;
 
-/// Parts that are made before anything runs.
-struct Frame {
-    house: Arc<HouseFigures>,
-    board: Arc<ArcSwap<Board>>,
-    notices: broadcast::Sender<Arc<crate::ports::Notice>>,
-    positions: SourcePositions,
-    disk: Arc<Disk>,
-    readings: Arc<LatestReadings>,
-    next_due: Arc<NextDue>,
+/// What the parts of the house share, made before anything runs.
+pub(super) struct Frame {
+    pub house: Arc<HouseFigures>,
+    pub board: Arc<ArcSwap<Board>>,
+    pub notices: broadcast::Sender<Arc<Notice>>,
+    pub positions: SourcePositions,
+    pub disk: Arc<Disk>,
+    pub readings: Arc<LatestReadings>,
+    pub next_due: Arc<NextDue>,
+}
+
+impl Frame {
+    fn new(rules: &Rules) -> Self {
+        let Rules { settings, catalog, .. } = rules;
+        Self {
+            house: Arc::new(HouseFigures::default()),
+            board: Arc::new(ArcSwap::from_pointee(Board::empty(Arc::clone(catalog)))),
+            notices: broadcast::channel(NOTICES_MAX).0,
+            positions: SourcePositions::default(),
+            disk: Arc::new(Disk::new(settings.journal_dir(), settings.journal.min_free_bytes)),
+            readings: Arc::new(LatestReadings::default()),
+            next_due: Arc::new(NextDue::default()),
+        }
+    }
+
+    /// The way in that all doors share.
+    fn intake(&self, rules: &Rules, jobs: mpsc::Sender<Job>) -> Arc<dyn Intake> {
+        Arc::new(Door {
+            catalog: Arc::clone(&rules.catalog),
+            limits: admit_limits(&rules.settings),
+            clock: Arc::clone(&rules.clock),
+            jobs,
+            positions: self.positions.clone(),
+            has_room: self.disk.has_room(),
+        })
+    }
+
+    /// What windows look through. They do not hold the corridor open.
+    fn views(&self, rules: &Rules, queues: &Queues, transport: Option<&Transport>) -> Arc<Window> {
+        Arc::new(Window {
+            board: Arc::clone(&self.board),
+            notices: self.notices.clone(),
+            messages: queues.messages.downgrade(),
+            house: house_state(self, &rules.settings, transport),
+        })
+    }
 }
 
 /// Builds the house, runs it until `stop` turns true, and stops it.
 pub async fn run(plan: Plan, stop: watch::Receiver<bool>) -> Result<(), HouseError> {
     let deadline = plan.settings.shutdown.deadline;
-    let (windows_close, windows_closing) = watch::channel(false);
-    let (doors_close, doors_closing) = watch::channel(false);
-    let (posts_close, posts_closing) = watch::channel(false);
-    let mut tasks = JoinSet::new();
-    let doors = Closing { doors: doors_closing, windows: windows_closing, posts: posts_closing };
-    let opened = open(plan, doors, &mut tasks, stop.clone()).await;
+    let (Signals { doors, windows, posts }, closing) = signals();
+    let mut tasks = Tasks::new();
+    let opened = open(plan, closing, posts, &mut tasks, stop.clone()).await;
     let result = match opened {
         Ok(()) => first_end(&mut tasks, stop).await,
         Err(error) => Err(error),
     };
     info!("closing");
-    let _ = doors_close.send(true);
-    let _ = windows_close.send(true);
-    let closed = tokio::time::timeout(deadline, close(&mut tasks, posts_close)).await;
+    drop((doors, windows));
+    let closed = tokio::time::timeout(deadline, all_end(&mut tasks)).await;
     match (result, closed) {
         (Err(error), _) => Err(error),
         (Ok(()), Ok(closed)) => closed,
         (Ok(()), Err(_)) => {
             let reason = format!("not everything was closed within {deadline:?}: what was acknowledged is safe");
-            Err(HouseError::Ended { task: "closing", reason })
+            Err(HouseError::ended("closing", &reason))
         }
     }
 }
 
-/// Signals to close, in walking order.
-#[derive(Clone)]
-pub(super) struct Closing {
-    pub doors: watch::Receiver<bool>,
-    pub windows: watch::Receiver<bool>,
-    pub posts: watch::Receiver<bool>,
+/// Builds the house. An error, or being told to stop while the state is restored, leaves what runs already to be stopped.
+async fn open(
+    plan: Plan,
+    closing: Closing,
+    posts: Signal,
+    tasks: &mut Tasks,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), HouseError> {
+    let rules = Rules {
+        settings: plan.settings,
+        catalog: plan.catalog,
+        clock: plan.clock,
+    };
+    let (journal, store) = open_archive(&rules.settings).await?;
+    let outbox: Arc<dyn Outbox> = Arc::new(store.outbox());
+    let frame = Frame::new(&rules);
+    let journal_end = journal.tail().next.0.saturating_sub(1);
+    frame.house.journal_end.store(journal_end, Ordering::Release);
+    let (queues, jobs) = Queues::new(&rules.settings, posts);
+    let intake = frame.intake(&rules, jobs);
+    watch_disk(&frame.disk, &closing, tasks);
+    let transport = start_nats(&rules.settings, &frame.readings, &outbox, &closing, tasks).await?;
+    let front = Front {
+        views: frame.views(&rules, &queues, transport.as_ref()),
+        intake: Arc::clone(&intake),
+        rejections: transport
+            .as_ref()
+            .map_or_else(Transport::nowhere, Transport::rejections),
+        metrics: plan.metrics,
+    };
+    (plan.announce)(windows::open(&rules.settings, front, &closing, tasks).await?);
+
+    let corridor = tokio::select! {
+        restored = Corridor::restore(journal, store, &rules) => restored?,
+        () = closed(&mut stop) => return Ok(()),
+    };
+    corridor.start(frame, queues, &rules, tasks);
+    if let Some(transport) = transport {
+        transport.start_taking(&rules.settings, &intake, &closing, tasks)?;
+    }
+    if let Some(feed) = plan.feed {
+        let feeding = feed.run(intake, closing.doors);
+        tasks.spawn(async move {
+            (
+                "feed",
+                feeding.await.map_err(|reason| HouseError::ended("feed", &reason)),
+            )
+        });
+    }
+    // What holds the intake now are the doors: when they have closed, the appender ends.
+    Ok(())
+}
+
+/// The journal, which is the truth, and the store of what can be derived from it.
+async fn open_archive(settings: &Settings) -> Result<(FileJournal, StateStore), HouseError> {
+    let journal_dir = settings.journal_dir();
+    let options = JournalOptions {
+        segment_bytes: settings.journal.segment_bytes,
+        check_all: settings.journal.check_all,
+    };
+    let journal = blocking(move || FileJournal::open(&journal_dir, options, Arc::new(DiskFiles))).await??;
+    let destinations: &[&'static str] = if settings.nats.is_on() { &["nats"] } else { &[] };
+    let state_dir = settings.state_dir();
+    let (store, report) = blocking(move || StateStore::open(&state_dir, destinations)).await??;
+    if matches!(report, OpenReport::SetAside { .. }) {
+        metrics::counter!(metric::STATE_REBUILDS).increment(1);
+    }
+    info!(?report, "state opened");
+    Ok((journal, store))
 }
 
 /// Waits until told to stop, or until a task ends.
-async fn first_end(tasks: &mut JoinSet<Ending>, mut stop: watch::Receiver<bool>) -> Result<(), HouseError> {
+async fn first_end(tasks: &mut Tasks, mut stop: watch::Receiver<bool>) -> Result<(), HouseError> {
     tokio::select! {
+        // Who was told to end may have ended by now: being asked to stop comes first.
+        biased;
         () = closed(&mut stop) => Ok(()),
         Some(ended) = tasks.join_next() => {
             let (task, result) = ending(ended);
-            let error = result.err().unwrap_or(HouseError::Ended { task, reason: "nobody asked it to".to_owned() });
+            let error = result.err().unwrap_or_else(|| HouseError::ended(task, "nobody asked it to"));
             error!(task, %error, "a task ended, the house ends");
             Err(error)
         }
     }
 }
 
-fn ending(ended: Result<Ending, tokio::task::JoinError>) -> Ending {
-    ended.unwrap_or_else(|error| ("task", Err(HouseError::Ended { task: "task", reason: error.to_string() })))
-}
-
-/// Waits for the tasks to end. Destinations are told when the projection has ended and nothing more will come.
-async fn close(tasks: &mut JoinSet<Ending>, posts_close: watch::Sender<bool>) -> Result<(), HouseError> {
+/// Waits for all tasks, and tells the first reason of one that did not end well.
+async fn all_end(tasks: &mut Tasks) -> Result<(), HouseError> {
     let mut first = Ok(());
-    if !tasks.is_empty() && tasks.len() <= 1 {
-        let _ = posts_close.send(true);
-    }
     while let Some(ended) = tasks.join_next().await {
-        let (task, result) = ending(ended);
-        if task == "projection" || result.is_err() {
-            let _ = posts_close.send(true);
-        }
-        if first.is_ok() {
-            first = result;
-        }
+        let (_, result) = ending(ended);
+        first = first.and(result);
     }
     first
 }
 
-async fn open(
-    plan: Plan,
-    closing: Closing,
-    tasks: &mut JoinSet<Ending>,
-    mut stop: watch::Receiver<bool>,
-) -> Result<(), HouseError> {
-    let Plan { settings, catalog, clock, feed, metrics, announce } = plan;
-    let journal_dir = settings.journal_dir();
-    let options = JournalOptions { segment_bytes: settings.journal.segment_bytes, ..JournalOptions::default() };
-    let journal = blocking(move || FileJournal::open(&journal_dir, options, Arc::new(DiskFiles))).await??;
-    let destinations: &[&'static str] = if settings.nats.is_on() { &["nats"] } else { &[] };
-    let state_dir = settings.state_dir();
-    let (store, report) = blocking(move || StateStore::open(&state_dir, destinations)).await??;
-    info!(?report, "state opened");
-
-    let (jobs, jobs_waiting) = mpsc::channel(settings.ingest.queue_len_max);
-    let (messages, messages_waiting) = mpsc::channel(MESSAGES_MAX);
-    let frame = Frame {
-        house: Arc::new(HouseFigures::default()),
-        board: Arc::new(ArcSwap::from_pointee(Board::empty(Arc::clone(&catalog)))),
-        notices: broadcast::channel(NOTICES_MAX).0,
-        positions: SourcePositions::default(),
-        disk: Arc::new(Disk::new(settings.journal_dir(), settings.journal.min_free_bytes)),
-        readings: Arc::new(LatestReadings::default()),
-        next_due: Arc::new(NextDue::default()),
-    };
-    watch_disk(&frame.disk, &closing, tasks);
-    let intake: Arc<dyn Intake> = Arc::new(Door {
-        catalog: Arc::clone(&catalog),
-        limits: admit_limits(&settings),
-        clock: Arc::clone(&clock),
-        jobs,
-        positions: frame.positions.clone(),
-        has_room: frame.disk.has_room(),
-    });
-    let outbox: Arc<dyn Outbox> = Arc::new(store.outbox());
-    let transport = start_nats(&settings, &frame.readings, &outbox, &closing, tasks).await?;
-    let views = Arc::new(Window {
-        board: Arc::clone(&frame.board),
-        notices: frame.notices.clone(),
-        messages: messages.downgrade(),
-        house: house_state(&frame, &settings, transport.as_ref()),
-    });
-    let listening = listen(&settings, views, (&intake, transport.as_ref()), (metrics, &closing), tasks).await?;
-    announce(listening);
-
-    let options = ProjectionOptions {
-        clock: ClockKind::Recorded,
-        history_ms: Some(millis(settings.projection.history)),
-        with_readings: true,
-    };
-    let shelves = Shelves {
-        seen: Box::new(store.seen_ids()),
-        checkpoints: Box::new(store.checkpoints()),
-        outbox: Arc::clone(&outbox),
-    };
-    let limits = LedgerLimits {
-        dedup_window_ms: millis(settings.journal.dedup_window),
-        series_max: u32::try_from(settings.ingest.series_max).unwrap_or(u32::MAX),
-    };
-    let catalog_to_restore = Arc::clone(&catalog);
-    let restoring = blocking(move || {
-        let restored = restore(&journal, shelves, &catalog_to_restore, options, limits);
-        restored.map(|restored| (journal, restored))
-    });
-    let (journal, restored) = tokio::select! {
-        restored = restoring => restored??,
-        () = closed(&mut stop) => return Ok(()),
-    };
-    let parts = (journal, restored, outbox);
-    start_corridor(parts, frame, (jobs_waiting, messages, messages_waiting), (&settings, &catalog, &clock), tasks);
-    if let Some(transport) = transport {
-        transport.start_taking(&settings, &intake, &closing, tasks)?;
-    }
-    if let Some(feed) = feed {
-        let feeding = feed.run(Arc::clone(&intake), closing.doors.clone());
-        tasks.spawn(async move {
-            let result = feeding.await.map_err(|reason| HouseError::Ended { task: "feed", reason });
-            ("feed", result)
-        });
-    }
-    // What still holds the intake are the doors: when they have closed, the appender ends.
-    drop(intake);
-    Ok(())
-}
-
-/// Waits until a signal is given, or can be given no more.
-pub(super) async fn closed(signal: &mut watch::Receiver<bool>) {
-    let _ = signal.wait_for(|is_given| *is_given).await;
-}
-
 pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, HouseError> {
-    let joined = tokio::task::spawn_blocking(work).await;
-    joined.map_err(|error| HouseError::Ended { task: "start", reason: error.to_string() })
 }
 
 fn admit_limits(settings: &Settings) -> AdmitLimits {
@@ -311,153 +316,4 @@ pub(super) fn decode_limits(settings: &Settings) -> DecodeLimits {
         batch_len_max: settings.ingest.batch_len_max,
         measurement_len_max: usize::try_from(settings.ingest.measurement_len_max).unwrap_or(usize::MAX),
     }
-}
-
-type Channels = (
-    mpsc::Receiver<crate::pipeline::intake::Job>,
-    mpsc::Sender<crate::pipeline::live::Message>,
-    mpsc::Receiver<crate::pipeline::live::Message>,
-);
-
-/// Starts the two threads of the corridor: the appender and the owner of the projection.
-fn start_corridor(
-    (journal, restored, outbox): (FileJournal, Restored, Arc<dyn Outbox>),
-    frame: Frame,
-    (jobs, messages, messages_waiting): Channels,
-    (settings, catalog, clock): (&Settings, &Arc<Catalog>, &Arc<dyn Clock>),
-    tasks: &mut JoinSet<Ending>,
-) {
-    for position in restored.positions.all() {
-        frame.positions.advance(&position);
-    }
-    let tail = journal.tail();
-    frame.house.journal_end.store(tail.next.0.saturating_sub(1), Ordering::Release);
-    frame.house.recorded_at.store(tail.recorded_at.0, Ordering::Release);
-    let activation = Fact::CatalogActivated { fingerprint: catalog.fingerprint.clone(), files: catalog.files.clone() };
-    let appender = Appender {
-        journal: Box::new(journal),
-        ledger: restored.ledger,
-        clock: Arc::clone(clock),
-        jobs,
-        messages,
-        next_due: Arc::clone(&frame.next_due),
-        positions: frame.positions.clone(),
-        house: Arc::clone(&frame.house),
-        block_len_max: settings.journal.block_len_max,
-        floor: restored.floor,
-        first_facts: if restored.needs_activation { vec![activation] } else { Vec::new() },
-    };
-    let mut live = Live {
-        projection: restored.projection,
-        messages: messages_waiting,
-        outbox,
-        checkpoints: restored.checkpoints,
-        board: frame.board,
-        notices: frame.notices,
-        readings: frame.readings,
-        next_due: frame.next_due,
-        house: Arc::clone(&frame.house),
-        positions: frame.positions,
-        post_every: settings.projection.post_every,
-        checkpoint_every: settings.projection.checkpoint_every,
-        names_saved: restored.names_saved,
-    };
-    live.keep_recent(&restored.recent);
-    live.post();
-    frame.house.applied.store(live.projection.sequence().0, Ordering::Release);
-    frame.house.ready.store(true, Ordering::Release);
-    info!(sequence = live.projection.sequence().0, "ready");
-    spawn_thread(tasks, "journal", move |runtime| {
-        appender.run(runtime).map_err(|error| match error {
-            AppendError::Journal(error) => HouseError::Journal(error),
-            other => HouseError::Ended { task: "journal", reason: other.to_string() },
-        })
-    });
-    spawn_thread(tasks, "projection", move |runtime| live.run(runtime).map_err(HouseError::State));
-}
-
-/// A thread of its own, watched like a task. A panic in it ends the house as well.
-fn spawn_thread(
-    tasks: &mut JoinSet<Ending>,
-    name: &'static str,
-    work: impl FnOnce(&tokio::runtime::Handle) -> Result<(), HouseError> + Send + 'static,
-) {
-    let runtime = tokio::runtime::Handle::current();
-    let (report, ended) = oneshot::channel();
-    let spawned = std::thread::Builder::new().name(format!("kpid-{name}")).spawn(move || {
-        let _ = report.send(work(&runtime));
-    });
-    tasks.spawn(async move {
-        let lost = |reason: String| Err(HouseError::Ended { task: name, reason });
-        match spawned {
-            Err(error) => (name, lost(format!("its thread cannot start: {error}"))),
-            Ok(_) => (name, ended.await.unwrap_or_else(|_| lost("it panicked".to_owned()))),
-        }
-    });
-}
-
-fn house_state(frame: &Frame, settings: &Settings, transport: Option<&Transport>) -> Arc<dyn Fn() -> HouseState + Send + Sync> {
-    let (house, disk) = (Arc::clone(&frame.house), Arc::clone(&frame.disk));
-    let journal_path = settings.journal_dir().display().to_string();
-    let nats = transport.map(Transport::watcher);
-    Arc::new(move || {
-        let is_ready = house.ready.load(Ordering::Acquire);
-        let applied = house.applied.load(Ordering::Acquire);
-        let journal_end = house.journal_end.load(Ordering::Acquire);
-        let usage = disk.usage();
-        let waiting_for = match (is_ready, usage.complaint()) {
-            (false, _) => format!("the journal is being replayed: {applied} of {journal_end} facts"),
-            (true, Some(complaint)) => complaint,
-            (true, None) => String::new(),
-        };
-        HouseState {
-            ready: waiting_for.is_empty(),
-            waiting_for,
-            journal_end: crate::domain::id::Sequence(journal_end),
-            applied: crate::domain::id::Sequence(applied),
-            recorded_at: Instant(house.recorded_at.load(Ordering::Acquire)),
-            journal_bytes: usage.journal_bytes,
-            segments: usage.segments,
-            series: house.series.load(Ordering::Acquire),
-            journal_path: journal_path.clone(),
-            nats: nats.as_ref().map_or_else(|| "off".to_owned(), |nats| nats().to_owned()),
-        }
-    })
-}
-
-async fn listen(
-    settings: &Settings,
-    views: Arc<Window>,
-    (intake, transport): (&Arc<dyn Intake>, Option<&Transport>),
-    (metrics, closing): (MetricsHandle, &Closing),
-    tasks: &mut JoinSet<Ending>,
-) -> Result<SocketAddr, HouseError> {
-    let address = settings.http.listen;
-    let listener = tokio::net::TcpListener::bind(address).await;
-    let listener = listener.map_err(|source| HouseError::Listen { address, source })?;
-    let listening = listener.local_addr().map_err(|source| HouseError::Listen { address, source })?;
-    let mut options = HttpOptions::new(Arc::new(SystemClock), Arc::new(move || metrics.render()));
-    options.allowed_hosts = settings.http.hosts.clone();
-    options.token = (!settings.http.token.is_empty()).then(|| settings.http.token.reveal().to_owned());
-    options.base_url = settings.base_url(listening);
-    options.request_timeout = settings.http.request_timeout;
-    options.streams_max = settings.http.streams_max;
-    options.closing = closing.windows.clone();
-    let limits = HttpIngestLimits {
-        body_len_max: usize::try_from(settings.http.body_len_max).unwrap_or(usize::MAX),
-        body_time_max: settings.http.request_timeout,
-        in_flight_max: settings.http.in_flight_max,
-        retry_after: Duration::from_secs(1),
-        decode: decode_limits(settings),
-    };
-    let rejections: Arc<dyn RejectionSink> = transport.map_or_else(Transport::nowhere, Transport::rejections);
-    let door = crate::ingest::http::router(Arc::clone(intake), rejections, limits);
-    let router = guard::guarded(routes(views, options.clone()).merge(door), &options);
-    let mut doors = closing.doors.clone();
-    tasks.spawn(async move {
-        let closing = async move { closed(&mut doors).await };
-        let served = axum::serve(listener, router).with_graceful_shutdown(closing).await;
-        ("http", served.map_err(|error| HouseError::Ended { task: "http", reason: error.to_string() }))
-    });
-    Ok(listening)
 }

@@ -1,14 +1,17 @@
 //! ARCHITECT: the only room that names adapters: builds, runs, stops.
 
 mod clock;
-mod disk;
+mod corridor;
 pub mod demo;
+mod disk;
 pub mod files;
 mod house;
 pub mod journal;
+pub mod nats;
 pub mod replay;
 mod restore;
 pub mod serve;
+mod server;
+mod tasks;
 mod transport;
-
-pub mod nats;
+mod windows;

@@ -83,6 +83,9 @@ pub enum ReplayError {
     /// The catalog is wrong: one line a problem.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Catalog(Vec<Problem>),
+    /// There is no such folder.
+    #[error("there is no journal in `{0}`: name its folder with --journal")]
+    NoJournal(String),
     /// There is no catalog.
     #[error("{0} names no catalog: give one with --catalog")]
     NoCatalog(String),
@@ -92,7 +95,10 @@ pub enum ReplayError {
 }
 
 /// Limits of a replay from files: there is no sender to protect from.
-const FILE_LIMITS: LedgerLimits = LedgerLimits { dedup_window_ms: 7 * DAY_MS, series_max: u32::MAX };
+const FILE_LIMITS: LedgerLimits = LedgerLimits {
+    dedup_window_ms: 7 * DAY_MS,
+    series_max: u32::MAX,
+};
 
 /// Runs a replay to its end; `told` hears of everything in order.
 pub fn replay(request: &ReplayRequest, told: &mut dyn FnMut(Told<'_>)) -> Result<ReplayOutcome, ReplayError> {
@@ -103,7 +109,9 @@ pub fn replay(request: &ReplayRequest, told: &mut dyn FnMut(Told<'_>)) -> Result
 }
 
 fn parse(files: &[CatalogFile]) -> Result<Arc<Catalog>, ReplayError> {
-    crate::wire::catalog::parse(files).map(Arc::new).map_err(ReplayError::Catalog)
+    crate::wire::catalog::parse(files)
+        .map(Arc::new)
+        .map_err(ReplayError::Catalog)
 }
 
 fn projection(request: &ReplayRequest, catalog: &Arc<Catalog>) -> Projection {
@@ -121,7 +129,10 @@ fn replay_files(
     form: &FileForm,
     told: &mut dyn FnMut(Told<'_>),
 ) -> Result<ReplayOutcome, ReplayError> {
-    let files = request.catalog.as_deref().ok_or_else(|| ReplayError::NoCatalog("a file".to_owned()))?;
+    let files = request
+        .catalog
+        .as_deref()
+        .ok_or_else(|| ReplayError::NoCatalog("a file".to_owned()))?;
     let catalog = parse(files)?;
     let mut projection = projection(request, &catalog);
     let ledger = Ledger::new(Box::new(MemorySeenIds::default()), Vec::new(), FILE_LIMITS);
@@ -157,13 +168,19 @@ fn replay_journal(
     folder: &std::path::Path,
     told: &mut dyn FnMut(Told<'_>),
 ) -> Result<ReplayOutcome, ReplayError> {
+    if !folder.is_dir() {
+        return Err(ReplayError::NoJournal(folder.display().to_string()));
+    }
     let catalog = match &request.catalog {
         Some(files) => parse(files)?,
         None => parse(&last_catalog(folder)?)?,
     };
     let mut projection = projection(request, &catalog);
     let mut reader = crate::journal::open_reader(folder, Sequence(1))?;
-    let until = Until { sequence: request.until, at: request.at };
+    let until = Until {
+        sequence: request.until,
+        at: request.at,
+    };
     crate::pipeline::replay::replay_blocks(&mut *reader, &mut projection, until, &mut |effects, progress| {
         told(Told::Progress(progress.facts));
         told(Told::Effects(effects));
@@ -188,7 +205,12 @@ fn last_catalog(folder: &std::path::Path) -> Result<Vec<CatalogFile>, ReplayErro
     last.ok_or_else(|| ReplayError::NoCatalog(folder.display().to_string()))
 }
 
-fn outcome(request: &ReplayRequest, catalog: Arc<Catalog>, projection: &mut Projection, rejected: u64) -> ReplayOutcome {
+fn outcome(
+    request: &ReplayRequest,
+    catalog: Arc<Catalog>,
+    projection: &mut Projection,
+    rejected: u64,
+) -> ReplayOutcome {
     let mut pictures = Vec::new();
     for board in projection.boards(&[]) {
         let instances: Vec<_> = board.instance_names();
@@ -197,7 +219,11 @@ fn outcome(request: &ReplayRequest, catalog: Arc<Catalog>, projection: &mut Proj
             // An instant of the event clock is looked at through the slices, up to the end of each.
             Some(at) if request.clock != ClockKind::Recorded => {
                 pictures.extend(projection.picture_at(&scorecard, None, at));
-                pictures.extend(instances.iter().filter_map(|name| projection.picture_at(&scorecard, Some(name), at)));
+                pictures.extend(
+                    instances
+                        .iter()
+                        .filter_map(|name| projection.picture_at(&scorecard, Some(name), at)),
+                );
             }
             _ => {
                 let shown = instances.iter().filter_map(|name| board.instance(name.as_str()));
@@ -207,5 +233,11 @@ fn outcome(request: &ReplayRequest, catalog: Arc<Catalog>, projection: &mut Proj
             }
         }
     }
-    ReplayOutcome { catalog, pictures, alerts: projection.alerts(), facts: projection.sequence().0, rejected }
+    ReplayOutcome {
+        catalog,
+        pictures,
+        alerts: projection.alerts(),
+        facts: projection.sequence().0,
+        rejected,
+    }
 }

@@ -8,14 +8,14 @@ use tracing::{info, warn};
 use crate::domain::alert::AlertTransition;
 use crate::domain::board::RECENT_TRANSITIONS_MAX;
 use crate::domain::catalog::Catalog;
-use crate::domain::fact::SourcePosition;
+use crate::domain::fact::{Block, Fact};
 use crate::domain::id::{Sequence, Slug};
 use crate::domain::instant::Instant;
 use crate::domain::measurement::SeriesKey;
 use crate::domain::projection::{Effects, Projection, ProjectionOptions};
+use crate::pipeline::beside::{self, Beside};
 use crate::pipeline::intake::SourcePositions;
 use crate::pipeline::ledger::{Ledger, LedgerLimits};
-use crate::pipeline::live::split_parts;
 use crate::ports::{Checkpoints, Journal, JournalError, Outbox, SeenIds, StateError};
 
 /// What there is to restore from.
@@ -42,7 +42,7 @@ pub struct Restored {
     pub names_saved: usize,
     /// Nothing may be stamped before this.
     pub floor: Instant,
-    /// Transitions of the tail, oldest first.
+    /// The latest transitions, oldest first.
     pub recent: Vec<AlertTransition>,
     /// The journal does not say yet that this catalog holds.
     pub needs_activation: bool,
@@ -70,49 +70,67 @@ pub fn restore(
     options: ProjectionOptions,
     limits: LedgerLimits,
 ) -> Result<Restored, RestoreError> {
-    let Shelves { seen, mut checkpoints, outbox } = shelves;
+    let Shelves {
+        seen,
+        mut checkpoints,
+        outbox,
+    } = shelves;
     let positions = SourcePositions::default();
-    let quiet = ProjectionOptions { with_readings: false, ..options };
+    let quiet = ProjectionOptions {
+        with_readings: false,
+        ..options
+    };
     let saved = load(&mut *checkpoints, catalog, quiet, journal.tail().next)?;
     let is_fresh = saved.is_none();
-    let (mut projection, known) = saved.unwrap_or_else(|| (Projection::new(Arc::clone(catalog), quiet), Vec::new()));
-    known.iter().for_each(|position| positions.advance(position));
+    let (mut projection, beside) =
+        saved.unwrap_or_else(|| (Projection::new(Arc::clone(catalog), quiet), Beside::default()));
+    for position in &beside.positions {
+        positions.advance(position);
+    }
     let names: Vec<SeriesKey> = projection.series_names();
     let names_saved = names.len();
     let mut ledger = Ledger::new(seen, names, limits);
-    if ledger.position() >= journal.tail().next {
-        warn!(ids = ledger.position().0, journal = journal.tail().next.0, "state is ahead of the journal");
+    let (ids, next) = (ledger.position().0, journal.tail().next.0);
+    if ids >= next {
+        warn!(ids, next, "state is ahead of the journal");
     }
     let decided = outbox.position()?;
-    let is_history = decided.is_none();
-    let mut catching =
-        Catching { outbox, is_history, recent: Vec::new(), last_words: BTreeMap::new(), last_fingerprint: None };
-    let from = if is_fresh { Sequence(1) } else { projection.sequence().min(ledger.position()).plus(1) };
+    let mut catching = Catching::new(outbox, decided.is_none(), beside.recent);
+    let from = if is_fresh {
+        Sequence(1)
+    } else {
+        projection.sequence().min(ledger.position()).plus(1)
+    };
     let mut reader = journal.read_from(from)?;
     let mut blocks = 0_u64;
     while let Some(block) = reader.next_block()? {
         ledger.learn(&block)?;
         block.positions.iter().for_each(|position| positions.advance(position));
-        catching.note_catalog(&block);
-        if block.is_empty() || block.first <= projection.sequence() {
+        if !catching.catch_up(&mut projection, &block)? {
             continue;
         }
-        let mut effects = Effects::default();
-        projection.apply(&block, &mut effects);
-        catching.take(&projection, effects)?;
         blocks += 1;
         if blocks.is_multiple_of(PROGRESS_BLOCKS) {
-            info!(applied = projection.sequence().0, end = journal.tail().next.0, "replaying the journal");
+            let (applied, end) = (projection.sequence().0, journal.tail().next.0);
+            info!(applied, end, "replaying the journal");
         }
     }
     catching.finish(&projection)?;
     projection.tell_readings(options.with_readings);
     info!(blocks, applied = projection.sequence().0, "state restored");
-    let floor = decided.map_or(Instant::EARLIEST, |(_, at)| at.plus_ms(1)).max(projection.at().plus_ms(1));
-    let Catching { recent, last_fingerprint, .. } = catching;
+    let floor = decided.map_or(Instant::EARLIEST, |(_, at)| at.plus_ms(1));
     // A checkpoint is made under the catalog that the journal names; only its tail can say otherwise.
-    let needs_activation = last_fingerprint.map_or(is_fresh, |last| last != catalog.fingerprint);
-    Ok(Restored { projection, ledger, checkpoints, positions, names_saved, floor, recent, needs_activation })
+    let last = catching.last_fingerprint;
+    Ok(Restored {
+        floor: floor.max(projection.at().plus_ms(1)),
+        projection,
+        ledger,
+        checkpoints,
+        positions,
+        names_saved,
+        recent: catching.recent,
+        needs_activation: last.map_or(is_fresh, |last| last != catalog.fingerprint),
+    })
 }
 
 /// The last checkpoint, where it fits this catalog and this journal.
@@ -121,17 +139,25 @@ fn load(
     catalog: &Arc<Catalog>,
     options: ProjectionOptions,
     next: Sequence,
-) -> Result<Option<(Projection, Vec<SourcePosition>)>, StateError> {
-    let Some((head, parts)) = checkpoints.load()? else { return Ok(None) };
-    let (parts, positions) = split_parts(parts);
+) -> Result<Option<(Projection, Beside)>, StateError> {
+    let Some((head, parts)) = checkpoints.load()? else {
+        return Ok(None);
+    };
+    let (parts, beside) = beside::split(parts);
     let fits = head.fingerprint == catalog.fingerprint && head.sequence < next;
-    let projection =
-        if fits { Projection::from_image(Arc::clone(catalog), options, &parts) } else { None };
+    let projection = if fits {
+        Projection::from_image(Arc::clone(catalog), options, &parts)
+    } else {
+        None
+    };
     if projection.is_none() {
-        info!(sequence = head.sequence.0, "checkpoint does not fit catalog and journal, replaying from the beginning");
+        info!(
+            sequence = head.sequence.0,
+            "checkpoint does not fit catalog and journal, replaying from the beginning"
+        );
         checkpoints.clear()?;
     }
-    Ok(projection.map(|projection| (projection, positions)))
+    Ok(projection.map(|projection| (projection, beside)))
 }
 
 /// What comes of the tail: transitions that the outbox may not have yet.
@@ -146,9 +172,32 @@ struct Catching {
 }
 
 impl Catching {
-    fn note_catalog(&mut self, block: &crate::domain::fact::Block) {
+    /// `recent` are the transitions that the checkpoint had, newest first.
+    fn new(outbox: Arc<dyn Outbox>, is_history: bool, recent: Vec<AlertTransition>) -> Self {
+        Self {
+            outbox,
+            is_history,
+            recent: recent.into_iter().rev().collect(),
+            last_words: BTreeMap::new(),
+            last_fingerprint: None,
+        }
+    }
+
+    /// Applies a block of the tail; false when there is nothing in it, or the checkpoint had it.
+    fn catch_up(&mut self, projection: &mut Projection, block: &Block) -> Result<bool, StateError> {
+        self.note_catalog(block);
+        if block.is_empty() || block.first <= projection.sequence() {
+            return Ok(false);
+        }
+        let mut effects = Effects::default();
+        projection.apply(block, &mut effects);
+        self.take(projection, effects)?;
+        Ok(true)
+    }
+
+    fn note_catalog(&mut self, block: &Block) {
         for (_, fact) in &block.others {
-            if let crate::domain::fact::Fact::CatalogActivated { fingerprint, .. } = fact {
+            if let Fact::CatalogActivated { fingerprint, .. } = fact {
                 self.last_fingerprint = Some(fingerprint.clone());
             }
         }
@@ -156,11 +205,15 @@ impl Catching {
 
     fn take(&mut self, projection: &Projection, effects: Effects) -> Result<(), StateError> {
         if !self.is_history && !effects.transitions.is_empty() {
-            self.outbox.put((projection.sequence(), projection.at()), &effects.transitions)?;
+            self.outbox
+                .put((projection.sequence(), projection.at()), &effects.transitions)?;
         }
         if self.is_history {
             for transition in &effects.transitions {
-                self.last_words.insert((transition.rule.clone(), Arc::clone(&transition.path)), transition.clone());
+                self.last_words.insert(
+                    (transition.rule.clone(), Arc::clone(&transition.path)),
+                    transition.clone(),
+                );
             }
         }
         self.recent.extend(effects.transitions);
@@ -169,8 +222,10 @@ impl Catching {
         Ok(())
     }
 
+    /// A fresh outbox gets its position even where nothing was decided yet: without one the next start would take what is
+    /// decided and not delivered until then for history.
     fn finish(&self, projection: &Projection) -> Result<(), StateError> {
-        if !self.is_history || projection.sequence() == Sequence::ZERO {
+        if !self.is_history {
             return Ok(());
         }
         let mut last_words: Vec<AlertTransition> = self.last_words.values().cloned().collect();

@@ -11,8 +11,21 @@ use super::clock::SystemClock;
 pub use super::house::{Feed, HouseError, Plan};
 use crate::domain::catalog::Catalog;
 use crate::ports::Clock;
-use crate::settings::Settings;
-use crate::telemetry::{MetricsHandle, start_metrics};
+use crate::settings::{LogFormat, Settings};
+use crate::telemetry::{Form, LogsError, MetricsHandle, start_logs, start_metrics};
+
+/// What the daemon says while it runs, and where.
+pub fn start_logging(settings: &Settings) -> Result<(), LogsError> {
+    let form = match settings.log.format {
+        LogFormat::Text => Form::Text,
+        LogFormat::Json => Form::Json,
+    };
+    start_logs(form, settings.log.level.word())?;
+    for warning in &settings.warnings {
+        tracing::warn!(warning, "settings");
+    }
+    Ok(())
+}
 
 /// Runs the daemon until SIGTERM or SIGINT; `announce` hears the address once it takes connections.
 pub fn serve(
@@ -20,7 +33,13 @@ pub fn serve(
     catalog: Catalog,
     announce: impl FnOnce(SocketAddr) + Send + 'static,
 ) -> Result<(), HouseError> {
-    run(settings, Arc::new(catalog), Arc::new(SystemClock), None, Box::new(announce))
+    run(
+        settings,
+        Arc::new(catalog),
+        Arc::new(SystemClock),
+        None,
+        Box::new(announce),
+    )
 }
 
 /// Runs a house with its own clock and feed.
@@ -32,9 +51,22 @@ pub(super) fn run(
     announce: Box<dyn FnOnce(SocketAddr) + Send>,
 ) -> Result<(), HouseError> {
     let metrics: MetricsHandle = start_metrics().map_err(|error| HouseError::Wrong(error.to_string()))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("kpid").build();
-    let runtime = runtime.map_err(|error| HouseError::Ended { task: "runtime", reason: error.to_string() })?;
-    let plan = Plan { settings, catalog, clock, feed, metrics, announce };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("kpid")
+        .build();
+    let runtime = runtime.map_err(|error| HouseError::Ended {
+        task: "runtime",
+        reason: error.to_string(),
+    })?;
+    let plan = Plan {
+        settings,
+        catalog,
+        clock,
+        feed,
+        metrics,
+        announce,
+    };
     let result = runtime.block_on(async {
         let stop = signals()?;
         super::house::run(plan, stop).await
@@ -46,7 +78,10 @@ pub(super) fn run(
 
 /// Turns true at the first SIGTERM or SIGINT. A second one ends the process at once.
 fn signals() -> Result<watch::Receiver<bool>, HouseError> {
-    let failed = |error: std::io::Error| HouseError::Ended { task: "signals", reason: error.to_string() };
+    let failed = |error: std::io::Error| HouseError::Ended {
+        task: "signals",
+        reason: error.to_string(),
+    };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let (stop, stopped) = watch::channel(false);

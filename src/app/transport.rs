@@ -4,14 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
-
-use super::house::{Closing, Ending, HouseError, closed, decode_limits};
+use super::house::{HouseError, decode_limits};
 use super::nats::{Link, NatsOptions, NatsTls, SecretSource, connect};
+use super::tasks::{Closing, Tasks, closed};
 use crate::domain::measurement::RejectionReason;
-use crate::ingest::nats::{
-    Door, NatsIngest, NatsIngestCounters, NatsRequests, PullOptions, RequestOptions,
-};
+use crate::ingest::nats::{Door, NatsIngest, NatsIngestCounters, NatsRequests, PullOptions, RequestOptions};
 use crate::pipeline::outbox::{Delivering, LatestReadings};
 use crate::ports::{Intake, Outbox, RejectionSink};
 use crate::publish::nats::{NatsPublisher, Origin};
@@ -46,7 +43,7 @@ pub(super) async fn start_nats(
     readings: &Arc<LatestReadings>,
     outbox: &Arc<dyn Outbox>,
     closing: &Closing,
-    tasks: &mut JoinSet<Ending>,
+    tasks: &mut Tasks,
 ) -> Result<Option<Transport>, HouseError> {
     let nats = &settings.nats;
     if !nats.is_on() {
@@ -63,7 +60,11 @@ pub(super) async fn start_nats(
     };
     let out_limits = OutLimits {
         alerts: limits(StreamLimits::ALERTS, nats.streams.alerts_max_bytes, None),
-        rejected: limits(StreamLimits::REJECTED, nats.streams.rejected_max_bytes, Some(nats.streams.rejected_max_age)),
+        rejected: limits(
+            StreamLimits::REJECTED,
+            nats.streams.rejected_max_bytes,
+            Some(nats.streams.rejected_max_age),
+        ),
         scores: limits(StreamLimits::SCORES, nats.streams.scores_max_bytes, None),
     };
     let context = async_nats::jetstream::new(giving.client.clone());
@@ -74,7 +75,10 @@ pub(super) async fn start_nats(
         publisher.run(stop).await;
         ("rejections", Ok(()))
     });
-    let origin = Origin { source: format!("kpid/{}", nats.name), base_url: settings.base_url(settings.http.listen) };
+    let origin = Origin {
+        source: format!("kpid/{}", nats.name),
+        base_url: settings.base_url(settings.http.listen),
+    };
     let delivering = Delivering {
         publisher: Arc::new(NatsPublisher::new(streams, origin)),
         outbox: Arc::clone(outbox),
@@ -83,7 +87,11 @@ pub(super) async fn start_nats(
         stop: closing.posts.clone(),
     };
     tasks.spawn(async move { ("publish", delivering.run().await.map_err(HouseError::State)) });
-    Ok(Some(Transport { taking, giving, rejections: Arc::new(sink) }))
+    Ok(Some(Transport {
+        taking,
+        giving,
+        rejections: Arc::new(sink),
+    }))
 }
 
 impl Transport {
@@ -100,9 +108,12 @@ impl Transport {
     /// How the connections are, in a word.
     pub fn watcher(&self) -> Box<dyn Fn() -> &'static str + Send + Sync> {
         let (taking, giving) = (self.taking.state.clone(), self.giving.state.clone());
-        Box::new(move || match taking.borrow().connected && giving.borrow().connected {
-            true => "connected",
-            false => "disconnected",
+        Box::new(move || {
+            if taking.borrow().connected && giving.borrow().connected {
+                "connected"
+            } else {
+                "disconnected"
+            }
         })
     }
 
@@ -112,7 +123,7 @@ impl Transport {
         settings: &Settings,
         intake: &Arc<dyn Intake>,
         closing: &Closing,
-        tasks: &mut JoinSet<Ending>,
+        tasks: &mut Tasks,
     ) -> Result<(), HouseError> {
         let nats = &settings.nats;
         let counters = Arc::new(NatsIngestCounters::default());
@@ -122,7 +133,10 @@ impl Transport {
             limits: decode_limits(settings),
             counters: Arc::clone(&counters),
         };
-        let ended = |error: crate::ingest::nats::NatsIngestError| HouseError::Ended { task: "nats", reason: error.to_string() };
+        let ended = |error: crate::ingest::nats::NatsIngestError| HouseError::Ended {
+            task: "nats",
+            reason: error.to_string(),
+        };
         if nats.jetstream {
             let pull = PullOptions {
                 messages_max: nats.pull_batch,
@@ -138,13 +152,16 @@ impl Transport {
                 ..StreamLimits::MEASUREMENTS
             };
             let ingest = NatsIngest::new(self.taking.client.clone(), self.taking.trouble.clone(), door.clone());
-            let ingest = ingest.with_options(pull, stream).map_err(|error| HouseError::Wrong(error.to_string()))?;
+            let ingest = ingest
+                .with_options(pull, stream)
+                .map_err(|error| HouseError::Wrong(error.to_string()))?;
             let stop = closing.doors.clone();
             tasks.spawn(async move { ("nats", ingest.run(stop).await.map_err(ended)) });
         }
         let options = RequestOptions {
             jetstream: nats.jetstream,
             in_flight_max: nats.requests_in_flight_max,
+            queue_group: nats.core_queue_group.clone(),
         };
         let requests = NatsRequests::new(self.taking.client.clone(), door, options);
         let stop = closing.doors.clone();
@@ -154,13 +171,16 @@ impl Transport {
     }
 
     /// Turns counts into metrics.
-    fn start_counting(&self, counters: Arc<NatsIngestCounters>, closing: &Closing, tasks: &mut JoinSet<Ending>) {
-        let (taking, rejections) = (self.taking.state.clone(), Arc::clone(&self.rejections));
+    fn start_counting(&self, counters: Arc<NatsIngestCounters>, closing: &Closing, tasks: &mut Tasks) {
+        let (taking, giving) = (self.taking.state.clone(), self.giving.state.clone());
+        let rejections = Arc::clone(&self.rejections);
         let mut doors = closing.doors.clone();
         tasks.spawn(async move {
             loop {
-                let connected = taking.borrow().connected;
+                let (taking, giving) = (taking.borrow().clone(), giving.borrow().clone());
+                let connected = taking.connected && giving.connected;
                 metrics::gauge!(metric::NATS_CONNECTED).set(if connected { 1.0 } else { 0.0 });
+                metrics::counter!(metric::NATS_DISCONNECTS).absolute(taking.disconnections() + giving.disconnections());
                 metrics::counter!(metric::NATS_MESSAGES).absolute(counters.messages.load(Ordering::Relaxed));
                 metrics::counter!(metric::NATS_REDELIVERED).absolute(counters.redelivered.load(Ordering::Relaxed));
                 metrics::counter!(metric::REJECTIONS_UNSENT).absolute(rejections.dropped());
@@ -189,7 +209,10 @@ fn options(nats: &NatsSettings) -> NatsOptions {
         },
         ..NatsOptions::default()
     };
-    let pull = PullOptions { messages_max: nats.pull_batch, ..PullOptions::default() };
+    let pull = PullOptions {
+        messages_max: nats.pull_batch,
+        ..PullOptions::default()
+    };
     options.subscription_capacity = options.subscription_capacity.max(pull.subscription_capacity_min());
     match &nats.auth {
         NatsAuth::Anonymous => {}

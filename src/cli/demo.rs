@@ -14,12 +14,19 @@ use crate::wire::catalog::{self, DEFAULT_SCORECARDS};
 pub fn run(args: &DemoArgs) -> Result<(), CliError> {
     let settings = Settings::load(&load_options(args))?;
     serve::start_logging(&settings)?;
-    let file = |(name, text): &(&str, &str)| CatalogFile { name: (*name).to_owned(), text: (*text).to_owned() };
+    let file = |(name, text): &(&str, &str)| CatalogFile {
+        name: (*name).to_owned(),
+        text: (*text).to_owned(),
+    };
     let files: Vec<CatalogFile> = DEFAULT_SCORECARDS.iter().map(file).collect();
     let catalog = catalog::parse(&files)
         .map_err(|problems| CliError::Wrong(problems.iter().map(ToString::to_string).collect()))?;
     let folder = Folder::make()?;
-    let options = DemoOptions { seed: args.seed, days: args.days, folder: folder.0.clone() };
+    let options = DemoOptions {
+        seed: args.seed,
+        days: args.days,
+        folder: folder.0.clone(),
+    };
     let days = args.days;
     demo(settings, catalog, &options, move |address| {
         serve::announce(address);
@@ -39,7 +46,10 @@ fn load_options(args: &DemoArgs) -> LoadOptions {
     if std::env::var_os("KPID_LOG__LEVEL").is_none() {
         overrides.push(("log.level".to_owned(), "warn".to_owned()));
     }
-    LoadOptions { folder: None, ..LoadOptions::of_process(None, overrides) }
+    LoadOptions {
+        folder: None,
+        ..LoadOptions::of_process(None, overrides)
+    }
 }
 
 /// A folder of its own that goes with the demo.

@@ -25,9 +25,21 @@ pub fn scorecard(question: &ScorecardQuestion) -> Result<Value, CliError> {
         picture.scorecard.as_str() == question.scorecard && instance == question.instance.as_deref()
     });
     let Some(picture) = found else {
-        let known: Vec<&str> = outcome.catalog.scorecards.iter().map(|scorecard| scorecard.id.as_str()).collect();
-        let what = question.instance.as_ref().map_or(String::new(), |instance| format!(" with instance `{instance}`"));
-        let words = format!("there is no scorecard `{}`{what}: the catalog has {}", question.scorecard, known.join(", "));
+        let known: Vec<&str> = outcome
+            .catalog
+            .scorecards
+            .iter()
+            .map(|scorecard| scorecard.id.as_str())
+            .collect();
+        let what = question
+            .instance
+            .as_ref()
+            .map_or(String::new(), |instance| format!(" with instance `{instance}`"));
+        let words = format!(
+            "there is no scorecard `{}`{what}: the catalog has {}",
+            question.scorecard,
+            known.join(", ")
+        );
         return Err(CliError::failed(words));
     };
     to_value(&ScorecardBody::new(picture, &outcome.catalog.fingerprint))
@@ -36,12 +48,22 @@ pub fn scorecard(question: &ScorecardQuestion) -> Result<Value, CliError> {
 /// The alerts as the journal's facts make them.
 pub fn alerts(question: &AlertsQuestion) -> Result<Value, CliError> {
     let (outcome, transitions) = replayed(&question.journal, question.catalog.as_ref(), None)?;
-    let resolved = transitions.iter().rev().filter(|transition| transition.kind == TransitionKind::Resolved);
+    let resolved = transitions
+        .iter()
+        .rev()
+        .filter(|transition| transition.kind == TransitionKind::Resolved);
     let listed: Vec<Value> = match question.state.as_deref() {
-        Some("resolved") => resolved.map(|transition| to_value(&AlertBody::new(transition, ""))).collect::<Result<_, _>>()?,
+        Some("resolved") => resolved
+            .map(|transition| to_value(&AlertBody::new(transition, "")))
+            .collect::<Result<_, _>>()?,
         state => {
-            let wanted = outcome.alerts.iter().filter(|alert| state.is_none_or(|state| alert.phase.word() == state));
-            wanted.map(|alert| to_value(&AlertViewBody::new(alert))).collect::<Result<_, _>>()?
+            let wanted = outcome
+                .alerts
+                .iter()
+                .filter(|alert| state.is_none_or(|state| alert.phase.word() == state));
+            wanted
+                .map(|alert| to_value(&AlertViewBody::new(alert)))
+                .collect::<Result<_, _>>()?
         }
     };
     Ok(json!({ "alerts": listed }))
@@ -55,7 +77,13 @@ fn replayed(
     let settings = Settings::load(&LoadOptions::of_process(None, Vec::new()))?;
     let history_ms = i64::try_from(settings.projection.history.as_millis()).ok();
     let catalog = match catalog {
-        Some(folder) => Some(Settings { catalog: vec![folder.clone()], ..settings }.catalog_files()?),
+        Some(folder) => Some(
+            Settings {
+                catalog: vec![folder.clone()],
+                ..settings
+            }
+            .catalog_files()?,
+        ),
         None => None,
     };
     let request = ReplayRequest {

@@ -52,7 +52,10 @@ pub fn run(args: &ReplayArgs) -> Result<(), CliError> {
     failed.map_or(Ok(()), Err)?;
     readings.close()?;
     alerts.close()?;
-    output::say(&format!("{} measurements and other facts taken, {} rejected", outcome.facts, outcome.rejected));
+    output::say(&format!(
+        "{} measurements and other facts taken, {} rejected",
+        outcome.facts, outcome.rejected
+    ));
     print_scorecards(&outcome, args.format)
 }
 
@@ -63,7 +66,9 @@ fn request(args: &ReplayArgs) -> Result<ReplayRequest, CliError> {
     }
     let clock = match args.clock {
         Some(ClockChoice::Recorded) if !args.input.is_empty() => {
-            return Err(CliError::wrong("--clock recorded needs --journal: files do not say when something was recorded"));
+            return Err(CliError::wrong(
+                "--clock recorded needs --journal: files do not say when something was recorded",
+            ));
         }
         Some(ClockChoice::Recorded) => ClockKind::Recorded,
         None if args.input.is_empty() => ClockKind::Recorded,
@@ -71,7 +76,13 @@ fn request(args: &ReplayArgs) -> Result<ReplayRequest, CliError> {
     };
     let settings = Settings::load(&LoadOptions::of_process(None, Vec::new()))?;
     let catalog = match (&args.catalog, &args.journal) {
-        (Some(folder), _) => Some(Settings { catalog: vec![folder.clone()], ..settings.clone() }.catalog_files()?),
+        (Some(folder), _) => Some(
+            Settings {
+                catalog: vec![folder.clone()],
+                ..settings.clone()
+            }
+            .catalog_files()?,
+        ),
         (None, Some(_)) => None,
         (None, None) => Some(settings.catalog_files()?),
     };
@@ -100,7 +111,7 @@ fn form(args: &ReplayArgs) -> Result<FileForm, CliError> {
 pub(super) fn error_of(error: ReplayError) -> CliError {
     match error {
         ReplayError::Catalog(problems) => CliError::Wrong(problems.iter().map(ToString::to_string).collect()),
-        ReplayError::NoCatalog(_) => CliError::wrong(error.to_string()),
+        ReplayError::NoCatalog(_) | ReplayError::NoJournal(_) => CliError::wrong(error.to_string()),
         ReplayError::Journal(damaged @ JournalError::Damaged { .. }) => CliError::Damaged(damaged.to_string()),
         other => CliError::failed(other.to_string()),
     }
@@ -123,17 +134,23 @@ impl Lines {
     fn open(path: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = path else { return Ok(Self(None)) };
         if path == Path::new("-") {
-            return Ok(Self(Some(("stdout".to_owned(), Box::new(BufWriter::new(std::io::stdout()))))));
+            return Ok(Self(Some((
+                "stdout".to_owned(),
+                Box::new(BufWriter::new(std::io::stdout())),
+            ))));
         }
         let name = path.display().to_string();
-        let file = File::create(path).map_err(|error| CliError::failed(format!("{name} cannot be created: {error}")))?;
+        let file =
+            File::create(path).map_err(|error| CliError::failed(format!("{name} cannot be created: {error}")))?;
         Ok(Self(Some((name, Box::new(BufWriter::with_capacity(1 << 16, file))))))
     }
 
     fn write(&mut self, line: &impl Serialize) -> Result<(), CliError> {
         let Some((name, file)) = &mut self.0 else { return Ok(()) };
         let written = serde_json::to_writer(&mut *file, line).map_err(std::io::Error::from);
-        written.and_then(|()| file.write_all(b"\n")).map_err(|error| unwritable(name, error))
+        written
+            .and_then(|()| file.write_all(b"\n"))
+            .map_err(|error| unwritable(name, error))
     }
 
     fn close(self) -> Result<(), CliError> {
@@ -145,7 +162,9 @@ impl Lines {
 fn unwritable(name: &str, error: std::io::Error) -> CliError {
     match name {
         "stdout" => CliError::from(error),
-        name => CliError::failed(format!("{name} cannot be written: {error}: free space, or choose another place")),
+        name => CliError::failed(format!(
+            "{name} cannot be written: {error}: free space, or choose another place"
+        )),
     }
 }
 
@@ -181,9 +200,14 @@ impl Said {
 
 fn print_scorecards(outcome: &ReplayOutcome, format: Format) -> Result<(), CliError> {
     let fingerprint = outcome.catalog.fingerprint.as_str();
-    let bodies = outcome.pictures.iter().map(|picture| ScorecardBody::new(picture, fingerprint));
-    let values: Vec<Value> =
-        bodies.map(serde_json::to_value).collect::<Result<_, _>>().map_err(|error| CliError::failed(error.to_string()))?;
+    let bodies = outcome
+        .pictures
+        .iter()
+        .map(|picture| ScorecardBody::new(picture, fingerprint));
+    let values: Vec<Value> = bodies
+        .map(serde_json::to_value)
+        .collect::<Result<_, _>>()
+        .map_err(|error| CliError::failed(error.to_string()))?;
     match format {
         Format::Json => {
             let text = serde_json::to_string_pretty(&values).map_err(|error| CliError::failed(error.to_string()))?;
@@ -191,7 +215,10 @@ fn print_scorecards(outcome: &ReplayOutcome, format: Format) -> Result<(), CliEr
         }
         Format::Table => {
             let style = output::Style::of_stdout();
-            let trees: Vec<String> = values.iter().map(|value| super::scorecard::tree(value, style)).collect();
+            let trees: Vec<String> = values
+                .iter()
+                .map(|value| super::scorecard::tree(value, style))
+                .collect();
             output::print(&trees.join("\n"))
         }
     }

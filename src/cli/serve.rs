@@ -3,11 +3,9 @@
 use super::args::ServeArgs;
 use super::error::CliError;
 use super::output;
-use crate::app::serve::{HouseError, serve};
+use crate::app::serve::{self, HouseError};
 use crate::domain::catalog::Catalog;
-use crate::ports::JournalError;
-use crate::settings::{LogFormat, Settings};
-use crate::telemetry::{Form, start_logs};
+use crate::settings::Settings;
 use crate::wire::catalog;
 
 /// Runs until SIGTERM or Ctrl-C.
@@ -15,7 +13,7 @@ pub fn run(args: &ServeArgs) -> Result<(), CliError> {
     let settings = Settings::load(&args.load_options())?;
     start_logging(&settings)?;
     let catalog = load_catalog(&settings)?;
-    serve(settings, catalog, announce).map_err(error_of)
+    serve::serve(settings, catalog, announce).map_err(error_of)
 }
 
 /// Tells programs and people where the house is: the first line on stdout.
@@ -25,15 +23,7 @@ pub(super) fn announce(address: std::net::SocketAddr) {
 }
 
 pub(super) fn start_logging(settings: &Settings) -> Result<(), CliError> {
-    let form = match settings.log.format {
-        LogFormat::Text => Form::Text,
-        LogFormat::Json => Form::Json,
-    };
-    start_logs(form, settings.log.level.word()).map_err(|error| CliError::wrong(error.to_string()))?;
-    for warning in &settings.warnings {
-        tracing::warn!(warning, "settings");
-    }
-    Ok(())
+    serve::start_logging(settings).map_err(|error| CliError::wrong(error.to_string()))
 }
 
 fn load_catalog(settings: &Settings) -> Result<Catalog, CliError> {
@@ -44,9 +34,8 @@ fn load_catalog(settings: &Settings) -> Result<Catalog, CliError> {
 /// The exit code of a house's end: 2 wrong configuration, 3 damaged journal, 1 anything else.
 pub(super) fn error_of(error: HouseError) -> CliError {
     match error {
-        HouseError::Journal(damaged @ JournalError::Damaged { .. }) => CliError::Damaged(damaged.to_string()),
-        HouseError::Wrong(words) => CliError::wrong(words),
-        listen @ HouseError::Listen { .. } => CliError::wrong(listen.to_string()),
+        damage if damage.is_damage() => CliError::Damaged(damage.to_string()),
+        wrong if wrong.is_wrong_configuration() => CliError::wrong(wrong.to_string()),
         other => CliError::failed(other.to_string()),
     }
 }

@@ -5,10 +5,11 @@
 use std::sync::Arc;
 
 use super::catalog::{Aggregate, Catalog, KpiDefinition, Scorecard};
-use super::id::{ID_LEN_MAX, InstanceId, KpiId};
+use super::id::{ID_LEN_MAX, InstanceId};
 use super::instant::Instant;
 use super::measurement::{
-    AdmitLimits, Extra, MeasuredValue, Measurement, Rejection, RejectionReason, Report, ReportValue, SeriesKey, Submission,
+    AdmitLimits, Extra, MeasuredValue, Measurement, Rejection, RejectionReason, Report, ReportValue, SeriesKey,
+    Submission,
 };
 
 /// What a report is judged by, besides itself.
@@ -29,7 +30,8 @@ type Refusal = (RejectionReason, String);
 impl Admission<'_> {
     /// Judges one report; `index` is its place in the batch.
     pub fn admit(&self, index: usize, report: Report) -> Result<Submission, Rejection> {
-        self.judge(report).map_err(|(reason, detail)| Rejection { index, reason, detail })
+        self.judge(report)
+            .map_err(|(reason, detail)| Rejection { index, reason, detail })
     }
 
     fn judge(&self, report: Report) -> Result<Submission, Refusal> {
@@ -43,7 +45,8 @@ impl Admission<'_> {
     fn judge_retraction(&self, report: Report) -> Result<Submission, Refusal> {
         let has_value = report.value.is_some() || report.numerator.is_some() || report.denominator.is_some();
         if has_value || report.not_applicable || report.corrects.is_some() {
-            let detail = "`retracts` stands beside a value or `corrects`: send it alone, with `source` and `id`".to_owned();
+            let detail =
+                "`retracts` stands beside a value or `corrects`: send it alone, with `source` and `id`".to_owned();
             return Err((RejectionReason::WrongShape, detail));
         }
         let kpi = match &report.kpi {
@@ -51,14 +54,28 @@ impl Admission<'_> {
             None => None,
         };
         let source = self.source(report.source.as_deref());
-        let extra = Extra { id: report.id, labels: Vec::new(), note: report.note, by: report.by };
+        let extra = Extra {
+            id: report.id,
+            labels: Vec::new(),
+            note: report.note,
+            by: report.by,
+        };
         let retracts = report.retracts.unwrap_or_default();
-        Ok(Submission::Retract { retracts, kpi, source, received_at: self.received_at, extra })
+        Ok(Submission::Retract {
+            retracts,
+            kpi,
+            source,
+            received_at: self.received_at,
+            extra,
+        })
     }
 
     fn judge_measurement(&self, mut report: Report) -> Result<Submission, Refusal> {
         let Some(kpi) = report.kpi.take() else {
-            return Err((RejectionReason::Malformed, "`kpi` is missing: name the KPI that was measured".to_owned()));
+            return Err((
+                RejectionReason::Malformed,
+                "`kpi` is missing: name the KPI that was measured".to_owned(),
+            ));
         };
         let (scorecard, definition) = self.known_kpi(&kpi)?;
         let observed_at = self.instant(report.observed_at)?;
@@ -68,26 +85,51 @@ impl Admission<'_> {
         let each = take_each(scorecard, &mut report.labels)?;
         if let Aggregate::Distinct { key } = &definition.aggregate {
             let is_each = each.as_ref().is_some_and(|(label, _)| label == key);
-            if !is_each && !report.labels.iter().any(|(name, _)| **name == **key) && value != MeasuredValue::NotApplicable {
+            if !is_each
+                && !report.labels.iter().any(|(name, _)| **name == **key)
+                && value != MeasuredValue::NotApplicable
+            {
                 return Err(missing_label(key, "it is what `distinct` counts"));
             }
         }
         let source = self.source(report.source.as_deref());
         report.labels.sort();
-        let extra = Extra { id: report.id, labels: report.labels, note: report.note, by: report.by };
-        let series = SeriesKey { kpi: definition.id.clone(), source, each };
-        let measurement = Measurement { series, observed_at, is_dated, received_at: self.received_at, value, extra };
+        let extra = Extra {
+            id: report.id,
+            labels: report.labels,
+            note: report.note,
+            by: report.by,
+        };
+        let series = SeriesKey {
+            kpi: definition.id.clone(),
+            source,
+            each,
+        };
+        let measurement = Measurement {
+            series,
+            observed_at,
+            is_dated,
+            received_at: self.received_at,
+            value,
+            extra,
+        };
         Ok(match report.corrects {
             None => Submission::Measure(measurement),
-            Some(corrects) => Submission::Correct { corrects, replacement: measurement },
+            Some(corrects) => Submission::Correct {
+                corrects,
+                replacement: measurement,
+            },
         })
     }
 
     fn known_kpi(&self, kpi: &str) -> Result<(&Scorecard, &KpiDefinition), Refusal> {
-        let known = KpiId::parse(kpi).ok().and_then(|id| self.catalog.kpi(&id));
+        let known = self.catalog.kpi_named(kpi);
         known.ok_or_else(|| {
             let shown: String = kpi.chars().take(ID_LEN_MAX).collect();
-            (RejectionReason::UnknownKpi, format!("`{shown}` is not in the catalog: define it, or check the spelling"))
+            (
+                RejectionReason::UnknownKpi,
+                format!("`{shown}` is not in the catalog: define it, or check the spelling"),
+            )
         })
     }
 
@@ -102,7 +144,8 @@ impl Admission<'_> {
     fn instant(&self, observed_at: Option<Instant>) -> Result<Instant, Refusal> {
         let observed_at = observed_at.unwrap_or(self.received_at);
         if observed_at < Instant::EARLIEST || observed_at >= Instant::LATEST {
-            let detail = format!("observed_at {observed_at} is outside 1970-01-01 to 2200-01-01: check its unit (milliseconds)");
+            let detail =
+                format!("observed_at {observed_at} is outside 1970-01-01 to 2200-01-01: check its unit (milliseconds)");
             return Err((RejectionReason::OutOfRange, detail));
         }
         let ahead = observed_at.since(self.received_at);
@@ -122,7 +165,11 @@ impl Admission<'_> {
     fn check_sizes(&self, report: &Report) -> Result<(), Refusal> {
         let limits = self.limits;
         if report.labels.len() > limits.label_count_max {
-            let detail = format!("{} labels, {} are allowed: send fewer", report.labels.len(), limits.label_count_max);
+            let detail = format!(
+                "{} labels, {} are allowed: send fewer",
+                report.labels.len(),
+                limits.label_count_max
+            );
             return Err((RejectionReason::TooManyLabels, detail));
         }
         let texts = [
@@ -136,7 +183,11 @@ impl Admission<'_> {
         for (name, text, max) in texts {
             check_len(name, text.as_deref().unwrap_or_default(), max)?;
         }
-        if let Some(source) = report.source.as_deref().filter(|source| source.chars().any(char::is_control)) {
+        if let Some(source) = report
+            .source
+            .as_deref()
+            .filter(|source| source.chars().any(char::is_control))
+        {
             let detail = format!("source {source:?} has control characters: use a plain name");
             return Err((RejectionReason::Malformed, detail));
         }
@@ -152,15 +203,24 @@ fn check_len(name: &str, text: &str, max: usize) -> Result<(), Refusal> {
     if text.len() <= max {
         return Ok(());
     }
-    Err((RejectionReason::TooLarge, format!("{name} has {} bytes, {max} are allowed: shorten it", text.len())))
+    Err((
+        RejectionReason::TooLarge,
+        format!("{name} has {} bytes, {max} are allowed: shorten it", text.len()),
+    ))
 }
 
 fn missing_label(name: &str, why: &str) -> Refusal {
-    (RejectionReason::MissingLabel, format!("label `{name}` is missing: {why}"))
+    (
+        RejectionReason::MissingLabel,
+        format!("label `{name}` is missing: {why}"),
+    )
 }
 
 /// Takes the label that the scorecard's `each` names out of the labels.
-fn take_each(scorecard: &Scorecard, labels: &mut Vec<(Box<str>, Box<str>)>) -> Result<Option<(Arc<str>, InstanceId)>, Refusal> {
+fn take_each(
+    scorecard: &Scorecard,
+    labels: &mut Vec<(Box<str>, Box<str>)>,
+) -> Result<Option<(Arc<str>, InstanceId)>, Refusal> {
     let Some(each) = &scorecard.each else {
         return Ok(None);
     };
@@ -169,7 +229,10 @@ fn take_each(scorecard: &Scorecard, labels: &mut Vec<(Box<str>, Box<str>)>) -> R
     };
     let (_, value) = labels.swap_remove(place);
     let instance = InstanceId::parse(&value).map_err(|error| {
-        (RejectionReason::Malformed, format!("label `{each}` = `{value}` cannot name an instance: {error}"))
+        (
+            RejectionReason::Malformed,
+            format!("label `{each}` = `{value}` cannot name an instance: {error}"),
+        )
     })?;
     Ok(Some((each.as_str().into(), instance)))
 }
@@ -179,7 +242,9 @@ fn measured_value(report: &Report, definition: &KpiDefinition) -> Result<Measure
     let has_ratio = report.numerator.is_some() || report.denominator.is_some();
     let forms = [report.value.is_some(), has_ratio, report.not_applicable];
     if forms.iter().filter(|given| **given).count() != 1 {
-        return Err(wrong_shape("exactly one of `value`, `numerator` with `denominator`, `not_applicable: true` is needed"));
+        return Err(wrong_shape(
+            "exactly one of `value`, `numerator` with `denominator`, `not_applicable: true` is needed",
+        ));
     }
     if report.not_applicable {
         return Ok(MeasuredValue::NotApplicable);
@@ -191,11 +256,15 @@ fn measured_value(report: &Report, definition: &KpiDefinition) -> Result<Measure
             finite("denominator", denominator)?;
             Ok(MeasuredValue::Ratio { numerator, denominator })
         }
-        (None, Some(_), Some(_)) => Err(wrong_shape(&format!("`{}` takes a `value`, it is no ratio", definition.id))),
+        (None, Some(_), Some(_)) => Err(wrong_shape(&format!(
+            "`{}` takes a `value`, it is no ratio",
+            definition.id
+        ))),
         (None, ..) => Err(wrong_shape("`numerator` and `denominator` are needed together")),
-        (Some(_), ..) if takes_ratio => {
-            Err(wrong_shape(&format!("`{}` is a ratio: send `numerator` and `denominator`", definition.id)))
-        }
+        (Some(_), ..) if takes_ratio => Err(wrong_shape(&format!(
+            "`{}` is a ratio: send `numerator` and `denominator`",
+            definition.id
+        ))),
         (Some(ReportValue::Word(word)), ..) => word_of(word, definition),
         (Some(ReportValue::Number(value)), ..) => number_of(*value, report.weight, definition),
     }
@@ -209,12 +278,19 @@ fn finite(name: &str, number: f64) -> Result<(), Refusal> {
     if number.is_finite() {
         return Ok(());
     }
-    Err((RejectionReason::NotFinite, format!("`{name}` is {number}: only finite numbers can be taken")))
+    Err((
+        RejectionReason::NotFinite,
+        format!("`{name}` is {number}: only finite numbers can be taken"),
+    ))
 }
 
 fn number_of(value: f64, weight: Option<f64>, definition: &KpiDefinition) -> Result<MeasuredValue, Refusal> {
     if let Some(scale) = &definition.scale {
-        let detail = format!("`{}` takes a word, one of {}: found {value}", definition.id, words(scale));
+        let detail = format!(
+            "`{}` takes a word, one of {}: found {value}",
+            definition.id,
+            words(scale)
+        );
         return Err(wrong_shape(&detail));
     }
     finite("value", value)?;
@@ -232,16 +308,27 @@ fn number_of(value: f64, weight: Option<f64>, definition: &KpiDefinition) -> Res
 
 fn word_of(word: &str, definition: &KpiDefinition) -> Result<MeasuredValue, Refusal> {
     let Some(scale) = &definition.scale else {
-        return Err(wrong_shape(&format!("`{}` takes a number: found the word `{word}`", definition.id)));
+        return Err(wrong_shape(&format!(
+            "`{}` takes a number: found the word `{word}`",
+            definition.id
+        )));
     };
     match scale.iter().find(|(known, _)| **known == *word) {
         Some((known, _)) => Ok(MeasuredValue::Word(Arc::clone(known))),
-        None => Err(wrong_shape(&format!("`{word}` is not a word of `{}`: use one of {}", definition.id, words(scale)))),
+        None => Err(wrong_shape(&format!(
+            "`{word}` is not a word of `{}`: use one of {}",
+            definition.id,
+            words(scale)
+        ))),
     }
 }
 
 fn words(scale: &[(Arc<str>, f64)]) -> String {
-    scale.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+    scale
+        .iter()
+        .map(|(word, _)| format!("`{word}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn check_plausible(value: &MeasuredValue, definition: &KpiDefinition) -> Result<(), Refusal> {
@@ -258,7 +345,10 @@ fn check_plausible(value: &MeasuredValue, definition: &KpiDefinition) -> Result<
     if (low..=high).contains(&number) {
         return Ok(());
     }
-    let detail = format!("{number} is outside {low} to {high}, which `{}` accepts: check the value and its unit", definition.id);
+    let detail = format!(
+        "{number} is outside {low} to {high}, which `{}` accepts: check the value and its unit",
+        definition.id
+    );
     Err((RejectionReason::Implausible, detail))
 }
 

@@ -84,7 +84,10 @@ impl Sample {
             }
             Aggregate::Distinct { key } => {
                 let labels = row.extra.map(|extra| extra.labels.as_slice()).unwrap_or_default();
-                let label = labels.iter().find(|(name, _)| **name == **key).map(|(_, value)| &**value);
+                let label = labels
+                    .iter()
+                    .find(|(name, _)| **name == **key)
+                    .map(|(_, value)| &**value);
                 let label = label.or(each.filter(|(name, _)| **name == **key).map(|(_, value)| value));
                 Some(SampleValue::Thing(hash_of(label?)))
             }
@@ -125,7 +128,7 @@ impl Moments {
         self.squares += delta * (distance - self.mean);
     }
 
-    /// Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
+    /// Chan, Golub and `LeVeque`, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
     fn merge(&mut self, other: Self, (mine, theirs): (f64, f64)) {
         let delta = (other.origin - self.origin) + (other.mean - self.mean);
         self.mean += delta * theirs / (mine + theirs);
@@ -197,7 +200,11 @@ impl Cell {
         if self.parts == Parts::Nothing {
             self.parts = empty_parts(aggregate);
         }
-        let placed = |value| Placed { observed_at: sample.observed_at, sequence: sample.sequence, value };
+        let placed = |value| Placed {
+            observed_at: sample.observed_at,
+            sequence: sample.sequence,
+            value,
+        };
         match (&mut self.parts, sample.value) {
             (Parts::Sum(sum), SampleValue::Number(value)) => sum.add(value),
             (Parts::Pair(first, second), SampleValue::Pair(value, other)) => {
@@ -300,10 +307,9 @@ fn empty_parts(aggregate: &Aggregate) -> Parts {
         Aggregate::Ratio { .. } | Aggregate::WeightedMean => Parts::Pair(Sum::default(), Sum::default()),
         Aggregate::Min => Parts::Least(f64::INFINITY),
         Aggregate::Max => Parts::Greatest(f64::NEG_INFINITY),
-        Aggregate::Stddev => Parts::Nothing,
         Aggregate::Percentile(_) => Parts::Percentiles(Box::default()),
         Aggregate::Distinct { .. } => Parts::Distinct(Box::default()),
-        Aggregate::Count | Aggregate::First | Aggregate::Last | Aggregate::Delta => Parts::Nothing,
+        Aggregate::Stddev | Aggregate::Count | Aggregate::First | Aggregate::Last | Aggregate::Delta => Parts::Nothing,
     }
 }
 
@@ -313,7 +319,11 @@ fn first_parts(aggregate: &Aggregate, placed: Placed) -> Parts {
         Aggregate::First => Parts::First(placed),
         Aggregate::Last => Parts::Last(placed),
         Aggregate::Delta => Parts::Ends(Box::new((placed, placed))),
-        Aggregate::Stddev => Parts::Moments(Moments { origin: placed.value, mean: 0.0, squares: 0.0 }),
+        Aggregate::Stddev => Parts::Moments(Moments {
+            origin: placed.value,
+            mean: 0.0,
+            squares: 0.0,
+        }),
         _ => Parts::Nothing,
     }
 }
@@ -324,12 +334,22 @@ impl Cell {
     /// The state in words.
     pub fn to_words(&self, out: &mut Vec<u64>) {
         out.push(u64::from(self.any) << 32 | u64::from(self.count));
-        out.extend([self.latest_at as u64, self.latest_sequence, u64::from(self.latest_not_applicable)]);
+        out.extend([
+            self.latest_at as u64,
+            self.latest_sequence,
+            u64::from(self.latest_not_applicable),
+        ]);
         match &self.parts {
             Parts::Nothing => out.push(0),
             Parts::Sum(sum) => out.extend([1, sum.high.to_bits(), sum.low.to_bits()]),
             Parts::Pair(one, two) => {
-                out.extend([2, one.high.to_bits(), one.low.to_bits(), two.high.to_bits(), two.low.to_bits()]);
+                out.extend([
+                    2,
+                    one.high.to_bits(),
+                    one.low.to_bits(),
+                    two.high.to_bits(),
+                    two.low.to_bits(),
+                ]);
             }
             Parts::Least(value) => out.extend([3, value.to_bits()]),
             Parts::Greatest(value) => out.extend([4, value.to_bits()]),
@@ -375,13 +395,20 @@ impl Placed {
 
     fn from_words(words: &mut impl Iterator<Item = u64>) -> Option<Self> {
         let (observed_at, sequence) = (words.next()? as i64, words.next()?);
-        Some(Self { observed_at, sequence, value: f64::from_bits(words.next()?) })
+        Some(Self {
+            observed_at,
+            sequence,
+            value: f64::from_bits(words.next()?),
+        })
     }
 }
 
 impl Sum {
     fn from_words(words: &mut impl Iterator<Item = u64>) -> Option<Self> {
-        Some(Self { high: f64::from_bits(words.next()?), low: f64::from_bits(words.next()?) })
+        Some(Self {
+            high: f64::from_bits(words.next()?),
+            low: f64::from_bits(words.next()?),
+        })
     }
 }
 
@@ -412,82 +439,4 @@ impl Parts {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sample(sequence: u64, observed_at: i64, value: f64) -> Sample {
-        Sample { sequence, observed_at, value: SampleValue::Number(value) }
-    }
-
-    fn cell(aggregate: &Aggregate, samples: &[Sample]) -> Cell {
-        let mut cell = Cell::default();
-        samples.iter().for_each(|sample| cell.add(aggregate, sample));
-        cell
-    }
-
-    #[test]
-    fn each_aggregate_says_what_its_name_says() {
-        let samples = [sample(1, 10, 4.0), sample(2, 5, 1.0), sample(3, 20, 7.0), sample(4, 20, -2.0)];
-        for (aggregate, value) in [
-            (Aggregate::Count, 4.0),
-            (Aggregate::Sum, 10.0),
-            (Aggregate::Mean, 2.5),
-            (Aggregate::Min, -2.0),
-            (Aggregate::Max, 7.0),
-            (Aggregate::First, 1.0),
-            (Aggregate::Last, -2.0),
-            (Aggregate::Delta, -3.0),
-            (Aggregate::Stddev, 11.25_f64.sqrt()),
-            (Aggregate::Rate { per_ms: 1_000 }, 1.0),
-        ] {
-            assert_eq!(cell(&aggregate, &samples).value(&aggregate, 10_000), Some(value), "{aggregate:?}");
-            for split in 0..=samples.len() {
-                let mut merged = cell(&aggregate, &samples[..split]);
-                merged.merge(&cell(&aggregate, &samples[split..]));
-                let found = merged.value(&aggregate, 10_000).unwrap();
-                assert!((found - value).abs() < 1e-12, "{aggregate:?} split at {split}: {found}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_ratio_is_a_ratio_of_sums() {
-        let aggregate = Aggregate::Ratio { scale_by: 100.0 };
-        let pair = |sequence, above, below| Sample { sequence, observed_at: 0, value: SampleValue::Pair(above, below) };
-        let one = cell(&aggregate, &[pair(1, 1.0, 1.0), pair(2, 0.0, 99.0)]);
-        assert_eq!(one.value(&aggregate, 1), Some(1.0));
-        let none = cell(&aggregate, &[pair(1, 1.0, 0.0)]);
-        assert_eq!(none.value(&aggregate, 1), None);
-    }
-
-    #[test]
-    fn a_sum_survives_great_and_small() {
-        let mut sum = Sum::default();
-        [1e100, 1.0, -1e100].into_iter().for_each(|number| sum.add(number));
-        assert_eq!(sum.total(), 1.0);
-    }
-
-    #[test]
-    fn the_latest_measurement_may_say_not_applicable() {
-        let none = |sequence, observed_at| Sample { sequence, observed_at, value: SampleValue::NotApplicable };
-        let cell = cell(&Aggregate::Mean, &[sample(1, 10, 4.0), none(2, 10)]);
-        assert!(cell.latest_not_applicable);
-        assert_eq!((cell.any, cell.count), (2, 1));
-    }
-
-    #[test]
-    fn words_bring_the_same_cell_back() {
-        let things = |hash| Sample { sequence: 1, observed_at: 2, value: SampleValue::Thing(hash) };
-        let all = [Aggregate::Mean, Aggregate::Min, Aggregate::Max, Aggregate::First, Aggregate::Last, Aggregate::Delta];
-        let mut cells: Vec<Cell> = all.iter().map(|kind| cell(kind, &[sample(1, 5, 0.1), sample(2, 4, -0.0)])).collect();
-        cells.push(cell(&Aggregate::Stddev, &[sample(1, 5, 0.1), sample(2, 4, 3.0)]));
-        cells.push(cell(&Aggregate::Percentile(50.0), &[sample(1, 5, 0.1)]));
-        cells.push(cell(&Aggregate::Distinct { key: "user".into() }, &[things(7), things(8)]));
-        cells.push(Cell::default());
-        for cell in cells {
-            let mut words = Vec::new();
-            cell.to_words(&mut words);
-            assert_eq!(Cell::from_words(&mut words.into_iter()), Some(cell));
-        }
-    }
-}
+mod tests;

@@ -74,8 +74,8 @@ pub struct Alerting {
 }
 
 impl Alerting {
-    /// Takes in how a condition stands.
-    pub fn evaluate(&mut self, key: AlertKey, rule: &AlertRule, truth: Truth, at: Instant, status_before: u8) {
+    /// Takes in how a condition stands at an instant.
+    pub fn evaluate(&mut self, (key, rule): (AlertKey, &AlertRule), truth: Truth, at: Instant, status_before: u8) {
         let before = self.active.get(&key).copied();
         let after = decide(before, truth, at, status_before);
         if before != after {
@@ -95,14 +95,31 @@ impl Alerting {
         let before = self.active.get(&key).copied()?;
         let (kind, after) = match before.phase {
             AlertPhase::Pending => {
-                let fired = Active { phase: AlertPhase::Firing, fired_at: Some(at), ..before };
+                let fired = Active {
+                    phase: AlertPhase::Firing,
+                    fired_at: Some(at),
+                    ..before
+                };
                 (TransitionKind::Firing, Some(fired))
             }
-            AlertPhase::Firing if ends_at(rule, &before).is_some_and(|end| end <= at) => (TransitionKind::Resolved, None),
-            AlertPhase::Firing => (TransitionKind::Repeated, Some(Active { repeats: before.repeats + 1, ..before })),
+            AlertPhase::Firing if ends_at(rule, &before).is_some_and(|end| end <= at) => {
+                (TransitionKind::Resolved, None)
+            }
+            AlertPhase::Firing => (
+                TransitionKind::Repeated,
+                Some(Active {
+                    repeats: before.repeats + 1,
+                    ..before
+                }),
+            ),
         };
         self.replace(key, rule, Some(before), after);
-        Some(Happening { key, kind, at, active: after.unwrap_or(before) })
+        Some(Happening {
+            key,
+            kind,
+            at,
+            active: after.unwrap_or(before),
+        })
     }
 
     fn replace(&mut self, key: AlertKey, rule: &AlertRule, before: Option<Active>, after: Option<Active>) {
@@ -142,10 +159,22 @@ fn decide(before: Option<Active>, truth: Truth, at: Instant, status_before: u8) 
             repeats: 0,
             status_before,
         }),
-        (Some(Active { phase: AlertPhase::Pending, .. }), Truth::Between | Truth::Cleared) => None,
+        (
+            Some(Active {
+                phase: AlertPhase::Pending,
+                ..
+            }),
+            Truth::Between | Truth::Cleared,
+        ) => None,
         // What fires goes on firing until `clear`: on this side of it the condition is not over.
-        (Some(active), Truth::Holds | Truth::Between) => Some(Active { ending_since: None, ..active }),
-        (Some(active), Truth::Cleared) => Some(Active { ending_since: active.ending_since.or(Some(at)), ..active }),
+        (Some(active), Truth::Holds | Truth::Between) => Some(Active {
+            ending_since: None,
+            ..active
+        }),
+        (Some(active), Truth::Cleared) => Some(Active {
+            ending_since: active.ending_since.or(Some(at)),
+            ..active
+        }),
         (unchanged, _) => unchanged,
     }
 }
@@ -160,7 +189,10 @@ fn next_timer(rule: &AlertRule, active: &Active) -> Option<Instant> {
         AlertPhase::Pending => Some(active.since.plus_ms(rule.for_ms)),
         AlertPhase::Firing => {
             let repeats = i64::from(active.repeats) + 1;
-            let repeat = active.fired_at.zip(rule.repeat_ms).map(|(fired, every)| fired.plus_ms(every.saturating_mul(repeats)));
+            let repeat = active
+                .fired_at
+                .zip(rule.repeat_ms)
+                .map(|(fired, every)| fired.plus_ms(every.saturating_mul(repeats)));
             [ends_at(rule, active), repeat].into_iter().flatten().min()
         }
     }
@@ -192,7 +224,10 @@ mod tests {
             on: PathPattern::parse("**").unwrap(),
             kinds: Vec::new(),
             metric: Metric::Score,
-            condition: Condition::Below { threshold: 50.0, clear: 55.0 },
+            condition: Condition::Below {
+                threshold: 50.0,
+                clear: 55.0,
+            },
             for_ms,
             keep_firing_for_ms,
             severity: Severity::Warning,
@@ -215,7 +250,7 @@ mod tests {
         for (at, score) in scores {
             run(&mut alerting, at - 1);
             let truth = score.map_or(Truth::Unknown, |score| truth_of(&rule.condition, score));
-            alerting.evaluate(key, rule, truth, Instant(*at), u8::MAX);
+            alerting.evaluate((key, rule), truth, Instant(*at), u8::MAX);
             run(&mut alerting, *at);
         }
         run(&mut alerting, end);
@@ -230,7 +265,14 @@ mod tests {
     #[test]
     fn a_condition_that_ends_when_its_for_is_over_does_not_fire() {
         assert_eq!(story(&rule(10, 0, None), &[(5, Some(40.0)), (15, Some(60.0))], 100), []);
-        assert_eq!(story(&rule(10, 0, None), &[(5, Some(40.0)), (14, Some(50.0)), (15, Some(40.0))], 24), []);
+        assert_eq!(
+            story(
+                &rule(10, 0, None),
+                &[(5, Some(40.0)), (14, Some(50.0)), (15, Some(40.0))],
+                24
+            ),
+            []
+        );
     }
 
     #[test]
@@ -258,7 +300,13 @@ mod tests {
 
     #[test]
     fn without_data_the_state_stays() {
-        assert_eq!(story(&rule(10, 0, None), &[(1, Some(40.0)), (5, None)], 100), [(11, "firing")]);
-        assert_eq!(story(&rule(0, 0, None), &[(1, Some(40.0)), (5, None)], 100), [(1, "firing")]);
+        assert_eq!(
+            story(&rule(10, 0, None), &[(1, Some(40.0)), (5, None)], 100),
+            [(11, "firing")]
+        );
+        assert_eq!(
+            story(&rule(0, 0, None), &[(1, Some(40.0)), (5, None)], 100),
+            [(1, "firing")]
+        );
     }
 }

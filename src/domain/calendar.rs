@@ -242,7 +242,7 @@ fn midnights(zone: &str) -> Option<Arc<[i64]>> {
         let ambiguous = zone.to_ambiguous_timestamp(date_of(day).at(0, 0, 0, 0));
         ambiguous
             .compatible()
-            .map_or(day * DAY_MS, |stamp| stamp.as_millisecond())
+            .map_or(day * DAY_MS, jiff::Timestamp::as_millisecond)
     };
     let mut table: Vec<i64> = (DAY_MIN..=DAY_MAX + 1).map(midnight).collect();
     // A day that a zone skipped whole (Samoa, 2011-12-30) has no length; midnights never run backwards.
@@ -278,7 +278,11 @@ fn civil_of(day: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
@@ -409,7 +413,7 @@ mod tests {
                     continue;
                 }
                 assert_eq!(calendar.day_of(start), day, "{zone} {start}");
-                assert_eq!(calendar.day_of(start.plus_ms(-1)) < day, true, "{zone} {start}");
+                assert!(calendar.day_of(start.plus_ms(-1)) < day, "{zone} {start}");
             }
         }
     }

@@ -40,7 +40,12 @@ pub struct Catalog {
 impl Catalog {
     /// The scorecard and definition of a KPI.
     pub fn kpi(&self, id: &KpiId) -> Option<(&Scorecard, &KpiDefinition)> {
-        let &(scorecard, kpi) = self.kpis.get(id)?;
+        self.kpi_named(id.as_str())
+    }
+
+    /// The KPI of that name with its scorecard; what is no id is not known.
+    pub fn kpi_named(&self, name: &str) -> Option<(&Scorecard, &KpiDefinition)> {
+        let &(scorecard, kpi) = self.kpis.get(name)?;
         let scorecard = self.scorecards.get(scorecard)?;
         Some((scorecard, scorecard.kpis.get(kpi)?))
     }

@@ -171,13 +171,13 @@ impl Measurements {
                 .and_then(|at| self.words.get(at)),
             _ => None,
         };
-        let extra = match self.extras.is_empty() {
-            true => None,
-            false => self
-                .extras
+        let extra = if self.extras.is_empty() {
+            None
+        } else {
+            self.extras
                 .binary_search_by_key(&key, |(row, _)| *row)
                 .ok()
-                .and_then(|at| self.extras.get(at)),
+                .and_then(|at| self.extras.get(at))
         };
         Some(Row {
             series: SeriesNumber(*self.series.get(index)?),

@@ -2,6 +2,7 @@
 //!
 //! A string enters, a checked name leaves; inside, a name is trusted. Cloning a name copies a pointer.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -102,6 +103,13 @@ impl InstanceId {
             Some(found) => Err(IdError::Character { found, allowed }),
             None => Ok(Self(text.into())),
         }
+    }
+}
+
+/// A map of ids answers to their text, so that what a sender wrote need not become an id first.
+impl Borrow<str> for KpiId {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

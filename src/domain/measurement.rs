@@ -1,6 +1,6 @@
 //! A measurement: what a source says of a KPI, and whether it can be taken.
 //!
-//! A decoded [`Report`] enters [`admit`], a [`Submission`] or a [`Rejection`] leaves. What can be judged from the
+//! A decoded [`Report`] enters [`admit`](super::admit), a [`Submission`] or a [`Rejection`] leaves. What can be judged from the
 //! report, the catalog and the limits is judged here; what needs memory (duplicates, corrections, the number of
 //! series) is judged by the one task that appends.
 
@@ -45,7 +45,7 @@ pub struct Report {
 /// `value` as sent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ReportValue {
-    /// A number; finite or not is judged by [`admit`].
+    /// A number; finite or not is judged by [`admit`](super::admit).
     Number(f64),
     /// A word of a `scale`.
     Word(Box<str>),

@@ -4,25 +4,25 @@
 //! Time is an argument; refused input is a value. The same facts and the same instants give the same bits on
 //! every machine, which is why a replay is the truth.
 
-pub mod id;
-pub mod instant;
-pub mod calendar;
-pub mod catalog;
-pub mod measurement;
 pub mod admit;
-pub mod fact;
-pub mod words;
-pub mod sketch;
 pub mod aggregate;
-pub mod window;
-pub mod series;
-pub mod score;
-pub mod reading;
-pub mod roll_up;
 pub mod alert;
 pub mod alerting;
-pub mod projection;
 pub mod board;
+pub mod calendar;
+pub mod catalog;
+pub mod fact;
+pub mod id;
+pub mod instant;
+pub mod measurement;
+pub mod projection;
+pub mod reading;
+pub mod roll_up;
+pub mod score;
+pub mod series;
+pub mod sketch;
+pub mod window;
+pub mod words;
 
 #[cfg(test)]
 mod samples;

@@ -70,7 +70,9 @@ pub fn roll_up<L: Copy>(kind: RollUp, min_coverage: f64, children: &[Child<L>]) 
 
 /// Weighted mean of coverage over the children that are not left out; `None` when all are.
 fn coverage<L>(children: &[Child<L>]) -> Option<f64> {
-    let counted = children.iter().filter_map(|child| Some((child.weight, child.coverage?)));
+    let counted = children
+        .iter()
+        .filter_map(|child| Some((child.weight, child.coverage?)));
     let (weights, sum, any) = counted.fold((0.0, 0.0, false), |(weights, sum, _), (weight, coverage)| {
         (weights + weight, sum + weight * coverage, true)
     });
@@ -78,7 +80,12 @@ fn coverage<L>(children: &[Child<L>]) -> Option<f64> {
 }
 
 fn score<L>(kind: RollUp, children: &[Child<L>]) -> Option<f64> {
-    let scored = || children.iter().filter_map(|child| Some((child.weight, child.score?))).filter(|(weight, _)| *weight > 0.0);
+    let scored = || {
+        children
+            .iter()
+            .filter_map(|child| Some((child.weight, child.score?)))
+            .filter(|(weight, _)| *weight > 0.0)
+    };
     let weights: f64 = scored().map(|(weight, _)| weight).sum();
     let (_, first) = scored().next()?;
     let score = match kind {
@@ -88,7 +95,10 @@ fn score<L>(kind: RollUp, children: &[Child<L>]) -> Option<f64> {
         RollUp::Best => scored().map(|(_, score)| score).fold(f64::NEG_INFINITY, f64::max),
         RollUp::Geometric if scored().any(|(_, score)| score == 0.0) => 0.0,
         RollUp::Geometric => {
-            let logarithm = scored().map(|(weight, score)| weight * (score / first).ln()).sum::<f64>() / weights;
+            let logarithm = scored()
+                .map(|(weight, score)| weight * (score / first).ln())
+                .sum::<f64>()
+                / weights;
             first * logarithm.exp()
         }
     };
@@ -101,12 +111,28 @@ mod tests {
 
     fn child(weight: f64, score: f64) -> Child<u32> {
         let worst = Some((0, score));
-        Child { weight, score: Some(score), absence: None, coverage: Some(1.0), worst, red: 0, provisional: false }
+        Child {
+            weight,
+            score: Some(score),
+            absence: None,
+            coverage: Some(1.0),
+            worst,
+            red: 0,
+            provisional: false,
+        }
     }
 
     fn absent(weight: f64, absence: Absence) -> Child<u32> {
         let coverage = (!absence.is_left_out()).then_some(0.0);
-        Child { weight, score: None, absence: Some(absence), coverage, worst: None, red: 0, provisional: false }
+        Child {
+            weight,
+            score: None,
+            absence: Some(absence),
+            coverage,
+            worst: None,
+            red: 0,
+            provisional: false,
+        }
     }
 
     #[test]
@@ -117,7 +143,10 @@ mod tests {
         }
         let geometric = roll_up(RollUp::Geometric, 0.0, &children).score.unwrap();
         assert!((geometric - (90.0_f64 * 40.0_f64.powi(3)).powf(0.25)).abs() < 1e-9);
-        assert_eq!(roll_up(RollUp::Geometric, 0.0, &[child(1.0, 0.0), child(1.0, 100.0)]).score, Some(0.0));
+        assert_eq!(
+            roll_up(RollUp::Geometric, 0.0, &[child(1.0, 0.0), child(1.0, 100.0)]).score,
+            Some(0.0)
+        );
     }
 
     #[test]
@@ -128,11 +157,18 @@ mod tests {
 
     #[test]
     fn weights_renormalise_and_coverage_tells() {
-        let children = [child(1.0, 80.0), absent(3.0, Absence::Stale), absent(5.0, Absence::Paused)];
+        let children = [
+            child(1.0, 80.0),
+            absent(3.0, Absence::Stale),
+            absent(5.0, Absence::Paused),
+        ];
         let rolled = roll_up(RollUp::Mean, 0.0, &children);
         assert_eq!((rolled.score, rolled.coverage), (Some(80.0), Some(0.25)));
         let strict = roll_up(RollUp::Mean, 0.26, &children);
-        assert_eq!((strict.score, strict.absence), (None, Some(Absence::InsufficientCoverage)));
+        assert_eq!(
+            (strict.score, strict.absence),
+            (None, Some(Absence::InsufficientCoverage))
+        );
         assert_eq!(roll_up(RollUp::Mean, 0.25, &children).score, Some(80.0));
     }
 
@@ -140,7 +176,11 @@ mod tests {
     fn absences_have_a_word() {
         let none = roll_up(RollUp::Mean, 0.0, &[absent(1.0, Absence::Stale)]);
         assert_eq!((none.absence, none.coverage), (Some(Absence::NoData), Some(0.0)));
-        let out = roll_up(RollUp::Mean, 0.5, &[absent(1.0, Absence::Paused), absent(1.0, Absence::NotApplicable)]);
+        let out = roll_up(
+            RollUp::Mean,
+            0.5,
+            &[absent(1.0, Absence::Paused), absent(1.0, Absence::NotApplicable)],
+        );
         assert_eq!((out.absence, out.coverage), (Some(Absence::Paused), None));
     }
 
@@ -153,7 +193,11 @@ mod tests {
 
     #[test]
     fn a_green_parent_cannot_hide_a_red_leaf() {
-        let red = Child { red: 1, worst: Some((7, 12.5)), ..child(0.1, 12.5) };
+        let red = Child {
+            red: 1,
+            worst: Some((7, 12.5)),
+            ..child(0.1, 12.5)
+        };
         let rolled = roll_up(RollUp::Mean, 0.0, &[child(9.9, 100.0), red]);
         assert!(rolled.score.unwrap() > 75.0);
         assert_eq!((rolled.worst, rolled.red), (Some((7, 12.5)), 1));

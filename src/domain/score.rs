@@ -107,7 +107,11 @@ impl ScoreCurve {
     pub fn around(red: (f64, f64), target: (f64, f64), best: Option<f64>) -> Result<Self, CurveError> {
         let ((red_low, red_high), (low, high)) = (red, target);
         let best = best.unwrap_or(low + (high - low) / 2.0);
-        let is_inside = if low == high { best == low } else { low < best && best < high };
+        let is_inside = if low == high {
+            best == low
+        } else {
+            low < best && best < high
+        };
         let in_order = red_low < low && low <= high && high < red_high && is_inside;
         if !in_order {
             return Err(CurveError::Direction {

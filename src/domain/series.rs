@@ -4,16 +4,21 @@
 //! array, only where there are data. Samples that have an `id` can be corrected later: their slice keeps them one by
 //! one beside the sum of the rest, so that a corrected minimum, percentile or last value is right again.
 
+mod gather;
+mod words;
+
 use std::collections::BTreeMap;
 
-use super::aggregate::{Cell, Sample, SampleValue};
+use super::aggregate::{Cell, Sample};
 use super::calendar::Calendar;
 use super::catalog::{KpiDefinition, KpiVersion, Missing, Scoring, Window};
 use super::instant::Instant;
 use super::reading::Absence;
+use super::window::View;
+use gather::Closed;
 
 /// Slices of one KPI.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct Series {
     /// (slice, what is in it), ascending.
     slices: Vec<(i64, Cell)>,
@@ -25,6 +30,8 @@ pub struct Series {
     measured: u64,
     /// What `missing = "hold"` keeps.
     hold: Option<Held>,
+    /// The slices of the window before the newest, merged once for many evaluations; derived, never saved.
+    closed: Option<Box<Closed>>,
 }
 
 /// A slice with samples that can be corrected.
@@ -96,7 +103,10 @@ impl Series {
         let entry = match correctable {
             true => {
                 let cell = self.cell(slice).clone();
-                Some(self.correctable.entry(slice).or_insert_with(|| Correctable { rest: cell, samples: Vec::new() }))
+                Some(self.correctable.entry(slice).or_insert_with(|| Correctable {
+                    rest: cell,
+                    samples: Vec::new(),
+                }))
             }
             false if self.correctable.is_empty() => None,
             false => self.correctable.get_mut(&slice),
@@ -109,7 +119,9 @@ impl Series {
         self.cell(slice).add(aggregate, sample);
     }
 
+    /// The cell of a slice, to be changed.
     fn cell(&mut self, slice: i64) -> &mut Cell {
+        self.reopen(slice);
         // Measurements mostly come in order: look at the end first.
         let place = match self.slices.last() {
             Some((last, _)) if *last == slice => Ok(self.slices.len() - 1),
@@ -135,7 +147,11 @@ impl Series {
         };
         entry.samples.remove(place);
         let mut cell = entry.rest.clone();
-        entry.samples.iter().for_each(|sample| cell.add(&rules.definition.aggregate, sample));
+        entry
+            .samples
+            .iter()
+            .for_each(|sample| cell.add(&rules.definition.aggregate, sample));
+        self.reopen(slice);
         if cell.any == 0 {
             self.correctable.remove(&slice);
             self.slices.retain(|(other, _)| *other != slice);
@@ -152,10 +168,13 @@ impl Series {
 
     /// Drops slices that ended before `oldest`; `all` windows keep their sum.
     pub fn trim(&mut self, rules: Rules<'_>, oldest: Instant) {
-        let gone = self.slices.partition_point(|(slice, _)| rules.window().slice_end(rules.calendar, *slice) <= oldest);
-        if gone == 0 {
+        let is_gone = |slice: i64| rules.window().slice_end(rules.calendar, slice) <= oldest;
+        // Mostly nothing is: the oldest slice tells.
+        if !self.slices.first().is_some_and(|(slice, _)| is_gone(*slice)) {
             return;
         }
+        let gone = self.slices.partition_point(|(slice, _)| is_gone(*slice));
+        self.closed = None;
         for (_, cell) in self.slices.drain(..gone) {
             if *rules.window() == Window::All {
                 self.before.merge(&cell);
@@ -182,24 +201,17 @@ impl Series {
         self.slices.is_empty()
     }
 
-    /// Everything that the window sees at `at`, merged in slice order.
-    fn gather(&self, first: i64, last: i64) -> Cell {
-        let mut cell = if first == i64::MIN { self.before.clone() } else { Cell::default() };
-        let from = self.slices.partition_point(|(slice, _)| *slice < first);
-        let seen = self.slices.get(from..).unwrap_or_default().iter().take_while(|(slice, _)| *slice <= last);
-        seen.for_each(|(_, other)| cell.merge(other));
-        cell
-    }
-
     /// The reading at any instant from what is known now, without what `hold` keeps.
     pub fn read(&self, rules: Rules<'_>, at: Instant, across: Across) -> LeafReading {
-        let seen = self.look(rules, at, across);
+        let view = rules.window().view(rules.calendar, at);
+        let seen = look(rules, &view, &self.gather(view.first, view.last), across);
         self.judge(rules, at, seen, None)
     }
 
     /// The reading at an evaluation, and the next instant at which it can change by itself.
     pub fn evaluate(&mut self, rules: Rules<'_>, when: Evaluation, across: Across) -> (LeafReading, Option<Instant>) {
-        let seen = self.look(rules, when.at, across);
+        let view = rules.window().view(rules.calendar, when.at);
+        let seen = look(rules, &view, &self.gather_again(view.first, view.last), across);
         if seen.value.is_none()
             && let Some(held) = self.hold.as_mut().filter(|held| held.is_current)
         {
@@ -208,25 +220,13 @@ impl Series {
         }
         let reading = self.judge(rules, when.at, seen, self.hold.as_ref());
         if let (Missing::Hold(_), Some(value)) = (rules.definition.missing, seen.value) {
-            self.hold = Some(Held { value, evaluated_at: when.at, is_current: true });
+            self.hold = Some(Held {
+                value,
+                evaluated_at: when.at,
+                is_current: true,
+            });
         }
         (reading, self.next_change(rules, when, reading))
-    }
-
-    fn look(&self, rules: Rules<'_>, at: Instant, across: Across) -> Seen {
-        let view = rules.window().view(rules.calendar, at);
-        let cell = self.gather(view.first, view.last);
-        let not_applicable = cell.any > 0 && cell.latest_not_applicable;
-        let value = match across {
-            Across::Own => cell.value(&rules.definition.aggregate, view.length_ms),
-            Across::Given(value) => value.filter(|_| cell.count > 0),
-        };
-        Seen {
-            value: value.filter(|_| !not_applicable),
-            count: cell.count,
-            latest_at: (cell.any > 0).then_some(cell.latest_at),
-            not_applicable,
-        }
     }
 
     fn judge(&self, rules: Rules<'_>, at: Instant, seen: Seen, held: Option<&Held>) -> LeafReading {
@@ -234,7 +234,7 @@ impl Series {
         let Some(version) = definition.version(at) else {
             return LeafReading::nothing();
         };
-        let value = self.value_or_substitute(definition, at, seen, held);
+        let value = Self::value_or_substitute(definition, at, seen, held);
         let latest_at = self.latest_before(rules, at);
         let absence = self.absence(version, seen, value);
         let score = match (absence, value, &version.scoring) {
@@ -261,7 +261,7 @@ impl Series {
     }
 
     /// The window's value, or what stands for it when the window is empty.
-    fn value_or_substitute(&self, definition: &KpiDefinition, at: Instant, seen: Seen, held: Option<&Held>) -> Option<f64> {
+    fn value_or_substitute(definition: &KpiDefinition, at: Instant, seen: Seen, held: Option<&Held>) -> Option<f64> {
         if seen.latest_at.is_some() {
             return seen.value;
         }
@@ -275,7 +275,7 @@ impl Series {
     /// The latest measurement known of at `at`, in the window or not: a window over the last month is as fresh as the KPI.
     fn latest_before(&self, rules: Rules<'_>, at: Instant) -> Option<i64> {
         let now = rules.slice_of(at.plus_ms(-1).0);
-        let known = self.slices.partition_point(|(slice, _)| *slice <= now);
+        let known = self.known_until(now);
         let (_, cell) = self.slices.get(known.checked_sub(1)?)?;
         Some(cell.latest_at)
     }
@@ -293,23 +293,46 @@ impl Series {
 
     fn next_change(&self, rules: Rules<'_>, when: Evaluation, reading: LeafReading) -> Option<Instant> {
         let (definition, window, at) = (rules.definition, rules.window(), when.at);
-        let version = definition.versions.iter().map(|version| version.from.plus_ms(1)).find(|from| *from > at);
+        let version = definition
+            .versions
+            .iter()
+            .map(|version| version.from.plus_ms(1))
+            .find(|from| *from > at);
         // A held value outlives the measurements that gave it, even retracted ones.
         if self.measured == 0 && self.hold.is_none() {
             return version;
         }
         let view = window.view(rules.calendar, at);
         let from = self.slices.partition_point(|(slice, _)| *slice < view.first);
-        let to = self.slices.partition_point(|(slice, _)| *slice <= view.last);
-        let oldest = self.slices.get(from..to).and_then(<[_]>::first).map(|(slice, _)| *slice);
+        let to = self.known_until(view.last);
+        let oldest = self
+            .slices
+            .get(from..to)
+            .and_then(<[_]>::first)
+            .map(|(slice, _)| *slice);
         let coming = self.slices.get(to).map(|(slice, _)| *slice);
         let moves = window.next_change(rules.calendar, at, oldest, coming);
-        let closes = view.period_end.filter(|_| reading.provisional).map(|end| end.plus_ms(definition.allowed_lateness_ms));
-        let flows = (oldest.is_some() && is_flowing(definition)).then(|| match when.is_every_instant {
-            true => at.plus_ms(1),
-            false => window.slice_end(rules.calendar, window.slice_of(rules.calendar, at)).plus_ms(1),
+        let closes = view
+            .period_end
+            .filter(|_| reading.provisional)
+            .map(|end| end.plus_ms(definition.allowed_lateness_ms));
+        let flows = (oldest.is_some() && is_flowing(definition)).then(|| {
+            if when.is_every_instant {
+                at.plus_ms(1)
+            } else {
+                window
+                    .slice_end(rules.calendar, window.slice_of(rules.calendar, at))
+                    .plus_ms(1)
+            }
         });
-        let changes = [moves, version, self.ages(rules, when, reading), self.hold_ends(definition, reading), closes, flows];
+        let changes = [
+            moves,
+            version,
+            self.ages(rules, when, reading),
+            self.hold_ends(definition, reading),
+            closes,
+            flows,
+        ];
         changes.into_iter().flatten().filter(|change| *change > at).min()
     }
 
@@ -362,6 +385,21 @@ fn provisional(rules: Rules<'_>, at: Instant) -> bool {
     end.is_some_and(|end| at < end.plus_ms(rules.definition.allowed_lateness_ms))
 }
 
+/// What the cell of a window says.
+fn look(rules: Rules<'_>, view: &View, cell: &Cell, across: Across) -> Seen {
+    let not_applicable = cell.any > 0 && cell.latest_not_applicable;
+    let value = match across {
+        Across::Own => cell.value(&rules.definition.aggregate, view.length_ms),
+        Across::Given(value) => value.filter(|_| cell.count > 0),
+    };
+    Seen {
+        value: value.filter(|_| !not_applicable),
+        count: cell.count,
+        latest_at: (cell.any > 0).then_some(cell.latest_at),
+        not_applicable,
+    }
+}
+
 /// What a window sees, in short.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
@@ -384,80 +422,6 @@ impl LeafReading {
             fresh: false,
             provisional: false,
         }
-    }
-}
-
-// ---------------------------------------------------------------- words, for checkpoints
-
-impl Series {
-    /// The state in words.
-    pub fn to_words(&self, out: &mut Vec<u64>) {
-        out.extend([self.measured, self.slices.len() as u64]);
-        for (slice, cell) in &self.slices {
-            out.push(*slice as u64);
-            cell.to_words(out);
-        }
-        self.before.to_words(out);
-        out.push(self.correctable.len() as u64);
-        for (slice, entry) in &self.correctable {
-            out.push(*slice as u64);
-            entry.rest.to_words(out);
-            out.push(entry.samples.len() as u64);
-            entry.samples.iter().for_each(|sample| sample.to_words(out));
-        }
-        match self.hold {
-            None => out.push(0),
-            Some(held) => {
-                out.extend([1 + u64::from(held.is_current), held.value.to_bits(), held.evaluated_at.0 as u64]);
-            }
-        }
-    }
-
-    /// Back from words.
-    pub fn from_words(words: &mut impl Iterator<Item = u64>) -> Option<Self> {
-        let mut series = Self { measured: words.next()?, ..Self::default() };
-        for _ in 0..words.next()? {
-            series.slices.push((words.next()? as i64, Cell::from_words(words)?));
-        }
-        series.before = Cell::from_words(words)?;
-        for _ in 0..words.next()? {
-            let slice = words.next()? as i64;
-            let mut entry = Correctable { rest: Cell::from_words(words)?, samples: Vec::new() };
-            for _ in 0..words.next()? {
-                entry.samples.push(Sample::from_words(words)?);
-            }
-            series.correctable.insert(slice, entry);
-        }
-        let hold = words.next()?;
-        if hold > 0 {
-            let (value, evaluated_at) = (f64::from_bits(words.next()?), Instant(words.next()? as i64));
-            series.hold = Some(Held { value, evaluated_at, is_current: hold == 2 });
-        }
-        Some(series)
-    }
-}
-
-impl Sample {
-    fn to_words(self, out: &mut Vec<u64>) {
-        let (tag, first, second) = match self.value {
-            SampleValue::Number(value) => (0, value.to_bits(), 0),
-            SampleValue::Pair(value, other) => (1, value.to_bits(), other.to_bits()),
-            SampleValue::Thing(hash) => (2, hash, 0),
-            SampleValue::NotApplicable => (3, 0, 0),
-        };
-        out.extend([self.sequence, self.observed_at as u64, tag, first, second]);
-    }
-
-    fn from_words(words: &mut impl Iterator<Item = u64>) -> Option<Self> {
-        let (sequence, observed_at) = (words.next()?, words.next()? as i64);
-        let (tag, first, second) = (words.next()?, words.next()?, words.next()?);
-        let value = match tag {
-            0 => SampleValue::Number(f64::from_bits(first)),
-            1 => SampleValue::Pair(f64::from_bits(first), f64::from_bits(second)),
-            2 => SampleValue::Thing(first),
-            _ => SampleValue::NotApplicable,
-        };
-        Some(Self { sequence, observed_at, value })
     }
 }
 

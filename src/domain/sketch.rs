@@ -146,7 +146,10 @@ impl Default for Distinct {
 /// The hash of a thing: 8 bytes of BLAKE3, the same everywhere.
 pub fn hash_of(text: &str) -> u64 {
     let hash = blake3::hash(text.as_bytes());
-    hash.as_bytes().iter().take(8).fold(0, |word, byte| word << 8 | u64::from(*byte))
+    hash.as_bytes()
+        .iter()
+        .take(8)
+        .fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
 impl Distinct {
@@ -174,7 +177,9 @@ impl Distinct {
             }
             (Self::Exact(hashes), Self::Estimated(others)) => {
                 let mut registers = others.clone();
-                hashes.iter().for_each(|hash| register(&mut registers, *hash));
+                for hash in hashes.iter() {
+                    register(&mut registers, *hash);
+                }
                 *self = Self::Estimated(registers);
             }
         }
@@ -185,7 +190,9 @@ impl Distinct {
             && hashes.len() > EXACT_MAX
         {
             let mut registers = vec![0; REGISTERS].into_boxed_slice();
-            hashes.iter().for_each(|hash| register(&mut registers, *hash));
+            for hash in hashes.iter() {
+                register(&mut registers, *hash);
+            }
             *self = Self::Estimated(registers);
         }
     }
@@ -207,7 +214,11 @@ impl Distinct {
             }
             Self::Estimated(registers) => {
                 out.push(u64::MAX);
-                out.extend(registers.chunks(8).map(|chunk| chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))));
+                out.extend(
+                    registers
+                        .chunks(8)
+                        .map(|chunk| chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))),
+                );
             }
         }
     }
@@ -307,7 +318,10 @@ mod tests {
         for value in [f64::MAX, f64::MIN, f64::MIN_POSITIVE / 8.0] {
             let mut sketch = Percentiles::default();
             sketch.add(value);
-            assert!(((sketch.percentile(50.0).unwrap() - value) / value).abs() < 0.01, "{value}");
+            assert!(
+                ((sketch.percentile(50.0).unwrap() - value) / value).abs() < 0.01,
+                "{value}"
+            );
         }
     }
 
@@ -333,7 +347,11 @@ mod tests {
             let [mut all, other] = halves;
             all.merge(&other);
             let error = (all.count() - f64::from(many)).abs();
-            assert!(error <= if many <= 256 { 0.0 } else { 0.02 * f64::from(many) }, "{many}: {}", all.count());
+            assert!(
+                error <= if many <= 256 { 0.0 } else { 0.02 * f64::from(many) },
+                "{many}: {}",
+                all.count()
+            );
         }
     }
 

@@ -29,7 +29,9 @@ impl Window {
     pub fn slice_of(&self, calendar: &Calendar, instant: Instant) -> i64 {
         match self {
             Self::Rolling { slice_ms, .. } => instant.0.div_euclid(*slice_ms),
-            Self::Period { period: Period::Day, .. } => calendar.hour_of(instant),
+            Self::Period {
+                period: Period::Day, ..
+            } => calendar.hour_of(instant),
             Self::Period { .. } => calendar.day_of(instant),
             Self::All => instant.0.div_euclid(DAY_MS),
         }
@@ -39,7 +41,9 @@ impl Window {
     pub fn slice_end(&self, calendar: &Calendar, slice: i64) -> Instant {
         match self {
             Self::Rolling { slice_ms, .. } => Instant((slice + 1).saturating_mul(*slice_ms)),
-            Self::Period { period: Period::Day, .. } => calendar.hour_end(slice),
+            Self::Period {
+                period: Period::Day, ..
+            } => calendar.hour_end(slice),
             Self::Period { .. } => calendar.day_start(slice + 1),
             Self::All => Instant((slice + 1).saturating_mul(DAY_MS)),
         }
@@ -48,9 +52,9 @@ impl Window {
     /// The instant at which a slice starts.
     fn slice_start(&self, calendar: &Calendar, slice: i64) -> Instant {
         match self {
-            Self::Period { period: Period::Day, .. } if slice.rem_euclid(HOURS_OF_DAY) == 0 => {
-                calendar.day_start(slice.div_euclid(HOURS_OF_DAY))
-            }
+            Self::Period {
+                period: Period::Day, ..
+            } if slice.rem_euclid(HOURS_OF_DAY) == 0 => calendar.day_start(slice.div_euclid(HOURS_OF_DAY)),
             _ => self.slice_end(calendar, slice - 1),
         }
     }
@@ -61,9 +65,18 @@ impl Window {
         match *self {
             Self::Rolling { slices, slice_ms } => {
                 let last = before.0.div_euclid(slice_ms);
-                View { first: last - slices + 1, last, length_ms: slices * slice_ms, period_end: None }
+                View {
+                    first: last - slices + 1,
+                    last,
+                    length_ms: slices * slice_ms,
+                    period_end: None,
+                }
             }
-            Self::Period { period, complete, weeks } => {
+            Self::Period {
+                period,
+                complete,
+                weeks,
+            } => {
                 let (mut first, mut end) = calendar.period_of(period, weeks, calendar.day_of(before));
                 if complete && calendar.day_start(end) > at {
                     (first, end) = calendar.period_of(period, weeks, first - 1);
@@ -77,30 +90,51 @@ impl Window {
                     period_end: Some(period_end),
                 }
             }
-            Self::All => View { first: i64::MIN, last: self.slice_of(calendar, before), length_ms: 0, period_end: None },
+            Self::All => View {
+                first: i64::MIN,
+                last: self.slice_of(calendar, before),
+                length_ms: 0,
+                period_end: None,
+            },
         }
     }
 
     /// The first instant after `at` at which a window with data in it, or ahead of it, looks at other slices.
     /// `oldest` is the oldest slice with data that is seen at `at`, `coming` the oldest with data ahead of it.
-    pub fn next_change(&self, calendar: &Calendar, at: Instant, oldest: Option<i64>, coming: Option<i64>) -> Option<Instant> {
+    pub fn next_change(
+        &self,
+        calendar: &Calendar,
+        at: Instant,
+        oldest: Option<i64>,
+        coming: Option<i64>,
+    ) -> Option<Instant> {
         let is_complete = matches!(self, Self::Period { complete: true, .. });
         // What is ahead of a complete period is seen when its own period has ended, not before.
-        let enters = coming.filter(|_| !is_complete).map(|slice| self.slice_start(calendar, slice).plus_ms(1));
+        let enters = coming
+            .filter(|_| !is_complete)
+            .map(|slice| self.slice_start(calendar, slice).plus_ms(1));
         let leaves = match *self {
             Self::Rolling { slices, slice_ms } => oldest.map(|slice| Instant((slice + slices) * slice_ms + 1)),
-            Self::Period { period, complete, weeks } => {
+            Self::Period {
+                period,
+                complete,
+                weeks,
+            } => {
                 let (_, end) = calendar.period_of(period, weeks, calendar.day_of(at));
                 let end = calendar.day_start(end);
-                match complete {
-                    // The next period that ends takes over at its very end.
-                    true => Some(end),
-                    false => oldest.and(Some(self.running_end(calendar, at))),
+                if complete {
+                    Some(end)
+                } else {
+                    oldest.and(Some(self.running_end(calendar, at)))
                 }
             }
             Self::All => None,
         };
-        [enters, leaves].into_iter().flatten().filter(|change| *change > at).min()
+        [enters, leaves]
+            .into_iter()
+            .flatten()
+            .filter(|change| *change > at)
+            .min()
     }
 
     /// When the running period's reading changes by itself: at its end it becomes final, just after it is over.
@@ -148,14 +182,20 @@ mod tests {
 
     #[test]
     fn a_rolling_window_sees_what_was_observed_before() {
-        let window = Window::Rolling { slices: 3, slice_ms: 10 };
+        let window = Window::Rolling {
+            slices: 3,
+            slice_ms: 10,
+        };
         assert_eq!(view(window, 30), (0, 2), "at the end of a slice it is still seen whole");
         assert_eq!(view(window, 31), (1, 3), "a millisecond later the next one runs");
     }
 
     #[test]
     fn a_rolling_window_moves_when_its_oldest_data_leave() {
-        let window = Window::Rolling { slices: 3, slice_ms: 10 };
+        let window = Window::Rolling {
+            slices: 3,
+            slice_ms: 10,
+        };
         let change = |oldest, coming| window.next_change(&Calendar::utc(), Instant(30), oldest, coming);
         assert_eq!(change(Some(0), None), Some(Instant(31)));
         assert_eq!(change(Some(2), None), Some(Instant(51)));
@@ -166,7 +206,11 @@ mod tests {
     #[test]
     fn a_period_is_seen_until_its_very_end() {
         let calendar = Calendar::new("Europe/Berlin", WeekStart::Monday, 1).unwrap();
-        let window = Window::Period { period: Period::Month, complete: false, weeks: None };
+        let window = Window::Period {
+            period: Period::Month,
+            complete: false,
+            weeks: None,
+        };
         let end = calendar.midnight(2026, 4, 1).unwrap();
         let march = window.view(&calendar, end);
         assert_eq!(march.period_end, Some(end));
@@ -180,18 +224,29 @@ mod tests {
     #[test]
     fn a_complete_period_takes_over_at_its_end() {
         let calendar = Calendar::utc();
-        let window = Window::Period { period: Period::Day, complete: true, weeks: None };
+        let window = Window::Period {
+            period: Period::Day,
+            complete: true,
+            weeks: None,
+        };
         let day = |at| window.view(&calendar, Instant(at)).first / HOURS_OF_DAY;
         assert_eq!(day(10 * DAY_MS - 1), 8);
         assert_eq!(day(10 * DAY_MS), 9);
         assert_eq!(day(10 * DAY_MS + 1), 9);
-        assert_eq!(window.next_change(&calendar, Instant(10 * DAY_MS), None, None), Some(Instant(11 * DAY_MS)));
+        assert_eq!(
+            window.next_change(&calendar, Instant(10 * DAY_MS), None, None),
+            Some(Instant(11 * DAY_MS))
+        );
     }
 
     #[test]
     fn a_running_period_changes_at_its_end_and_just_after() {
         let calendar = Calendar::utc();
-        let window = Window::Period { period: Period::Day, complete: false, weeks: None };
+        let window = Window::Period {
+            period: Period::Day,
+            complete: false,
+            weeks: None,
+        };
         let change = |at| window.next_change(&calendar, Instant(at), Some(1), None);
         assert_eq!(change(5), Some(Instant(DAY_MS)));
         assert_eq!(change(DAY_MS), Some(Instant(DAY_MS + 1)));

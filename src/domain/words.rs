@@ -3,7 +3,12 @@
 /// Appends a text: its length in bytes, then eight bytes a word.
 pub fn put_text(out: &mut Vec<u64>, text: &str) {
     out.push(text.len() as u64);
-    let word = |chunk: &[u8]| chunk.iter().enumerate().fold(0, |word, (place, byte)| word | u64::from(*byte) << (8 * place));
+    let word = |chunk: &[u8]| {
+        chunk
+            .iter()
+            .enumerate()
+            .fold(0, |word, (place, byte)| word | u64::from(*byte) << (8 * place))
+    };
     out.extend(text.as_bytes().chunks(8).map(word));
 }
 
@@ -26,7 +31,9 @@ mod tests {
     fn texts_come_back() {
         let mut words = Vec::new();
         let texts = ["", "a", "12345678", "Größe: 9 µm, and more"];
-        texts.iter().for_each(|text| put_text(&mut words, text));
+        for text in texts {
+            put_text(&mut words, text);
+        }
         let mut words = words.into_iter();
         for text in texts {
             assert_eq!(take_text(&mut words).as_deref(), Some(text));

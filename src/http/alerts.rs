@@ -17,6 +17,7 @@ use super::problem::ProblemResponse;
 use crate::domain::alert::{AlertPhase, TransitionKind};
 use crate::domain::board::Board;
 use crate::wire::alert::{AlertBody, AlertViewBody};
+use crate::wire::scorecard::shown_at;
 
 pub(super) fn routes() -> Router<Arc<Windows>> {
     Router::new().route("/api/v1/alerts", get(list))
@@ -38,7 +39,7 @@ async fn list(State(windows): State<Arc<Windows>>, uri: Uri) -> Result<Response,
             ));
         }
     };
-    let body = json!({"at": board.at.to_string(), "sequence": board.sequence.0, "alerts": alerts});
+    let body = json!({"at": shown_at(board.at), "sequence": board.sequence.0, "alerts": alerts});
     Ok(Json(body).into_response())
 }
 

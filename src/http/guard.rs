@@ -20,6 +20,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 
 use super::HttpOptions;
+use super::meter::metered;
 use super::problem::ProblemResponse;
 
 /// Everything comes from here; nothing may frame it, post elsewhere or change the base of links.
@@ -41,7 +42,7 @@ pub fn guarded(routes: Router, options: &HttpOptions) -> Router {
     });
     // As a service of its own, because the router names the allowed methods of a refusal only on its way out.
     Router::new()
-        .fallback_service(routes)
+        .fallback_service(metered(routes))
         .layer(middleware::from_fn(explain))
         .layer(middleware::from_fn_with_state(rules, admit))
         .layer(middleware::map_response(add_headers))
@@ -73,7 +74,7 @@ fn check_host(rules: &Rules, request: &Request) -> Result<(), ProblemResponse> {
     let authority = request.uri().authority().map(axum::http::uri::Authority::as_str);
     let refuse = |found: &str| {
         let found: String = found.chars().take(64).collect();
-        let detail = format!("host `{found}` is not one of this server's names: add it to `http.allowed_hosts`");
+        let detail = format!("host `{found}` is not one of this server's names: add it to `http.hosts`");
         ProblemResponse::new(StatusCode::MISDIRECTED_REQUEST, "host not allowed", detail)
     };
     if header.is_none() && authority.is_none() {

@@ -14,6 +14,7 @@ use serde_json::json;
 use super::Windows;
 use super::params::Params;
 use super::problem::ProblemResponse;
+use crate::wire::scorecard::shown_at;
 
 /// The media type of Prometheus' text format.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -58,7 +59,7 @@ async fn journal(State(windows): State<Arc<Windows>>, uri: Uri) -> Result<Respon
         "waiting_for": house.waiting_for,
         "end": house.journal_end.0,
         "applied": house.applied.0,
-        "recorded_at": house.recorded_at.to_string(),
+        "recorded_at": shown_at(house.recorded_at),
         "bytes": house.journal_bytes,
         "segments": house.segments,
         "series": house.series,

@@ -20,7 +20,7 @@ use crate::domain::id::KpiId;
 use crate::domain::instant::{DAY_MS, HOUR_MS, Instant, MINUTE_MS};
 use crate::ports::ReadingsQuery;
 use crate::wire::reading::ReadingBody;
-use crate::wire::scorecard::{KpiBody, duration_word, kpi_entries, kpi_node};
+use crate::wire::scorecard::{KpiBody, duration_word, kpi_entries, kpi_node, shown_at};
 
 /// Readings in one answer: a chart has no more pixels than that, and one question must not hold up the others.
 pub const POINTS_MAX: i64 = 2_000;
@@ -51,7 +51,7 @@ async fn list(State(windows): State<Arc<Windows>>, uri: Uri) -> Result<Response,
     Params::read(&uri, &[])?;
     let board = windows.views.board();
     let body = json!({
-        "at": board.at.to_string(),
+        "at": shown_at(board.at),
         "sequence": board.sequence.0,
         "kpis": kpi_entries(&board),
     });

@@ -29,6 +29,7 @@ mod fake;
 pub mod guard;
 pub mod health;
 pub mod kpis;
+mod meter;
 pub mod params;
 pub mod problem;
 pub mod scorecards;

@@ -18,7 +18,7 @@ use crate::domain::board::{Board, Picture};
 use crate::domain::id::InstanceId;
 use crate::domain::instant::Instant;
 use crate::ports::PicturesQuery;
-use crate::wire::scorecard::{ScorecardBody, ScorecardEntry};
+use crate::wire::scorecard::{ScorecardBody, ScorecardEntry, shown_at};
 
 pub(super) fn routes() -> Router<Arc<Windows>> {
     Router::new()
@@ -38,7 +38,7 @@ async fn list(State(windows): State<Arc<Windows>>, uri: Uri) -> Result<Response,
         })
         .collect();
     let body = json!({
-        "at": board.at.to_string(),
+        "at": shown_at(board.at),
         "sequence": board.sequence.0,
         "catalog": board.catalog.fingerprint,
         "scorecards": entries,

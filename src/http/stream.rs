@@ -24,6 +24,7 @@ use super::problem::ProblemResponse;
 use super::{Windows, scorecards};
 use crate::domain::reading::ReadingChange;
 use crate::ports::Notice;
+use crate::telemetry::metric;
 use crate::wire::alert::AlertBody;
 use crate::wire::reading::ReadingBody;
 use crate::wire::scorecard::belongs_to;
@@ -51,7 +52,7 @@ async fn follow(State(windows): State<Arc<Windows>>, uri: Uri) -> Result<Respons
         closing: windows.options.closing.clone(),
         base_url: windows.options.base_url.clone(),
         scorecard,
-        _permit: permit,
+        _open: Open::new(permit),
     };
     let heartbeat = KeepAlive::new().interval(windows.options.heartbeat).text("still here");
     // The header keeps nginx from collecting events into blocks.
@@ -65,7 +66,25 @@ struct Reader {
     closing: watch::Receiver<bool>,
     base_url: String,
     scorecard: Option<String>,
-    _permit: OwnedSemaphorePermit,
+    _open: Open,
+}
+
+/// The place of an open stream, counted as long as it is held.
+struct Open {
+    _place: OwnedSemaphorePermit,
+}
+
+impl Open {
+    fn new(place: OwnedSemaphorePermit) -> Self {
+        metrics::gauge!(metric::HTTP_STREAMS).increment(1.0);
+        Self { _place: place }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        metrics::gauge!(metric::HTTP_STREAMS).decrement(1.0);
+    }
 }
 
 impl Reader {

@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 
 use crate::domain::measurement::Rejection;
 use crate::ingest::decode::{DecodeLimits, Decoded, Envelope, decode};
-use crate::ports::{Batch, Intake, RejectionSink};
+use crate::ports::{Batch, Intake, IntakeError, RejectionSink};
 use crate::wire::measurement::ReceiptBody;
 use crate::wire::problem::Problem;
 
@@ -99,9 +99,10 @@ impl Door {
             transport: TRANSPORT,
             position: None,
         };
-        let Ok(receipt) = self.intake.submit(batch).await else {
-            return Err(Refused::Closed(self.limits));
-        };
+        let receipt = self.intake.submit(batch).await.map_err(|error| match error {
+            IntakeError::Closed => Refused::Closed(self.limits),
+            IntakeError::NoRoom => Refused::NoRoom(self.limits),
+        })?;
         for Rejection { index, reason, detail } in &receipt.rejected {
             let span = spans.get(*index).cloned().unwrap_or_default();
             let original = payload.get(span).unwrap_or_default();
@@ -204,6 +205,7 @@ enum Refused {
     Unreadable(String),
     Busy(HttpIngestLimits),
     Closed(HttpIngestLimits),
+    NoRoom(HttpIngestLimits),
 }
 
 impl Refused {
@@ -238,6 +240,10 @@ impl Refused {
                 let detail = "kpid is shutting down: send it again later";
                 Problem::new(503, "closed", "Shutting down", detail)
             }
+            Self::NoRoom(_) => {
+                let detail = IntakeError::NoRoom.to_string();
+                Problem::new(503, "no-room", "No room for more", detail)
+            }
         }
     }
 }
@@ -246,7 +252,7 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let response = respond(&self.problem());
         match self {
-            Self::Busy(limits) | Self::Closed(limits) => {
+            Self::Busy(limits) | Self::Closed(limits) | Self::NoRoom(limits) => {
                 let seconds = limits.retry_after.as_secs().max(1).to_string();
                 ([(RETRY_AFTER, seconds)], response).into_response()
             }

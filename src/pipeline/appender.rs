@@ -41,7 +41,10 @@ pub struct NextDue {
 
 impl Default for NextDue {
     fn default() -> Self {
-        Self { at: AtomicI64::new(i64::MAX), changed: Notify::new() }
+        Self {
+            at: AtomicI64::new(i64::MAX),
+            changed: Notify::new(),
+        }
     }
 }
 
@@ -136,7 +139,9 @@ impl Appender {
     }
 
     fn send(&self, message: Message) -> Result<(), AppendError> {
-        self.messages.blocking_send(message).map_err(|_| AppendError::ProjectionEnded)
+        self.messages
+            .blocking_send(message)
+            .map_err(|_| AppendError::ProjectionEnded)
     }
 
     fn new_block(&self) -> Block {
@@ -163,9 +168,16 @@ impl Appender {
     }
 
     fn draft(&mut self, block: &mut Block, job: Job) -> Result<(oneshot::Sender<Receipt>, Receipt), AppendError> {
-        let mut receipt = Receipt { rejected: job.rejected, ..Receipt::default() };
+        let mut receipt = Receipt {
+            rejected: job.rejected,
+            ..Receipt::default()
+        };
         if let Some(position) = job.position {
-            if self.positions.get(&position.source).is_some_and(|known| position.sequence <= known) {
+            if self
+                .positions
+                .get(&position.source)
+                .is_some_and(|known| position.sequence <= known)
+            {
                 receipt.duplicates = job.submissions.len() as u64;
                 return Ok((job.reply, receipt));
             }
@@ -191,8 +203,12 @@ impl Appender {
             metrics::histogram!(metric::BLOCK_FACTS).record(block.len() as f64);
             metrics::counter!(metric::BLOCKS).increment(1);
             self.ledger.committed(&block)?;
-            block.positions.iter().for_each(|position| self.positions.advance(position));
+            block
+                .positions
+                .iter()
+                .for_each(|position| self.positions.advance(position));
             self.house.journal_end.store(block.last().0, Ordering::Release);
+            metrics::gauge!(metric::JOURNAL_SEQUENCE).set(block.last().0 as f64);
             self.house.recorded_at.store(block.recorded_at.0, Ordering::Release);
         }
         let sequence = block.last();
@@ -200,6 +216,10 @@ impl Appender {
             // A sender that has gone away finds out from the journal when it sends again.
             let _ = reply.send(Receipt { sequence, ..receipt });
         }
-        if block.is_empty() { Ok(()) } else { self.send(Message::Block(Arc::new(block))) }
+        if block.is_empty() {
+            Ok(())
+        } else {
+            self.send(Message::Block(Arc::new(block)))
+        }
     }
 }

@@ -36,7 +36,11 @@ pub struct SourcePositions(Arc<Mutex<HashMap<Arc<str>, u64>>>);
 impl SourcePositions {
     /// The last position of a source.
     pub fn get(&self, source: &str) -> Option<u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(source).copied()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(source)
+            .copied()
     }
 
     /// A source has moved; it never moves back.
@@ -51,7 +55,10 @@ impl SourcePositions {
         let positions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<SourcePosition> = positions
             .iter()
-            .map(|(source, sequence)| SourcePosition { source: Arc::clone(source), sequence: *sequence })
+            .map(|(source, sequence)| SourcePosition {
+                source: Arc::clone(source),
+                sequence: *sequence,
+            })
             .collect();
         all.sort_by(|one, other| one.source.cmp(&other.source));
         all
@@ -85,7 +92,12 @@ impl Door {
         };
         let (reply, receipt) = oneshot::channel();
         let submissions = Vec::with_capacity(batch.reports.len());
-        let mut job = Job { submissions, rejected: Vec::new(), position: batch.position, reply };
+        let mut job = Job {
+            submissions,
+            rejected: Vec::new(),
+            position: batch.position,
+            reply,
+        };
         for (index, report) in batch.reports.into_iter().enumerate() {
             let admitted = report
                 .map_err(|(reason, detail)| Rejection { index, reason, detail })
@@ -122,8 +134,11 @@ impl Intake for Door {
 }
 
 fn count(transport: &'static str, receipt: &Receipt) {
-    let results =
-        [("accepted", receipt.accepted), ("duplicate", receipt.duplicates), ("rejected", receipt.rejected.len() as u64)];
+    let results = [
+        ("accepted", receipt.accepted),
+        ("duplicate", receipt.duplicates),
+        ("rejected", receipt.rejected.len() as u64),
+    ];
     for (result, count) in results.into_iter().filter(|(_, count)| *count > 0) {
         metrics::counter!(metric::MEASUREMENTS, "transport" => transport, "result" => result).increment(count);
     }

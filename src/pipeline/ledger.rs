@@ -57,7 +57,11 @@ type Verdict = Result<Taken, (RejectionReason, String)>;
 impl Ledger {
     /// A ledger that knows these series, in the order of their numbers.
     pub fn new(seen: Box<dyn SeenIds>, series: Vec<SeriesKey>, limits: LedgerLimits) -> Self {
-        let numbered = series.iter().cloned().enumerate().map(|(number, key)| (key, SeriesNumber(number as u32)));
+        let numbered = series
+            .iter()
+            .cloned()
+            .enumerate()
+            .map(|(number, key)| (key, SeriesNumber(number as u32)));
         Self {
             seen,
             drafted: HashMap::new(),
@@ -109,35 +113,62 @@ impl Ledger {
 
     /// Learns a block that is in the journal already.
     pub fn learn(&mut self, block: &Block) -> Result<(), LedgerError> {
-        for key in block.new_series.iter().skip((self.series_count().saturating_sub(block.series_base)) as usize) {
+        for key in block
+            .new_series
+            .iter()
+            .skip((self.series_count().saturating_sub(block.series_base)) as usize)
+        {
             self.name(key.clone());
         }
         if block.last() <= self.seen.position() {
             return Ok(());
         }
         for (sequence, entry) in block.entries() {
-            self.learn_entry(block.recorded_at, sequence, &entry)?;
+            self.learn_entry(block.recorded_at, sequence, &entry);
         }
         self.committed(block)
     }
 
-    fn learn_entry(&mut self, at: Instant, sequence: Sequence, entry: &Entry<'_>) -> Result<(), LedgerError> {
+    fn learn_entry(&mut self, at: Instant, sequence: Sequence, entry: &Entry<'_>) {
         match entry {
             Entry::Measurement(row) => {
-                let (Some(extra), Some(key)) = (row.extra, self.keys.get(row.series.0 as usize)) else { return Ok(()) };
+                let (Some(extra), Some(key)) = (row.extra, self.keys.get(row.series.0 as usize)) else {
+                    return;
+                };
                 if let Some(id) = extra.id.clone() {
                     let source = Arc::clone(&key.source);
                     let content = content_of(key, &row.measured_value(), None, extra);
-                    let place = MeasurementPlace { sequence, series: row.series, observed_at: row.observed_at };
+                    let place = MeasurementPlace {
+                        sequence,
+                        series: row.series,
+                        observed_at: row.observed_at,
+                    };
                     // Whether the sender gave the instant is not kept: both contents are those of this measurement.
-                    self.remember(source, id, Seen { place, recorded_at: at, content, retracted: false });
+                    self.remember(
+                        source,
+                        id,
+                        Seen {
+                            place,
+                            recorded_at: at,
+                            content,
+                            retracted: false,
+                        },
+                    );
                 }
             }
             Entry::Other(Fact::MeasurementCorrected(correction)) => self.learn_correction(at, correction),
             Entry::Other(Fact::MeasurementRetracted(retraction)) => {
-                let place = Seen { place: retraction.target, recorded_at: at, content: 0, retracted: true };
+                let place = Seen {
+                    place: retraction.target,
+                    recorded_at: at,
+                    content: 0,
+                    retracted: true,
+                };
                 self.remember_place(place);
-                let source = self.keys.get(retraction.target.series.0 as usize).map(|key| Arc::clone(&key.source));
+                let source = self
+                    .keys
+                    .get(retraction.target.series.0 as usize)
+                    .map(|key| Arc::clone(&key.source));
                 if let (Some(source), Some(id)) = (source, retraction.extra.id.clone()) {
                     let content = content_of_retraction(&retraction.retracts);
                     self.remember(source, id, Seen { content, ..place });
@@ -145,12 +176,19 @@ impl Ledger {
             }
             Entry::Other(_) => {}
         }
-        Ok(())
     }
 
     fn learn_correction(&mut self, at: Instant, correction: &Correction) {
-        let place = MeasurementPlace { observed_at: correction.observed_at, ..correction.target };
-        let seen = Seen { place, recorded_at: at, content: 0, retracted: false };
+        let place = MeasurementPlace {
+            observed_at: correction.observed_at,
+            ..correction.target
+        };
+        let seen = Seen {
+            place,
+            recorded_at: at,
+            content: 0,
+            retracted: false,
+        };
         self.remember_place(seen);
         let key = self.keys.get(place.series.0 as usize).cloned();
         if let (Some(key), Some(id)) = (key, correction.extra.id.clone()) {
@@ -162,7 +200,14 @@ impl Ledger {
     // ------------------------------------------------------------ judging
 
     fn measure(&mut self, block: &mut Block, measurement: Measurement) -> Result<Verdict, LedgerError> {
-        let Measurement { series, observed_at, received_at, value, extra, .. } = measurement;
+        let Measurement {
+            series,
+            observed_at,
+            received_at,
+            value,
+            extra,
+            ..
+        } = measurement;
         let mut content = 0;
         if let Some(id) = &extra.id {
             content = content_of(&series, &value, None, &extra);
@@ -178,12 +223,23 @@ impl Ledger {
             Ok(number) => number,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let place = MeasurementPlace { sequence: next_sequence(block), series: number, observed_at };
+        let place = MeasurementPlace {
+            sequence: next_sequence(block),
+            series: number,
+            observed_at,
+        };
         if let Some(id) = extra.id.clone() {
-            let seen = Seen { place, recorded_at: block.recorded_at, content, retracted: false };
+            let seen = Seen {
+                place,
+                recorded_at: block.recorded_at,
+                content,
+                retracted: false,
+            };
             self.remember(Arc::clone(&series.source), id, seen);
         }
-        block.measurements.push(number, (observed_at, received_at), &value, extra);
+        block
+            .measurements
+            .push(number, (observed_at, received_at), &value, extra);
         Ok(Ok(Taken::Recorded))
     }
 
@@ -192,7 +248,12 @@ impl Ledger {
         let content = content_of(&new.series, &new.value, Some(&corrects), &new.extra);
         let dated = new.is_dated.then_some(new.observed_at);
         if let Some(known) = self.known_duplicate(&source, &new.extra, block.recorded_at)? {
-            return Ok(same_or_conflict(&known, content, dated, new.extra.id.as_deref().unwrap_or_default()));
+            return Ok(same_or_conflict(
+                &known,
+                content,
+                dated,
+                new.extra.id.as_deref().unwrap_or_default(),
+            ));
         }
         let target = match self.target(&source, &corrects)? {
             Ok(target) => target,
@@ -201,29 +262,59 @@ impl Ledger {
         let key = self.keys.get(target.series.0 as usize);
         if key.is_none_or(|key| (&key.kpi, &key.each) != (&new.series.kpi, &new.series.each)) {
             let measured = key.map_or_else(String::new, |key| key.kpi.to_string());
-            let detail = format!("`{corrects}` is a measurement of `{measured}`, not of `{}`: correct it there", new.series.kpi);
+            let detail = format!(
+                "`{corrects}` is a measurement of `{measured}`, not of `{}`: correct it there",
+                new.series.kpi
+            );
             return Ok(Err((RejectionReason::UnknownCorrection, detail)));
         }
-        let observed_at = if new.is_dated { new.observed_at } else { target.observed_at };
+        let observed_at = if new.is_dated {
+            new.observed_at
+        } else {
+            target.observed_at
+        };
         let place = MeasurementPlace { observed_at, ..target };
-        let seen = Seen { place, recorded_at: block.recorded_at, content, retracted: false };
+        let seen = Seen {
+            place,
+            recorded_at: block.recorded_at,
+            content,
+            retracted: false,
+        };
         self.remember_place(seen);
         if let Some(id) = new.extra.id.clone() {
             self.remember(source, id, seen);
         }
-        let correction =
-            Correction { target, corrects, observed_at, received_at: new.received_at, value: new.value, extra: new.extra };
+        let correction = Correction {
+            target,
+            corrects,
+            observed_at,
+            received_at: new.received_at,
+            value: new.value,
+            extra: new.extra,
+        };
         push_other(block, Fact::MeasurementCorrected(correction));
         Ok(Ok(Taken::Recorded))
     }
 
     fn retract(&mut self, block: &mut Block, submission: Submission) -> Result<Verdict, LedgerError> {
-        let Submission::Retract { retracts, kpi, source, received_at, extra } = submission else {
+        let Submission::Retract {
+            retracts,
+            kpi,
+            source,
+            received_at,
+            extra,
+        } = submission
+        else {
             return Ok(Ok(Taken::Duplicate));
         };
         let content = content_of_retraction(&retracts);
         if let Some(known) = self.known_duplicate(&source, &extra, block.recorded_at)? {
-            return Ok(same_or_conflict(&known, content, None, extra.id.as_deref().unwrap_or_default()));
+            return Ok(same_or_conflict(
+                &known,
+                content,
+                None,
+                extra.id.as_deref().unwrap_or_default(),
+            ));
         }
         let target = match self.target(&source, &retracts)? {
             Ok(target) => target,
@@ -234,12 +325,25 @@ impl Ledger {
             let detail = format!("`{retracts}` is a measurement of another KPI: name that one, or none");
             return Ok(Err((RejectionReason::UnknownCorrection, detail)));
         }
-        let seen = Seen { place: target, recorded_at: block.recorded_at, content, retracted: true };
+        let seen = Seen {
+            place: target,
+            recorded_at: block.recorded_at,
+            content,
+            retracted: true,
+        };
         self.remember_place(seen);
         if let Some(id) = extra.id.clone() {
             self.remember(source, id, seen);
         }
-        push_other(block, Fact::MeasurementRetracted(Retraction { target, retracts, received_at, extra }));
+        push_other(
+            block,
+            Fact::MeasurementRetracted(Retraction {
+                target,
+                retracts,
+                received_at,
+                extra,
+            }),
+        );
         Ok(Ok(Taken::Recorded))
     }
 
@@ -273,7 +377,9 @@ impl Ledger {
             let detail = format!("`{id}` of source `{source}` was never seen: check both");
             return Ok(Err((RejectionReason::UnknownCorrection, detail)));
         };
-        let now = self.find(&Arc::from(PLACES), &seen.place.sequence.to_string())?.unwrap_or(seen);
+        let now = self
+            .find(&Arc::from(PLACES), &seen.place.sequence.to_string())?
+            .unwrap_or(seen);
         if now.retracted {
             let detail = format!("`{id}` of source `{source}` is retracted: send the measurement anew");
             return Ok(Err((RejectionReason::UnknownCorrection, detail)));
@@ -330,7 +436,8 @@ fn same_or_conflict(seen: &Seen, content: u64, dated: Option<Instant>, id: &str)
     if seen.content == content && same_instant {
         return Ok(Taken::Duplicate);
     }
-    let detail = format!("`{id}` was sent before with another content: send a correction with `corrects`, or use a new id");
+    let detail =
+        format!("`{id}` was sent before with another content: send a correction with `corrects`, or use a new id");
     Err((RejectionReason::ConflictingId, detail))
 }
 
@@ -371,7 +478,12 @@ fn content_of_retraction(retracts: &str) -> u64 {
 }
 
 fn first_word(hasher: &blake3::Hasher) -> u64 {
-    hasher.finalize().as_bytes().iter().take(8).fold(0, |word, byte| word << 8 | u64::from(*byte))
+    hasher
+        .finalize()
+        .as_bytes()
+        .iter()
+        .take(8)
+        .fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
 #[cfg(test)]

@@ -14,18 +14,19 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tracing::warn;
 
 use super::appender::NextDue;
+use super::beside;
 use super::intake::SourcePositions;
 use super::outbox::LatestReadings;
 use crate::domain::alert::{AlertPhase, AlertTransition};
 use crate::domain::board::{Board, Picture, RECENT_TRANSITIONS_MAX};
-use crate::domain::fact::{Block, SourcePosition};
+use crate::domain::fact::Block;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use crate::domain::projection::{Effects, Projection};
 use crate::domain::reading::Reading;
-use crate::domain::words::{put_text, take_text};
 use crate::ports::{
-    CheckpointHead, Checkpoints, HouseState, Notice, Outbox, PicturesQuery, QueryError, ReadingsQuery, StateError, Views,
+    CheckpointHead, Checkpoints, HouseState, Notice, Outbox, PicturesQuery, QueryError, ReadingsQuery, StateError,
+    Views,
 };
 use crate::telemetry::metric;
 
@@ -43,8 +44,6 @@ pub enum Message {
 const BATCH: usize = 64;
 /// Readings in one notice.
 const NOTICE_LEN_MAX: usize = 1_000;
-/// Key of the checkpoint part that keeps the sources' positions; the projection's own keys have smaller highest bytes.
-const POSITIONS_PART: u64 = 9 << 56;
 
 /// How the house is, shared with readers.
 #[derive(Debug, Default)]
@@ -75,8 +74,8 @@ pub struct Live {
     pub board: Arc<ArcSwap<Board>>,
     /// Listeners.
     pub notices: broadcast::Sender<Arc<Notice>>,
-    /// For destinations.
-    pub readings: Arc<LatestReadings>,
+    /// For destinations that keep readings, where there are any.
+    pub readings: Option<Arc<LatestReadings>>,
     /// For the appender.
     pub next_due: Arc<NextDue>,
     /// For readers.
@@ -99,7 +98,11 @@ impl Live {
         let mut is_unposted = true;
         self.next_due.set(self.projection.next_due());
         loop {
-            let wait = if is_unposted { self.post_every.saturating_sub(posted.elapsed()) } else { self.checkpoint_every };
+            let wait = if is_unposted {
+                self.post_every.saturating_sub(posted.elapsed())
+            } else {
+                self.checkpoint_every
+            };
             let first = runtime.block_on(async { tokio::time::timeout(wait, self.messages.recv()).await });
             match first {
                 Ok(None) => break,
@@ -123,45 +126,55 @@ impl Live {
     /// Handles what waits. True when the board may have changed.
     fn handle(&mut self, first: Message) -> Result<bool, StateError> {
         let mut effects = Effects::default();
-        let mut next = Some(first);
-        let mut is_changed = false;
-        for _ in 0..BATCH {
-            match next.take() {
-                None => break,
-                Some(Message::Block(block)) => {
-                    let started = Moment::now();
-                    self.projection.apply(&block, &mut effects);
-                    metrics::histogram!(metric::APPLY_SECONDS).record(started.elapsed().as_secs_f64());
-                    is_changed = true;
-                }
-                Some(Message::Tick(at)) => {
-                    self.projection.advance(at, &mut effects);
-                    is_changed = true;
-                }
-                Some(Message::Ask(ask)) => ask(&mut self.projection),
-            }
-            next = self.messages.try_recv().ok();
+        let mut is_changed = self.take(first, &mut effects);
+        for _ in 1..BATCH {
+            let Ok(next) = self.messages.try_recv() else { break };
+            is_changed |= self.take(next, &mut effects);
         }
         self.next_due.set(self.projection.next_due());
         self.tell(effects)?;
-        if let Some(left) = next {
-            return Ok(self.handle(left)? || is_changed);
-        }
         Ok(is_changed)
+    }
+
+    fn take(&mut self, message: Message, effects: &mut Effects) -> bool {
+        match message {
+            Message::Block(block) => {
+                let started = Moment::now();
+                self.projection.apply(&block, effects);
+                metrics::histogram!(metric::APPLY_SECONDS).record(started.elapsed().as_secs_f64());
+                true
+            }
+            Message::Tick(at) => {
+                self.projection.advance(at, effects);
+                true
+            }
+            Message::Ask(ask) => {
+                ask(&mut self.projection);
+                false
+            }
+        }
     }
 
     /// Passes on what came of it. The outbox first: what is decided must not be lost.
     fn tell(&mut self, effects: Effects) -> Result<(), StateError> {
-        self.house.applied.store(self.projection.sequence().0, Ordering::Release);
-        self.house.series.store(self.projection.series_count() as u64, Ordering::Release);
+        let applied = self.projection.sequence().0;
+        self.house.applied.store(applied, Ordering::Release);
+        let journal_end = self.house.journal_end.load(Ordering::Acquire);
+        metrics::gauge!(metric::APPLY_LAG).set(journal_end.saturating_sub(applied) as f64);
+        self.house
+            .series
+            .store(self.projection.series_count() as u64, Ordering::Release);
         if effects.readings.is_empty() && effects.transitions.is_empty() {
             return Ok(());
         }
         if !effects.transitions.is_empty() {
-            self.outbox.put((self.projection.sequence(), self.projection.at()), &effects.transitions)?;
+            self.outbox
+                .put((self.projection.sequence(), self.projection.at()), &effects.transitions)?;
         }
-        self.readings.put(&effects.readings);
-        self.readings.bell.notify_one();
+        if let Some(readings) = &self.readings {
+            readings.put(&effects.readings);
+            readings.bell.notify_one();
+        }
         metrics::counter!(metric::EVALUATIONS).increment(effects.readings.len() as u64);
         for transition in &effects.transitions {
             metrics::counter!(metric::ALERT_TRANSITIONS, "kind" => transition.kind.word()).increment(1);
@@ -169,8 +182,12 @@ impl Live {
         self.keep_recent(&effects.transitions);
         if self.notices.receiver_count() > 0 {
             let Effects { readings, transitions } = effects;
-            let alerts = transitions.into_iter().map(|transition| Notice::Alert(Box::new(transition)));
-            let readings = readings.chunks(NOTICE_LEN_MAX).map(|chunk| Notice::Readings(chunk.to_vec()));
+            let alerts = transitions
+                .into_iter()
+                .map(|transition| Notice::Alert(Box::new(transition)));
+            let readings = readings
+                .chunks(NOTICE_LEN_MAX)
+                .map(|chunk| Notice::Readings(chunk.to_vec()));
             for notice in readings.collect::<Vec<_>>().into_iter().chain(alerts) {
                 // Without listeners there is nobody to tell.
                 let _ = self.notices.send(Arc::new(notice));
@@ -186,8 +203,14 @@ impl Live {
         }
         let board = self.board.load_full();
         let newest = transitions.iter().rev().cloned();
-        let recent = newest.chain(board.recent.iter().cloned()).take(RECENT_TRANSITIONS_MAX).collect();
-        self.board.store(Arc::new(Board { recent: Arc::new(recent), ..(*board).clone() }));
+        let recent = newest
+            .chain(board.recent.iter().cloned())
+            .take(RECENT_TRANSITIONS_MAX)
+            .collect();
+        self.board.store(Arc::new(Board {
+            recent: Arc::new(recent),
+            ..(*board).clone()
+        }));
     }
 
     /// Posts the board: what changed is drawn anew, the rest is taken over by pointer.
@@ -198,7 +221,8 @@ impl Live {
             let firing = |alert: &&crate::domain::alert::AlertView| {
                 alert.phase == AlertPhase::Firing && alert.severity.word() == severity
             };
-            metrics::gauge!(metric::ALERTS_FIRING, "severity" => severity).set(alerts.iter().filter(firing).count() as f64);
+            metrics::gauge!(metric::ALERTS_FIRING, "severity" => severity)
+                .set(alerts.iter().filter(firing).count() as f64);
         }
         metrics::gauge!(metric::SERIES).set(self.projection.series_count() as f64);
         self.board.store(Arc::new(Board {
@@ -220,7 +244,7 @@ impl Live {
             fingerprint: self.projection.catalog().fingerprint.clone(),
         };
         let mut parts = self.projection.take_image(self.names_saved);
-        parts.push((POSITIONS_PART, positions_words(&self.positions.all())));
+        parts.extend(beside::parts(&self.positions.all(), &self.board.load().recent));
         let parts: Vec<(u64, Option<Vec<u64>>)> = parts.into_iter().map(|(key, words)| (key, Some(words))).collect();
         let result = match self.checkpoints.save(&head, &parts) {
             Ok(()) => {
@@ -239,32 +263,6 @@ impl Live {
         metrics::counter!(metric::CHECKPOINTS, "result" => result).increment(1);
         metrics::histogram!(metric::CHECKPOINT_SECONDS).record(started.elapsed().as_secs_f64());
     }
-}
-
-/// A checkpoint's parts: those of the projection, and the sources' positions.
-pub fn split_parts(parts: Vec<(u64, Vec<u64>)>) -> (Vec<(u64, Vec<u64>)>, Vec<SourcePosition>) {
-    let (positions, parts): (Vec<_>, Vec<_>) = parts.into_iter().partition(|(key, _)| *key == POSITIONS_PART);
-    let positions = positions.into_iter().flat_map(|(_, words)| take_positions(&words)).collect();
-    (parts, positions)
-}
-
-fn positions_words(positions: &[SourcePosition]) -> Vec<u64> {
-    let mut words = Vec::new();
-    for position in positions {
-        words.push(position.sequence);
-        put_text(&mut words, &position.source);
-    }
-    words
-}
-
-fn take_positions(words: &[u64]) -> Vec<SourcePosition> {
-    let mut words = words.iter().copied();
-    let mut positions = Vec::new();
-    while let Some(sequence) = words.next() {
-        let Some(source) = take_text(&mut words) else { break };
-        positions.push(SourcePosition { source: source.into(), sequence });
-    }
-    positions
 }
 
 /// What windows look through.
@@ -308,7 +306,8 @@ impl Views for Window {
             self.ask(move |projection| {
                 let read = |at: &Instant| {
                     let reading = projection.reading_at(&query.kpi, query.instance.as_ref(), *at);
-                    let unknown = || QueryError::Unknown(format!("`{}` has no such instance, or is not known", query.kpi));
+                    let unknown =
+                        || QueryError::Unknown(format!("`{}` has no such instance, or is not known", query.kpi));
                     Ok((*at, reading.ok_or_else(unknown)?))
                 };
                 query.at.iter().map(read).collect()

@@ -15,6 +15,7 @@
 //! corridor without the ends.
 
 pub mod appender;
+pub mod beside;
 pub mod intake;
 pub mod ledger;
 pub mod live;

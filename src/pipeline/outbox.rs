@@ -77,17 +77,21 @@ impl Delivering {
         loop {
             match self.deliver().await? {
                 Ok(true) => wait = RETRY.0,
-                Ok(false) if *self.stop.borrow() => return Ok(()),
+                // What is left is in the outbox: it goes out after the next start.
+                Ok(false) | Err(_) if *self.stop.borrow() => return Ok(()),
                 Ok(false) => {
                     tokio::select! {
                         () = self.readings.bell.notified() => {}
                         _ = self.stop.changed() => {}
                     }
                 }
-                // What is left is in the outbox: it goes out after the next start.
-                Err(_) if *self.stop.borrow() => return Ok(()),
                 Err(error) => {
-                    warn!(destination = error.destination, reason = error.reason, retry_ms = wait.as_millis() as u64, "delivery failed");
+                    warn!(
+                        destination = error.destination,
+                        reason = error.reason,
+                        retry_ms = wait.as_millis() as u64,
+                        "delivery failed"
+                    );
                     tokio::select! {
                         () = tokio::time::sleep(wait) => {}
                         _ = self.stop.changed() => {}
@@ -114,7 +118,8 @@ impl Delivering {
                     info!(id = transition.id, rule = %transition.rule, path = %transition.path, kind = transition.kind.word(), "alert delivered");
                 }
                 Err(error) => {
-                    metrics::counter!(metric::PUBLISHED, "destination" => destination, "result" => "failed").increment(1);
+                    metrics::counter!(metric::PUBLISHED, "destination" => destination, "result" => "failed")
+                        .increment(1);
                     self.readings.put_back(readings);
                     return Ok(Err(error));
                 }

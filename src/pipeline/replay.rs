@@ -41,7 +41,8 @@ pub fn replay_blocks(
     let mut progress = Progress::default();
     while let Some(block) = reader.next_block()? {
         let is_over = until.at.is_some_and(|at| block.recorded_at > at);
-        let Some(block) = cut(block, until.sequence).filter(|block| !is_over && block.first > projection.sequence()) else {
+        let Some(block) = cut(block, until.sequence).filter(|block| !is_over && block.first > projection.sequence())
+        else {
             if is_over {
                 break;
             }
@@ -62,7 +63,9 @@ pub fn replay_blocks(
 
 /// The part of a block up to a sequence.
 fn cut(mut block: Block, until: Option<Sequence>) -> Option<Block> {
-    let Some(until) = until.filter(|until| *until < block.last()) else { return Some(block) };
+    let Some(until) = until.filter(|until| *until < block.last()) else {
+        return Some(block);
+    };
     if until < block.first {
         return None;
     }
@@ -98,10 +101,23 @@ pub type FileVerdict = Result<Taken, Rejection>;
 impl FileReplay {
     /// A replay of files under a catalog. The ledger is a fresh one.
     pub fn new(catalog: Arc<Catalog>, limits: AdmitLimits, ledger: Ledger) -> Self {
-        let block = Block { first: Sequence(1), ..Block::default() };
+        let block = Block {
+            first: Sequence(1),
+            ..Block::default()
+        };
         // A file has no arrival: nothing in it can be ahead of it.
-        let limits = AdmitLimits { future_ms_max: None, ..limits };
-        Self { catalog, limits, ledger, source: "file".into(), block, clock: Instant::EARLIEST }
+        let limits = AdmitLimits {
+            future_ms_max: None,
+            ..limits
+        };
+        Self {
+            catalog,
+            limits,
+            ledger,
+            source: "file".into(),
+            block,
+            clock: Instant::EARLIEST,
+        }
     }
 
     /// Takes one report; `index` is its place in the file.
@@ -113,8 +129,12 @@ impl FileReplay {
         effects: &mut Effects,
     ) -> Result<FileVerdict, StateError> {
         let received_at = report.observed_at.unwrap_or(self.clock);
-        let admission =
-            Admission { catalog: &self.catalog, limits: &self.limits, received_at, default_source: &self.source };
+        let admission = Admission {
+            catalog: &self.catalog,
+            limits: &self.limits,
+            received_at,
+            default_source: &self.source,
+        };
         let submission = match admission.admit(index, report) {
             Ok(submission) => submission,
             Err(rejection) => return Ok(Err(rejection)),
@@ -155,11 +175,22 @@ mod tests {
 
     /// Measurement 5, trim 6, measurements 7 and 8, trim 9.
     fn block() -> Block {
-        let mut block = Block { first: Sequence(5), ..Block::default() };
-        let trimmed = || Fact::HistoryTrimmed { up_to: Sequence(1), hash: [0; 32] };
+        let mut block = Block {
+            first: Sequence(5),
+            ..Block::default()
+        };
+        let trimmed = || Fact::HistoryTrimmed {
+            up_to: Sequence(1),
+            hash: [0; 32],
+        };
         for value in [5.0, 7.0, 8.0] {
             let instants = (Instant(0), Instant(0));
-            block.measurements.push(SeriesNumber(0), instants, &MeasuredValue::Number(value), Extra::default());
+            block.measurements.push(
+                SeriesNumber(0),
+                instants,
+                &MeasuredValue::Number(value),
+                Extra::default(),
+            );
         }
         block.others = vec![(1, trimmed()), (3, trimmed())];
         block

@@ -3,7 +3,8 @@
 //! A transition enters, a stored message leaves. The server recognises a message id for two minutes, in memory; that is
 //! not enough for a kpid that was down for longer between delivering and noting it. So every subject stands for one
 //! severity, rule and node, every delivery says which message it expects to be the last there, and when that does not hold the
-//! last message is read: with the same id it was delivered already, else its place is adopted and the delivery tried again.
+//! last message is read: with the same id, or one that was decided later, it was delivered already (a lost outbox offers old
+//! transitions again), else its place is adopted and the delivery tried again.
 //! Deliveries of one subject come one after another, from the outbox; nobody else publishes there.
 
 use std::collections::{HashMap, HashSet};
@@ -22,9 +23,11 @@ use tracing::debug;
 
 use super::streams::{OutStreams, StreamsError};
 use crate::domain::alert::AlertTransition;
+use crate::domain::id::Sequence;
+use crate::domain::instant::Instant;
 use crate::domain::reading::ReadingChange;
 use crate::ports::{Delivery, PublishError, Publisher};
-use crate::wire::cloudevents_out::{AlertEvent, CONTENT_TYPE};
+use crate::wire::cloudevents_out::{AlertEvent, CONTENT_TYPE, decided};
 use crate::wire::reading::ReadingBody;
 use crate::wire::{streams, subjects};
 
@@ -62,6 +65,20 @@ pub struct NatsPublisher {
 struct Last {
     sequence: u64,
     id: String,
+    /// When it was decided and on which journal position; `None` where the message does not say so.
+    decided: Option<Decided>,
+}
+
+/// Instant and journal position of a transition: those of one subject never go back.
+type Decided = (Instant, Sequence);
+
+impl Last {
+    /// Whether a transition was delivered before: it is this message, or this one was decided after it. One that was decided
+    /// at the same instant from the same position is not held back: twice is better than never.
+    fn covers(&self, transition: &AlertTransition) -> bool {
+        let is_later = |decided: Decided| decided > (transition.at, transition.sequence);
+        self.id == transition.id || self.decided.is_some_and(is_later)
+    }
 }
 
 /// What came of one try.
@@ -92,7 +109,7 @@ impl NatsPublisher {
                 Some(last) => Some(last),
                 None => self.read_last(&subject).await?,
             };
-            if let Some(last) = last.as_ref().filter(|last| last.id == transition.id) {
+            if let Some(last) = last.as_ref().filter(|last| last.covers(transition)) {
                 self.remember(&subject, last.clone());
                 return Ok(Delivery::Duplicate);
             }
@@ -106,8 +123,15 @@ impl NatsPublisher {
             match self.send(&subject, message).await? {
                 Attempt::Stored(ack) => {
                     let id = transition.id.clone();
-                    let sequence = ack.sequence;
-                    self.remember(&subject, Last { sequence, id });
+                    let decided = Some((transition.at, transition.sequence));
+                    self.remember(
+                        &subject,
+                        Last {
+                            sequence: ack.sequence,
+                            id,
+                            decided,
+                        },
+                    );
                     return Ok(if ack.duplicate {
                         Delivery::Duplicate
                     } else {
@@ -153,6 +177,7 @@ impl NatsPublisher {
                 Ok(Some(Last {
                     sequence: message.sequence,
                     id: id.unwrap_or_default(),
+                    decided: decided(&message.payload),
                 }))
             }
             Err(error) if matches!(error.kind(), LastRawMessageErrorKind::NoMessageFound) => Ok(None),

@@ -118,6 +118,8 @@ pub struct JournalSettings {
     pub dedup_window: Duration,
     /// Less free space than this on the disk: nothing is taken any more.
     pub min_free_bytes: u64,
+    /// Every block is proved at the start, not only those of the last two segments.
+    pub check_all: bool,
 }
 
 impl JournalSettings {
@@ -127,6 +129,7 @@ impl JournalSettings {
             block_len_max: reader.number("journal.block_len_max", 1..=1_048_576),
             dedup_window: reader.duration("journal.dedup_window", Duration::ZERO..=3_660 * DAY),
             min_free_bytes: reader.size("journal.min_free_bytes", 0..=TIB),
+            check_all: reader.switch("journal.check_all"),
         }
     }
 }

@@ -38,7 +38,7 @@ pub enum LogsError {
 /// Starts logging to stderr. `level` is the least serious one written: `error`, `warn`, `info`, `debug`, `trace`.
 pub fn start_logs(form: Form, level: &str) -> Result<(), LogsError> {
     let asked = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
-    let filter = filter(asked.as_deref().unwrap_or(level))?;
+    let filter = filter(&asked.unwrap_or_else(|| directives(level)))?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
@@ -47,6 +47,14 @@ pub fn start_logs(form: Form, level: &str) -> Result<(), LogsError> {
         Form::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),
     };
     started.map_err(|_| LogsError::Twice)
+}
+
+/// What libraries say of themselves is not for the operator: what matters of it, kpid says in its own words.
+fn directives(level: &str) -> String {
+    match level {
+        "error" => level.to_owned(),
+        level => format!("warn,kpid={level}"),
+    }
 }
 
 fn filter(text: &str) -> Result<EnvFilter, LogsError> {
@@ -70,6 +78,10 @@ mod tests {
         for good in ["info", "kpid::journal=debug,info", "off"] {
             assert!(filter(good).is_ok(), "{good}");
         }
+        assert_eq!(
+            (directives("error"), directives("info")),
+            ("error".to_owned(), "warn,kpid=info".to_owned())
+        );
         let error = filter("kpid=loud").unwrap_err().to_string();
         assert!(error.contains("`kpid=loud`") && error.contains("RUST_LOG"), "{error}");
     }

@@ -81,12 +81,12 @@ pub const PUBLISHED: &str = "kpid_published_total";
 pub const NATS_CONNECTED: &str = "kpid_nats_connected";
 /// NATS connections lost.
 pub const NATS_DISCONNECTS: &str = "kpid_nats_disconnects_total";
-/// Messages taken from NATS, by `door` (stream, core).
+/// Messages taken from NATS, by pull and by request.
 pub const NATS_MESSAGES: &str = "kpid_nats_messages_total";
 /// Redelivered messages that were recognised by their stream sequence.
 pub const NATS_REDELIVERED: &str = "kpid_nats_redelivered_total";
 
-/// HTTP answers, by `route`, `method` and `status`.
+/// HTTP answers of known routes, by `route`, `method` and `status`.
 pub const HTTP_REQUESTS: &str = "kpid_http_requests_total";
 /// Seconds that an HTTP answer took, by `route`.
 pub const HTTP_SECONDS: &str = "kpid_http_seconds";
@@ -135,12 +135,15 @@ pub const ALL: [Metric; 32] = [
     ),
     gauge(NATS_CONNECTED, "1 while the NATS connection stands"),
     counter(NATS_DISCONNECTS, "NATS connections lost"),
-    counter(NATS_MESSAGES, "Messages taken from NATS, by door (stream, core)"),
+    counter(NATS_MESSAGES, "Messages taken from NATS, by pull and by request"),
     counter(
         NATS_REDELIVERED,
         "Redelivered messages recognised by their stream sequence",
     ),
-    counter(HTTP_REQUESTS, "HTTP answers by route, method and status"),
+    counter(
+        HTTP_REQUESTS,
+        "HTTP answers of known routes by route, method and status",
+    ),
     histogram(HTTP_SECONDS, "Seconds that an HTTP answer took, by route"),
     gauge(HTTP_STREAMS, "Listeners of the event stream"),
     gauge(BUILD, "Always 1; the label version says which kpid this is"),

@@ -38,7 +38,7 @@ impl<'a> AlertLine<'a> {
     }
 }
 
-/// Everything an alert says: `data` of the CloudEvent, event of the stream, entry of the API.
+/// Everything an alert says: `data` of the `CloudEvent`, event of the stream, entry of the API.
 #[derive(Debug, Serialize)]
 pub struct AlertBody<'a> {
     #[serde(flatten)]
@@ -128,13 +128,17 @@ pub fn node_link(path: &str) -> String {
     }
 }
 
+fn hex(digit: u8) -> char {
+    char::from_digit(u32::from(digit), 16).map_or('0', |digit| digit.to_ascii_uppercase())
+}
+
 /// Percent-encodes all but unreserved characters (RFC 3986).
 fn encode(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
+            _ => out.extend(['%', hex(byte >> 4), hex(byte & 15)]),
         }
     }
     out

@@ -3,10 +3,12 @@
 //! A transition enters, an envelope leaves that serde can write. Ids are those of the transitions, so that a receiver
 //! can drop repetitions; the incoming side is `cloudevents`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::alert::AlertBody;
 use crate::domain::alert::{AlertTransition, TransitionKind};
+use crate::domain::id::Sequence;
+use crate::domain::instant::Instant;
 
 /// Media type of structured CloudEvents.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
@@ -41,6 +43,25 @@ impl<'a> AlertEvent<'a> {
     }
 }
 
+/// When the transition of an event was decided, and the journal position that it rests on; `None` where the bytes are not an
+/// event of ours.
+pub fn decided(event: &[u8]) -> Option<(Instant, Sequence)> {
+    let DecidedEvent { time, data } = serde_json::from_slice(event).ok()?;
+    Some((Instant::parse(&time).ok()?, Sequence(data.sequence)))
+}
+
+/// As much of an event as says when it was decided.
+#[derive(Deserialize)]
+struct DecidedEvent {
+    time: String,
+    data: DecidedData,
+}
+
+#[derive(Deserialize)]
+struct DecidedData {
+    sequence: u64,
+}
+
 fn event_type(kind: TransitionKind) -> &'static str {
     match kind {
         TransitionKind::Firing => "kpid.alert.firing.v1",
@@ -53,8 +74,7 @@ fn event_type(kind: TransitionKind) -> &'static str {
 mod tests {
     use super::*;
     use crate::domain::alert::Severity;
-    use crate::domain::id::{Sequence, Slug};
-    use crate::domain::instant::Instant;
+    use crate::domain::id::Slug;
 
     #[test]
     fn an_alert_leaves_as_a_structured_event() {
@@ -92,6 +112,11 @@ mod tests {
         ] {
             assert_eq!(event[field], value, "{field}");
         }
+        assert_eq!(
+            decided(event.to_string().as_bytes()),
+            Some((Instant(60_000), Sequence(7)))
+        );
+        assert_eq!(decided(b"hello"), None);
         assert_eq!(event["data"]["duration_seconds"], 60.0);
         assert_eq!(event["data"]["link"], "http://kpi/scorecards/it#it/customer");
     }

@@ -11,7 +11,7 @@ use crate::domain::alert::{AlertPhase, AlertView};
 use crate::domain::board::{Board, IncludedView, NodeView, Note, Picture, ScorecardBoard};
 use crate::domain::calendar::{Period, WeekPattern};
 use crate::domain::catalog::{Aggregate, KpiDefinition, KpiKind, NodeKind, Scorecard, Window};
-use crate::domain::instant::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
+use crate::domain::instant::{DAY_MS, HOUR_MS, Instant, MINUTE_MS, SECOND_MS};
 use crate::domain::reading::{Absence, Trend};
 
 /// One scorecard, or one instance of it, at one instant.
@@ -19,7 +19,7 @@ use crate::domain::reading::{Absence, Trend};
 pub struct ScorecardBody<'a> {
     scorecard: &'a str,
     instance: Option<&'a str>,
-    at: String,
+    at: Option<String>,
     known_at: Option<String>,
     sequence: u64,
     catalog: &'a str,
@@ -32,13 +32,18 @@ impl<'a> ScorecardBody<'a> {
         Self {
             scorecard: picture.scorecard.as_str(),
             instance: picture.instance.as_ref().map(crate::domain::id::InstanceId::as_str),
-            at: picture.at.to_string(),
+            at: shown_at(picture.at),
             known_at: None,
             sequence: picture.sequence.0,
             catalog: fingerprint,
             node: NodeBody::tree(picture, 0),
         }
     }
+}
+
+/// The instant of what is shown as text; `None` before the first block, when time has not begun.
+pub fn shown_at(at: Instant) -> Option<String> {
+    (at > Instant::EARLIEST).then(|| at.to_string())
 }
 
 /// A node with everything under it.
@@ -378,6 +383,13 @@ pub fn aggregate_word(aggregate: &Aggregate) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn before_the_first_block_there_is_no_instant() {
+        assert_eq!(shown_at(Instant::default()), None);
+        assert_eq!(shown_at(Instant(i64::MIN)), None);
+        assert_eq!(shown_at(Instant(1_000)).as_deref(), Some("1970-01-01T00:00:01Z"));
+    }
 
     #[test]
     fn a_duration_is_written_in_its_largest_whole_unit() {

@@ -1,75 +1,100 @@
-//! How fast measurements are decoded, beside two floors measured in the same run: copying the bytes, and reading the same
-//! lines into borrowed fields without keeping any.
+//! From bytes to reports, beside copying the bytes and beside reading the same lines into borrowed fields.
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use kpid::ingest::decode::{DecodeLimits, Envelope, decode};
 use serde::Deserialize;
 
+use crate::load;
+use crate::ratio::{stands_on, timed};
+
 const COUNT: usize = 1_000;
+const FLOOR: &str = "serde_json into borrowed fields";
+const COPY: &str = "copy of the bytes";
 
 const LIMITS: DecodeLimits = DecodeLimits {
     batch_len_max: COUNT,
     measurement_len_max: 65_536,
 };
 
-fn main() {
-    divan::main();
-}
-
-/// Lines of about 110 bytes, as services write them.
-fn lines() -> String {
-    let line = |n: usize| {
-        let (minute, second, value) = (n / 60, n % 60, n % 1_000);
-        format!(
-            "{{\"id\":\"9f3c{n:06}\",\"kpi\":\"it.csat\",\"observed_at\":\"2026-03-01T10:{minute:02}:{second:02}Z\",\
-             \"value\":{value}.5,\"source\":\"servicedesk\"}}\n"
-        )
-    };
-    (0..COUNT).map(line).collect()
-}
-
 #[derive(Deserialize)]
-struct Borrowed<'a> {
-    id: &'a str,
+pub struct Borrowed<'a> {
+    id: Option<&'a str>,
     kpi: &'a str,
     observed_at: &'a str,
     value: f64,
     source: &'a str,
 }
 
-#[divan::bench]
-fn floor_copy(bencher: Bencher) {
-    let payload = lines().into_bytes();
-    bencher
-        .counter(ItemsCount::new(COUNT))
-        .bench(|| black_box(&payload).clone());
+/// Reads lines and keeps nothing of them but a sum.
+pub fn read_borrowed(lines: &str) -> f64 {
+    let read = |line| serde_json::from_str::<Borrowed<'_>>(line).unwrap();
+    let id = |line: &Borrowed<'_>| line.id.map_or(0, str::len);
+    let used = |line: &Borrowed<'_>| id(line) + line.kpi.len() + line.observed_at.len() + line.source.len();
+    lines
+        .lines()
+        .map(read)
+        .map(|line| used(&line) as f64 + line.value)
+        .sum()
 }
 
 #[divan::bench]
-fn floor_borrowed_fields(bencher: Bencher) {
-    let payload = lines();
-    bencher.counter(ItemsCount::new(COUNT)).bench(|| {
-        let read = |line| serde_json::from_str::<Borrowed<'_>>(line);
-        let used = |line: &Borrowed<'_>| line.id.len() + line.kpi.len() + line.observed_at.len() + line.source.len();
-        let lines = black_box(&payload).lines().filter_map(|line| read(line).ok());
-        lines.map(|line| used(&line) as f64 + line.value).sum::<f64>()
-    });
+fn floor_copy(bencher: Bencher) {
+    let payload = load::lines(COUNT, Some(0)).into_bytes();
+    bencher
+        .counter(ItemsCount::new(COUNT))
+        .bench_local(|| timed(COPY, COUNT, || black_box(&payload).clone()));
+}
+
+#[divan::bench]
+fn floor_borrowed(bencher: Bencher) {
+    let payload = load::lines(COUNT, Some(0));
+    bencher
+        .counter(ItemsCount::new(COUNT))
+        .bench_local(|| timed(FLOOR, COUNT, || read_borrowed(black_box(&payload))));
 }
 
 #[divan::bench]
 fn ndjson(bencher: Bencher) {
-    let payload = lines().into_bytes();
-    measure(bencher, &payload);
+    stands_on("decode NDJSON", COPY);
+    measure(
+        bencher,
+        "decode NDJSON",
+        load::lines(COUNT, Some(0)).as_bytes(),
+        &Envelope::default(),
+    );
 }
 
 #[divan::bench]
 fn array(bencher: Bencher) {
-    let payload = format!("[{}]", lines().trim().replace('\n', ","));
-    measure(bencher, payload.as_bytes());
+    let payload = format!("[{}]", load::lines(COUNT, Some(0)).trim().replace('\n', ","));
+    measure(bencher, "decode array", payload.as_bytes(), &Envelope::default());
 }
 
-fn measure(bencher: Bencher, payload: &[u8]) {
+#[divan::bench]
+fn cloudevents(bencher: Bencher) {
+    let event = |(n, line): (usize, &str)| {
+        format!(
+            "{{\"specversion\":\"1.0\",\"type\":\"kpid.measurement.v1\",\"id\":\"{n}\",\"source\":\"servicedesk\",\
+             \"time\":\"2026-03-01T10:00:00Z\",\"datacontenttype\":\"application/json\",\"data\":{line}}}"
+        )
+    };
+    let events: Vec<String> = load::lines(COUNT, None).lines().enumerate().map(event).collect();
+    let payload = format!("[{}]", events.join(","));
+    let envelope = Envelope {
+        content_type: Some("application/cloudevents-batch+json"),
+        ..Envelope::default()
+    };
+    measure(bencher, "decode CloudEvents batch", payload.as_bytes(), &envelope);
+}
+
+fn measure(bencher: Bencher, name: &str, payload: &[u8], envelope: &Envelope<'_>) {
+    stands_on(name, FLOOR);
+    let decoded = decode(payload, envelope, &LIMITS);
+    assert!(
+        decoded.reports.len() == COUNT && decoded.reports.iter().all(Result::is_ok),
+        "all of it is decoded"
+    );
     let bench = bencher.counter(ItemsCount::new(COUNT));
-    bench.bench(|| decode(black_box(payload), &Envelope::default(), &LIMITS));
+    bench.bench_local(|| timed(name, COUNT, || decode(black_box(payload), envelope, &LIMITS)));
 }

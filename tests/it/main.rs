@@ -1,8 +1,21 @@
 //! The integration tests, one binary. Each module tells one kind of story; `reference` is the naive second opinion and
 //! `support` starts what the stories need.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unnecessary_debug_formatting,
+    reason = "tests and what they stand on: what does not hold shall end the test loudly"
+)]
+
 mod cli;
+mod durable;
 mod laws;
 mod nats;
+mod real_data;
 mod reference;
+mod story;
 mod support;
+mod torture;

@@ -21,6 +21,13 @@ pub struct LinkState {
     pub last_error: Option<Arc<str>>,
 }
 
+impl LinkState {
+    /// How often a connection was lost.
+    pub fn disconnections(&self) -> u64 {
+        self.connections - u64::from(self.connected)
+    }
+}
+
 /// A client that keeps reconnecting, and how it is.
 #[derive(Debug, Clone)]
 pub struct Link {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::evaluate::{NO_STATUS, there, weight_of};
+use super::evaluate::weight_of;
+use super::node_state::{NO_STATUS, there};
 use super::{Effects, Projection};
 use crate::domain::alert::{
     AlertPhase, AlertRule, AlertTransition, AlertView, Condition, Contributor, Metric, NoData, TransitionKind,
@@ -19,12 +20,23 @@ impl Projection {
     pub(super) fn look_at_conditions(&mut self, evaluated: &[u32], at: Instant) {
         let catalog = Arc::clone(&self.catalog);
         for &node in evaluated {
-            let Some(state) = self.nodes.get(node as usize).copied() else { continue };
-            let Some(rules) = self.instances.get(state.instance as usize).map(|own| Arc::clone(&own.rules)) else { continue };
+            let Some(state) = self.nodes.get(node as usize).copied() else {
+                continue;
+            };
+            let Some(rules) = self
+                .instances
+                .get(state.instance as usize)
+                .map(|own| Arc::clone(&own.rules))
+            else {
+                continue;
+            };
             for &index in rules.get(state.local as usize).map(Vec::as_slice).unwrap_or_default() {
-                let Some(rule) = catalog.rules.get(index as usize) else { continue };
+                let Some(rule) = catalog.rules.get(index as usize) else {
+                    continue;
+                };
                 let truth = self.truth(rule, node, at);
-                self.alerting.evaluate(AlertKey { rule: index, node }, rule, truth, at, state.status_before);
+                self.alerting
+                    .evaluate((AlertKey { rule: index, node }, rule), truth, at, state.status_before);
             }
         }
     }
@@ -32,7 +44,9 @@ impl Projection {
     fn truth(&self, rule: &AlertRule, node: u32, at: Instant) -> Truth {
         let known = match &rule.condition {
             Condition::AtWorst { band } => self.band_truth(node, band, at),
-            condition => self.metric(rule.metric, node, at).map(|number| truth_of(condition, number)),
+            condition => self
+                .metric(rule.metric, node, at)
+                .map(|number| truth_of(condition, number)),
         };
         known.unwrap_or(match rule.no_data {
             NoData::Keep => Truth::Unknown,
@@ -58,21 +72,29 @@ impl Projection {
             Metric::Coverage => there(state.coverage),
             Metric::Age => {
                 let series = self.series_of(node)?;
-                self.series.get(series)?.latest().map(|latest| at.since(latest) as f64 / 1_000.0)
+                self.series
+                    .get(series)?
+                    .latest()
+                    .map(|latest| at.since(latest) as f64 / 1_000.0)
             }
         }
     }
 
     fn series_of(&self, node: u32) -> Option<usize> {
         let (instance, shape, local) = self.node_place(node)?;
-        let NodePlace::Kpi(kpi) = shape.nodes.get(local as usize)?.place else { return None };
+        let NodePlace::Kpi(kpi) = shape.nodes.get(local as usize)?.place else {
+            return None;
+        };
         Some(self.instances.get(instance as usize)?.series_base as usize + kpi)
     }
 
     /// When an age will cross a rule's threshold by itself.
     pub(super) fn age_due(&self, instance: u32, local: u32, series: usize, at: Instant) -> Option<Instant> {
         let rules = &self.instances.get(instance as usize)?.rules;
-        let own = rules.get(local as usize)?.iter().filter_map(|index| self.catalog.rules.get(*index as usize));
+        let own = rules
+            .get(local as usize)?
+            .iter()
+            .filter_map(|index| self.catalog.rules.get(*index as usize));
         let latest = self.series.get(series)?.latest()?;
         let crossing = |rule: &AlertRule| match (rule.metric, &rule.condition) {
             (Metric::Age, Condition::Above { threshold, .. }) => Some(latest.plus_ms((threshold * 1_000.0) as i64 + 1)),
@@ -92,7 +114,8 @@ impl Projection {
             }
             self.touch(happening.key.node);
         }
-        let rule_index = |transition: &AlertTransition| catalog.rules.iter().position(|rule| rule.id == transition.rule);
+        let rule_index =
+            |transition: &AlertTransition| catalog.rules.iter().position(|rule| rule.id == transition.rule);
         if let Some(told) = effects.transitions.get_mut(first..) {
             told.sort_by_cached_key(|transition| (transition.at, rule_index(transition), Arc::clone(&transition.path)));
         }
@@ -147,7 +170,11 @@ impl Projection {
             NodePlace::Objective(index) => (scorecard.objectives.get(index)?.title.clone(), String::new(), None),
             NodePlace::Kpi(index) => {
                 let kpi = scorecard.kpis.get(index)?;
-                (kpi.title.clone(), kpi.unit.clone(), kpi.version(at).and_then(|version| version.target))
+                (
+                    kpi.title.clone(),
+                    kpi.unit.clone(),
+                    kpi.version(at).and_then(|version| version.target),
+                )
             }
         })
     }
@@ -160,25 +187,47 @@ impl Projection {
         losses.sort_by(|one, other| other.2.total_cmp(&one.2).then(one.0.cmp(&other.0)));
         losses.truncate(CONTRIBUTORS_MAX);
         let lost = losses.into_iter().filter(|(_, _, loss)| *loss > 0.0);
-        lost.map(|(leaf, score, loss)| Contributor { path: self.path(leaf), score, share: loss / all }).collect()
+        lost.map(|(leaf, score, loss)| Contributor {
+            path: self.path(leaf),
+            score,
+            share: loss / all,
+        })
+        .collect()
     }
 
     fn collect_losses(&self, node: u32, weight: f64, at: Instant, losses: &mut Vec<(u32, f64, f64)>) {
-        let Some((instance, shape, local)) = self.node_place(node) else { return };
-        let Some(state) = self.nodes.get(node as usize) else { return };
-        let Some(shape_node) = shape.nodes.get(local as usize) else { return };
+        let Some((instance, shape, local)) = self.node_place(node) else {
+            return;
+        };
+        let Some(state) = self.nodes.get(node as usize) else {
+            return;
+        };
+        let Some(shape_node) = shape.nodes.get(local as usize) else {
+            return;
+        };
         if let NodePlace::Kpi(_) = shape_node.place {
             losses.extend(there(state.score).map(|score| (node, score, weight * (100.0 - score))));
             return;
         }
-        let Some(scorecard) = self.scorecard_of(node) else { return };
+        let Some(scorecard) = self.scorecard_of(node) else {
+            return;
+        };
         let base = self.instances.get(instance as usize).map_or(0, |state| state.node_base);
         let own = shape_node.children.iter().filter_map(|child| {
-            Some((base + child, weight_of(scorecard, shape.nodes.get(*child as usize)?.place, at)))
+            Some((
+                base + child,
+                weight_of(scorecard, shape.nodes.get(*child as usize)?.place, at),
+            ))
         });
         let included = self.included.get(&node).map(Vec::as_slice).unwrap_or_default().iter();
-        let children: Vec<(u32, f64)> = own.chain(included.filter_map(|included| Some((included.node?, included.weight)))).collect();
-        let is_scored = |child: u32| self.nodes.get(child as usize).is_some_and(|state| there(state.score).is_some());
+        let children: Vec<(u32, f64)> = own
+            .chain(included.filter_map(|included| Some((included.node?, included.weight))))
+            .collect();
+        let is_scored = |child: u32| {
+            self.nodes
+                .get(child as usize)
+                .is_some_and(|state| there(state.score).is_some())
+        };
         let counted = || children.iter().filter(|(child, _)| is_scored(*child));
         let all: f64 = counted().map(|(_, weight)| weight).sum();
         if all > 0.0 {
@@ -188,7 +237,11 @@ impl Projection {
 
     /// Pending and firing alerts, by rule, then path.
     pub fn alerts(&self) -> Vec<AlertView> {
-        let mut views: Vec<AlertView> = self.alerting.active().filter_map(|(key, active)| self.alert_view(key, active)).collect();
+        let mut views: Vec<AlertView> = self
+            .alerting
+            .active()
+            .filter_map(|(key, active)| self.alert_view(key, active))
+            .collect();
         views.sort_by(|one, other| (&one.rule, &one.path).cmp(&(&other.rule, &other.path)));
         views
     }
@@ -204,7 +257,11 @@ impl Projection {
             rule: rule.id.clone(),
             path,
             title,
-            phase: if active.fired_at.is_some() { AlertPhase::Firing } else { AlertPhase::Pending },
+            phase: if active.fired_at.is_some() {
+                AlertPhase::Firing
+            } else {
+                AlertPhase::Pending
+            },
             since: active.since,
             fired_at: active.fired_at,
             severity: rule.severity,

@@ -4,113 +4,22 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::instances::rules_of;
+use super::node_state::{NodeState, there};
 use super::{Effects, Projection};
 use crate::domain::aggregate::Sum;
-use crate::domain::catalog::{self, Band, NodePlace, Scorecard, version_at};
+use crate::domain::catalog::{self, NodePlace, Scorecard, version_at};
 use crate::domain::instant::Instant;
-use crate::domain::reading::{Absence, Reading, ReadingChange};
+use crate::domain::reading::{Reading, ReadingChange};
 use crate::domain::roll_up::{Child, Rolled, roll_up};
-use crate::domain::series::{Across, Evaluation, LeafReading};
-
-/// No band.
-pub(super) const NO_STATUS: u8 = u8::MAX;
-
-/// What a node says now. Numbers that are not there are NaN inside, which keeps a node small; [`there`] tells.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct NodeState {
-    pub instance: u32,
-    pub local: u32,
-    pub value: f64,
-    pub score: f64,
-    pub coverage: f64,
-    pub worst_score: f64,
-    pub worst_leaf: u32,
-    pub red: u32,
-    pub count: u64,
-    /// `i64::MIN` when there is none.
-    pub observed_at: i64,
-    /// When the reading changes by itself; `i64::MAX` when never.
-    pub due: i64,
-    pub status: u8,
-    /// The status before the present one.
-    pub status_before: u8,
-    pub absence: Option<Absence>,
-    pub fresh: bool,
-    pub provisional: bool,
-    pub is_dirty: bool,
-    /// A reading of it was told already.
-    pub is_told: bool,
-}
-
-/// A number that may not be there.
-pub(super) fn there(number: f64) -> Option<f64> {
-    (!number.is_nan()).then_some(number)
-}
-
-fn or_nan(number: Option<f64>) -> f64 {
-    number.unwrap_or(f64::NAN)
-}
-
-impl NodeState {
-    pub fn new(instance: u32, local: u32) -> Self {
-        Self {
-            instance,
-            local,
-            value: f64::NAN,
-            score: f64::NAN,
-            coverage: 0.0,
-            worst_score: f64::NAN,
-            worst_leaf: 0,
-            red: 0,
-            count: 0,
-            observed_at: i64::MIN,
-            due: i64::MAX,
-            status: NO_STATUS,
-            status_before: NO_STATUS,
-            absence: Some(Absence::NoData),
-            fresh: false,
-            provisional: false,
-            is_dirty: false,
-            is_told: false,
-        }
-    }
-
-    /// The part that makes a line of `--readings`.
-    fn told(&self) -> (u64, u64, u8, Option<Absence>, u64) {
-        (self.value.to_bits(), self.score.to_bits(), self.status, self.absence, self.coverage.to_bits())
-    }
-
-    /// The part that parents see.
-    fn seen_above(&self) -> (u64, Option<Absence>, u64, u64, u32, u32, bool, u64) {
-        let leaf = self.worst_leaf;
-        let worst = self.worst_score.to_bits();
-        (self.score.to_bits(), self.absence, self.coverage.to_bits(), worst, leaf, self.red, self.provisional, self.value.to_bits())
-    }
-
-    pub fn child(&self, weight: f64) -> Child<u32> {
-        Child {
-            weight,
-            score: there(self.score),
-            absence: self.absence,
-            coverage: there(self.coverage),
-            worst: there(self.worst_score).map(|score| (self.worst_leaf, score)),
-            red: self.red,
-            provisional: self.provisional,
-        }
-    }
-}
-
-/// The band of a score: the one with the greatest `from` that is not greater than it.
-pub(super) fn band_of(bands: &[Band], score: Option<f64>) -> u8 {
-    let Some(score) = score else { return NO_STATUS };
-    bands.iter().rposition(|band| band.from <= score).unwrap_or(0) as u8
-}
+use crate::domain::series::{Across, Evaluation};
 
 impl Projection {
     /// A node will be evaluated at the next evaluation.
     pub(super) fn mark(&mut self, node: u32) {
         let Some(rank) = self.rank(node) else { return };
-        let Some(state) = self.nodes.get_mut(node as usize) else { return };
+        let Some(state) = self.nodes.get_mut(node as usize) else {
+            return;
+        };
         // A checkpoint may come before the evaluation: what made the node dirty belongs into it.
         if let Some(instance) = self.instances.get_mut(state.instance as usize) {
             instance.is_unsaved = true;
@@ -128,7 +37,11 @@ impl Projection {
         let rank = shape.nodes.get(local as usize)?.rank;
         let is_instance = self.instances.get(instance as usize)?.name.is_some();
         let is_leaf = rank == super::shape::OVERALL_KPI_RANK;
-        Some(if is_leaf && is_instance { super::shape::KPI_RANK } else { rank } as usize)
+        Some(if is_leaf && is_instance {
+            super::shape::KPI_RANK
+        } else {
+            rank
+        } as usize)
     }
 
     /// Whether anything waits for evaluation.
@@ -141,7 +54,9 @@ impl Projection {
         let mut evaluated = Vec::new();
         let mut changed = Vec::new();
         for rank in 0..self.dirty.len() {
-            let Some(nodes) = self.dirty.get_mut(rank).map(std::mem::take) else { continue };
+            let Some(nodes) = self.dirty.get_mut(rank).map(std::mem::take) else {
+                continue;
+            };
             for node in nodes {
                 changed.extend(self.evaluate_node(node, when).then_some(node));
                 evaluated.push(node);
@@ -150,7 +65,11 @@ impl Projection {
         evaluated.sort_unstable();
         if self.options.with_readings {
             changed.sort_unstable();
-            let change = |node| ReadingChange { at: when.at, path: self.path(node), reading: self.reading(node, when.at) };
+            let change = |node| ReadingChange {
+                at: when.at,
+                path: self.path(node),
+                reading: self.reading(node, when.at),
+            };
             effects.readings.extend(changed.into_iter().map(change));
         }
         evaluated
@@ -159,17 +78,31 @@ impl Projection {
     /// True when what is told of the node changed.
     fn evaluate_node(&mut self, node: u32, when: Evaluation) -> bool {
         let catalog = Arc::clone(&self.catalog);
-        let Some((instance, shape, local)) = self.node_place(node) else { return false };
-        let Some(place) = shape.nodes.get(local as usize).map(|node| node.place) else { return false };
+        let Some((instance, shape, local)) = self.node_place(node) else {
+            return false;
+        };
+        let Some(place) = shape.nodes.get(local as usize).map(|node| node.place) else {
+            return false;
+        };
         let parent = shape.nodes.get(local as usize).and_then(|node| node.parent);
-        let Some(state) = self.instances.get(instance as usize) else { return false };
+        let Some(state) = self.instances.get(instance as usize) else {
+            return false;
+        };
         let (scorecard_index, base) = (state.scorecard, state.node_base);
-        let Some(scorecard) = catalog.scorecards.get(scorecard_index) else { return false };
-        let Some(before) = self.nodes.get(node as usize).copied() else { return false };
-        let mut after = NodeState { is_dirty: false, is_told: true, ..before };
+        let Some(scorecard) = catalog.scorecards.get(scorecard_index) else {
+            return false;
+        };
+        let Some(before) = self.nodes.get(node as usize).copied() else {
+            return false;
+        };
+        let mut after = NodeState {
+            is_dirty: false,
+            is_told: true,
+            ..before
+        };
         match place {
-            NodePlace::Kpi(kpi) => self.evaluate_leaf(scorecard, kpi, node, when, &mut after),
-            _ => self.evaluate_branch(scorecard, place, node, when.at, &mut after),
+            NodePlace::Kpi(kpi) => self.evaluate_leaf(scorecard, (node, kpi), when, &mut after),
+            _ => self.evaluate_branch(scorecard, (node, place), when.at, &mut after),
         }
         if after.status != before.status {
             after.status_before = before.status;
@@ -195,7 +128,10 @@ impl Projection {
             self.mark(owner);
         }
         // `first`, `last` and `delta` over all instances are put together from the instances' values.
-        let state = self.instances.get(instance as usize).map(|state| (state.scorecard, state.name.is_some()));
+        let state = self
+            .instances
+            .get(instance as usize)
+            .map(|state| (state.scorecard, state.name.is_some()));
         if let (NodePlace::Kpi(_), Some((scorecard, true))) = (place, state)
             && let Some(overall) = self.find_node(scorecard, None, place)
         {
@@ -205,7 +141,9 @@ impl Projection {
 
     /// Keeps the ranking of instances, and what is to be posted and saved.
     fn note_change(&mut self, instance: u32, node: u32, before: &NodeState, after: &NodeState) {
-        let Some(state) = self.instances.get_mut(instance as usize) else { return };
+        let Some(state) = self.instances.get_mut(instance as usize) else {
+            return;
+        };
         state.is_unsaved = true;
         state.is_changed = true;
         if state.name.is_none() || node != state.node_base || before.score.to_bits() == after.score.to_bits() {
@@ -218,38 +156,72 @@ impl Projection {
         }
     }
 
-    fn evaluate_leaf(&mut self, scorecard: &Scorecard, kpi: usize, node: u32, when: Evaluation, after: &mut NodeState) {
+    fn evaluate_leaf(
+        &mut self,
+        scorecard: &Scorecard,
+        (node, kpi): (u32, usize),
+        when: Evaluation,
+        after: &mut NodeState,
+    ) {
         let Some(rules) = rules_of(scorecard, kpi) else { return };
-        let Some(base) = self.instances.get(after.instance as usize).map(|state| state.series_base) else { return };
+        let Some(base) = self
+            .instances
+            .get(after.instance as usize)
+            .map(|state| state.series_base)
+        else {
+            return;
+        };
         let across = self.across(after.instance, scorecard, kpi, None);
         let oldest = self.oldest(when.at, rules);
-        let Some(series) = self.series.get_mut(base as usize + kpi) else { return };
+        let Some(series) = self.series.get_mut(base as usize + kpi) else {
+            return;
+        };
         series.trim(rules, oldest);
         let (reading, due) = series.evaluate(rules, when, across);
-        let bands_due = self.branch_due(scorecard, NodePlace::Kpi(kpi), when.at);
+        let bands_due = self.branch_due(node, when.at);
         let age_due = self.age_due(after.instance, after.local, base as usize + kpi, when.at);
         let due = [due, age_due, bands_due].into_iter().flatten().min();
         after.due = due.map_or(i64::MAX, |due| due.0);
-        after.set_leaf(node, reading, version_at(&scorecard.bands, when.at).map(|bands| &**bands).unwrap_or_default());
+        after.set_leaf(
+            node,
+            reading,
+            version_at(&scorecard.bands, when.at)
+                .map(|bands| &**bands)
+                .unwrap_or_default(),
+        );
     }
 
     /// The value over all instances, for KPIs that are put together from theirs. `at` asks for a past instant; `None`
     /// takes the values as they are now.
     pub(super) fn across(&self, instance: u32, scorecard: &Scorecard, kpi: usize, at: Option<Instant>) -> Across {
-        let Some(definition) = scorecard.kpis.get(kpi).filter(|definition| self.is_across(instance, definition)) else {
+        let Some(definition) = scorecard
+            .kpis
+            .get(kpi)
+            .filter(|definition| self.is_across(instance, definition))
+        else {
             return Across::Own;
         };
         let own = self.instances.get(instance as usize).map(|state| state.scorecard);
         let (mut sum, mut count) = (Sum::default(), 0_u32);
-        for other in self.instances.iter().filter(|other| Some(other.scorecard) == own && other.name.is_some()) {
+        for other in self
+            .instances
+            .iter()
+            .filter(|other| Some(other.scorecard) == own && other.name.is_some())
+        {
             let value = match at {
                 None => {
-                    let local = self.shapes.get(other.scorecard).and_then(|shape| shape.find(NodePlace::Kpi(kpi)));
+                    let local = self
+                        .shapes
+                        .get(other.scorecard)
+                        .and_then(|shape| shape.find(NodePlace::Kpi(kpi)));
                     let node = local.and_then(|local| self.nodes.get((other.node_base + local) as usize));
                     node.and_then(|node| there(node.value))
                 }
                 Some(at) => rules_of(scorecard, kpi).and_then(|rules| {
-                    self.series.get(other.series_base as usize + kpi)?.read(rules, at, Across::Own).value
+                    self.series
+                        .get(other.series_base as usize + kpi)?
+                        .read(rules, at, Across::Own)
+                        .value
                 }),
             };
             if let Some(value) = value {
@@ -264,14 +236,25 @@ impl Projection {
         })
     }
 
-    fn evaluate_branch(&self, scorecard: &Scorecard, place: NodePlace, node: u32, at: Instant, after: &mut NodeState) {
+    fn evaluate_branch(
+        &self,
+        scorecard: &Scorecard,
+        (node, place): (u32, NodePlace),
+        at: Instant,
+        after: &mut NodeState,
+    ) {
         let children = self.children(scorecard, node, at);
-        let rolled = self.roll(scorecard, place, &children);
-        after.due = self.branch_due(scorecard, place, at).map_or(i64::MAX, |due| due.0);
-        after.set_rolled(rolled, version_at(&scorecard.bands, at).map(|bands| &**bands).unwrap_or_default());
+        let rolled = Self::roll(scorecard, place, &children);
+        after.due = self.branch_due(node, at).map_or(i64::MAX, |due| due.0);
+        after.set_rolled(
+            rolled,
+            version_at(&scorecard.bands, at)
+                .map(|bands| &**bands)
+                .unwrap_or_default(),
+        );
     }
 
-    pub(super) fn roll<L: Copy>(&self, scorecard: &Scorecard, place: NodePlace, children: &[Child<L>]) -> Rolled<L> {
+    pub(super) fn roll<L: Copy>(scorecard: &Scorecard, place: NodePlace, children: &[Child<L>]) -> Rolled<L> {
         let kind = match place {
             NodePlace::Objective(index) => scorecard.objectives.get(index).map(|own| own.roll_up),
             NodePlace::Perspective(index) => scorecard.perspectives.get(index).map(|own| own.roll_up),
@@ -281,44 +264,48 @@ impl Projection {
     }
 
     fn children(&self, scorecard: &Scorecard, node: u32, at: Instant) -> Vec<Child<u32>> {
-        let Some((instance, shape, local)) = self.node_place(node) else { return Vec::new() };
-        let Some(base) = self.instances.get(instance as usize).map(|state| state.node_base) else { return Vec::new() };
-        let own = shape.nodes.get(local as usize).map(|node| node.children.as_slice()).unwrap_or_default();
+        let Some((instance, shape, local)) = self.node_place(node) else {
+            return Vec::new();
+        };
+        let Some(base) = self.instances.get(instance as usize).map(|state| state.node_base) else {
+            return Vec::new();
+        };
+        let own = shape
+            .nodes
+            .get(local as usize)
+            .map(|node| node.children.as_slice())
+            .unwrap_or_default();
         let own = own.iter().filter_map(|child| {
             let place = shape.nodes.get(*child as usize)?.place;
-            Some(self.nodes.get((base + child) as usize)?.child(weight_of(scorecard, place, at)))
+            Some(
+                self.nodes
+                    .get((base + child) as usize)?
+                    .child(weight_of(scorecard, place, at)),
+            )
         });
         let included = self.included.get(&node).map(Vec::as_slice).unwrap_or_default().iter();
         let included = included.map(|included| {
             let state = included.node.and_then(|node| self.nodes.get(node as usize));
-            state.copied().unwrap_or_else(|| NodeState::new(0, 0)).child(included.weight)
+            state
+                .copied()
+                .unwrap_or_else(|| NodeState::new(0, 0))
+                .child(included.weight)
         });
         own.chain(included).collect()
     }
 
-    /// When weights or bands of a branch change by themselves.
-    fn branch_due(&self, scorecard: &Scorecard, place: NodePlace, at: Instant) -> Option<Instant> {
-        let bands = scorecard.bands.iter().map(|version| version.from);
-        let own: Vec<Instant> = match place {
-            NodePlace::Scorecard => {
-                scorecard.perspectives.iter().flat_map(|child| &child.weight).map(|version| version.from).collect()
-            }
-            NodePlace::Perspective(index) => {
-                let children = scorecard.objectives.iter().filter(|objective| objective.perspective == index);
-                children.flat_map(|child| &child.weight).map(|version| version.from).collect()
-            }
-            NodePlace::Objective(index) => {
-                let children = scorecard.kpis.iter().filter(|kpi| kpi.objective == index);
-                children.flat_map(|child| &child.versions).map(|version| version.from).collect()
-            }
-            NodePlace::Kpi(_) => Vec::new(),
-        };
-        bands.chain(own).map(|from| from.plus_ms(1)).filter(|due| *due > at && due.0 > i64::MIN + 1).min()
+    /// When weights or bands of a node change by themselves.
+    fn branch_due(&self, node: u32, at: Instant) -> Option<Instant> {
+        let (_, shape, local) = self.node_place(node)?;
+        let changes = &shape.nodes.get(local as usize)?.changes;
+        changes.get(changes.partition_point(|change| *change <= at)).copied()
     }
 
     /// The reading of a node as it is now, in full. `at` picks the bands' names.
     pub(super) fn reading(&self, node: u32, at: Instant) -> Reading {
-        self.nodes.get(node as usize).map_or_else(Reading::nothing, |state| self.reading_of(node, state, at))
+        self.nodes
+            .get(node as usize)
+            .map_or_else(Reading::nothing, |state| self.reading_of(node, state, at))
     }
 
     pub(super) fn band_name(&self, node: u32, status: u8, at: Instant) -> Option<Arc<str>> {
@@ -327,42 +314,23 @@ impl Projection {
     }
 }
 
-impl NodeState {
-    pub fn set_leaf(&mut self, node: u32, reading: LeafReading, bands: &[Band]) {
-        self.value = or_nan(reading.value);
-        self.score = or_nan(reading.score);
-        self.coverage = or_nan(reading.coverage);
-        self.absence = reading.absence;
-        self.count = reading.count;
-        self.observed_at = reading.observed_at.map_or(i64::MIN, |at| at.0);
-        self.fresh = reading.fresh;
-        self.provisional = reading.provisional;
-        self.status = band_of(bands, reading.score);
-        self.worst_leaf = node;
-        self.worst_score = self.score;
-        self.red = u32::from(self.status == 0);
-    }
-
-    pub fn set_rolled(&mut self, rolled: Rolled<u32>, bands: &[Band]) {
-        self.score = or_nan(rolled.score);
-        self.coverage = or_nan(rolled.coverage);
-        self.absence = rolled.absence;
-        self.fresh = true;
-        self.provisional = rolled.provisional;
-        self.status = band_of(bands, rolled.score);
-        self.worst_leaf = rolled.worst.map_or(0, |(leaf, _)| leaf);
-        self.worst_score = or_nan(rolled.worst.map(|(_, score)| score));
-        self.red = rolled.red;
-    }
-}
-
 /// The weight of a node among its siblings, just before `at`.
 pub(super) fn weight_of(scorecard: &Scorecard, place: NodePlace, at: Instant) -> f64 {
     let weight = match place {
         NodePlace::Scorecard => None,
-        NodePlace::Perspective(index) => scorecard.perspectives.get(index).and_then(|own| version_at(&own.weight, at).copied()),
-        NodePlace::Objective(index) => scorecard.objectives.get(index).and_then(|own| version_at(&own.weight, at).copied()),
-        NodePlace::Kpi(index) => scorecard.kpis.get(index).and_then(|own| own.version(at)).map(|version| version.weight),
+        NodePlace::Perspective(index) => scorecard
+            .perspectives
+            .get(index)
+            .and_then(|own| version_at(&own.weight, at).copied()),
+        NodePlace::Objective(index) => scorecard
+            .objectives
+            .get(index)
+            .and_then(|own| version_at(&own.weight, at).copied()),
+        NodePlace::Kpi(index) => scorecard
+            .kpis
+            .get(index)
+            .and_then(|own| own.version(at))
+            .map(|version| version.weight),
     };
     weight.unwrap_or(1.0)
 }

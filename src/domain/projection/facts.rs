@@ -18,12 +18,15 @@ impl Projection {
         // A checkpoint may know them already.
         let known = (self.journal_series.len() as u32).saturating_sub(base) as usize;
         let unknown = new_series.get(known..).unwrap_or_default();
-        self.journal_series.extend(unknown.iter().map(|key| (key.clone(), Placed::NotYet)));
+        self.journal_series
+            .extend(unknown.iter().map(|key| (key.clone(), Placed::NotYet)));
     }
 
     /// Takes a measurement in. `now` is the clock: what is older than the history is only counted.
     pub(super) fn take_row(&mut self, sequence: Sequence, row: &Row<'_>, now: Instant) {
-        let Some(place) = self.series_place(row.series) else { return };
+        let Some(place) = self.series_place(row.series) else {
+            return;
+        };
         if let Some(sample) = self.sample(sequence, row) {
             let has_id = row.extra.is_some_and(|extra| extra.id.is_some());
             self.add(place, &sample, has_id, now);
@@ -52,7 +55,9 @@ impl Projection {
 
     fn correct(&mut self, correction: &Correction, now: Instant) {
         let target = &correction.target;
-        let Some(place) = self.series_place(target.series) else { return };
+        let Some(place) = self.series_place(target.series) else {
+            return;
+        };
         self.remove(place, target);
         let row = correction.row();
         if let Some(sample) = self.sample(target.sequence, &row) {
@@ -76,16 +81,28 @@ impl Projection {
     }
 
     fn sample(&self, sequence: Sequence, row: &Row<'_>) -> Option<Sample> {
-        let (key, Placed::At(place)) = self.journal_series.get(row.series.0 as usize)? else { return None };
+        let (key, Placed::At(place)) = self.journal_series.get(row.series.0 as usize)? else {
+            return None;
+        };
         let definition = self.catalog.scorecards.get(place.scorecard)?.kpis.get(place.kpi)?;
         let each = key.each.as_ref().map(|(label, name)| (&**label, name.as_str()));
         let value = Sample::read(definition, row, each)?;
-        Some(Sample { sequence: sequence.0, observed_at: row.observed_at.0, value })
+        Some(Sample {
+            sequence: sequence.0,
+            observed_at: row.observed_at.0,
+            value,
+        })
     }
 
     fn add(&mut self, place: SeriesPlace, sample: &Sample, correctable: bool, now: Instant) {
         let catalog = Arc::clone(&self.catalog);
-        let Some(rules) = catalog.scorecards.get(place.scorecard).and_then(|own| rules_of(own, place.kpi)) else { return };
+        let Some(rules) = catalog
+            .scorecards
+            .get(place.scorecard)
+            .and_then(|own| rules_of(own, place.kpi))
+        else {
+            return;
+        };
         let oldest = self.oldest(now, rules);
         for (node, series) in [Some(place.own), place.overall].into_iter().flatten() {
             if let Some(series) = self.series.get_mut(series as usize) {
@@ -97,7 +114,13 @@ impl Projection {
 
     fn remove(&mut self, place: SeriesPlace, target: &MeasurementPlace) {
         let catalog = Arc::clone(&self.catalog);
-        let Some(rules) = catalog.scorecards.get(place.scorecard).and_then(|own| rules_of(own, place.kpi)) else { return };
+        let Some(rules) = catalog
+            .scorecards
+            .get(place.scorecard)
+            .and_then(|own| rules_of(own, place.kpi))
+        else {
+            return;
+        };
         for (node, series) in [Some(place.own), place.overall].into_iter().flatten() {
             if let Some(series) = self.series.get_mut(series as usize) {
                 series.remove(rules, target.sequence.0, target.observed_at);
@@ -109,7 +132,9 @@ impl Projection {
 
     /// What was observed before this is not folded into slices any more.
     pub(super) fn oldest(&self, now: Instant, rules: Rules<'_>) -> Instant {
-        let Some(history_ms) = self.options.history_ms else { return Instant(i64::MIN) };
+        let Some(history_ms) = self.options.history_ms else {
+            return Instant(i64::MIN);
+        };
         let reach_ms = rules.definition.window.reach_ms().unwrap_or(0);
         now.plus_ms(-history_ms.max(reach_ms))
     }
@@ -119,7 +144,14 @@ impl Projection {
         for (node, _) in [Some(place.own), place.overall].into_iter().flatten() {
             let is_newer = self.notes.get(&node).is_none_or(|note| note.observed_at <= observed_at);
             if is_newer {
-                self.notes.insert(node, Note { text: text.clone(), by: extra.by.clone(), observed_at });
+                self.notes.insert(
+                    node,
+                    Note {
+                        text: text.clone(),
+                        by: extra.by.clone(),
+                        observed_at,
+                    },
+                );
             }
         }
     }

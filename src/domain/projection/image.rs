@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use super::evaluate::NodeState;
+use super::node_state::NodeState;
 use super::timeline::ClockState;
 use super::{Projection, ProjectionOptions};
 use crate::domain::alert::AlertPhase;
@@ -45,7 +45,11 @@ impl Projection {
     pub fn take_image(&mut self, names_before: usize) -> Vec<Part> {
         let mut parts = vec![(HEAD, self.head_words())];
         for number in 0..self.instances.len() {
-            if self.instances.get_mut(number).is_some_and(|state| std::mem::take(&mut state.is_unsaved)) {
+            if self
+                .instances
+                .get_mut(number)
+                .is_some_and(|state| std::mem::take(&mut state.is_unsaved))
+            {
                 parts.push((INSTANCE | number as u64, self.instance_words(number)));
             }
         }
@@ -79,18 +83,34 @@ impl Projection {
     }
 
     fn head_words(&self) -> Vec<u64> {
-        let mut out = vec![self.sequence.0, self.instances.len() as u64, self.journal_series.len() as u64];
+        let mut out = vec![
+            self.sequence.0,
+            self.instances.len() as u64,
+            self.journal_series.len() as u64,
+        ];
         match self.clock {
             ClockState::Recorded { at } => out.extend([0, at.0 as u64, 0, 0]),
-            ClockState::Event { every_ms, started: None } => out.extend([1, every_ms as u64, 0, 0]),
-            ClockState::Event { every_ms, started: Some((at, next)) } => {
+            ClockState::Event {
+                every_ms,
+                started: None,
+            } => out.extend([1, every_ms as u64, 0, 0]),
+            ClockState::Event {
+                every_ms,
+                started: Some((at, next)),
+            } => {
                 out.extend([2, every_ms as u64, at.0 as u64, next.0 as u64]);
             }
         }
         let alerts: Vec<(AlertKey, &Active)> = self.alerting.active().collect();
         out.push(alerts.len() as u64);
         for (key, active) in alerts {
-            put_text(&mut out, self.catalog.rules.get(key.rule as usize).map_or("", |rule| rule.id.as_str()));
+            put_text(
+                &mut out,
+                self.catalog
+                    .rules
+                    .get(key.rule as usize)
+                    .map_or("", |rule| rule.id.as_str()),
+            );
             out.push(u64::from(key.node));
             put_active(&mut out, active);
         }
@@ -103,11 +123,22 @@ impl Projection {
         if (instances, names) != (self.instances.len() as u64, self.journal_series.len() as u64) {
             return None;
         }
-        let (kind, first, second, third) = (words.next()?, words.next()? as i64, words.next()? as i64, words.next()? as i64);
+        let (kind, first, second, third) = (
+            words.next()?,
+            words.next()? as i64,
+            words.next()? as i64,
+            words.next()? as i64,
+        );
         self.clock = match kind {
             0 => ClockState::Recorded { at: Instant(first) },
-            1 => ClockState::Event { every_ms: first, started: None },
-            _ => ClockState::Event { every_ms: first, started: Some((Instant(second), Instant(third))) },
+            1 => ClockState::Event {
+                every_ms: first,
+                started: None,
+            },
+            _ => ClockState::Event {
+                every_ms: first,
+                started: Some((Instant(second), Instant(third))),
+            },
         };
         for _ in 0..words.next()? {
             let rule_id = take_text(words)?;
@@ -115,24 +146,41 @@ impl Projection {
             let active = take_active(words)?;
             let catalog = Arc::clone(&self.catalog);
             let index = catalog.rules.iter().position(|rule| rule.id.as_str() == rule_id)?;
-            self.alerting.restore(AlertKey { rule: index as u32, node }, catalog.rules.get(index)?, active);
+            self.alerting.restore(
+                AlertKey {
+                    rule: index as u32,
+                    node,
+                },
+                catalog.rules.get(index)?,
+                active,
+            );
         }
         Some(())
     }
 
     fn instance_words(&self, number: usize) -> Vec<u64> {
         let mut out = Vec::new();
-        let Some(state) = self.instances.get(number) else { return out };
+        let Some(state) = self.instances.get(number) else {
+            return out;
+        };
         out.push(state.scorecard as u64);
         put_text(&mut out, state.name.as_ref().map_or("", InstanceId::as_str));
         let nodes = self.shapes.get(state.scorecard).map_or(0, |shape| shape.nodes.len());
-        let kpis = self.catalog.scorecards.get(state.scorecard).map_or(0, |scorecard| scorecard.kpis.len());
+        let kpis = self
+            .catalog
+            .scorecards
+            .get(state.scorecard)
+            .map_or(0, |scorecard| scorecard.kpis.len());
         let (node_base, series_base) = (state.node_base as usize, state.series_base as usize);
         for (offset, node) in self.nodes.iter().skip(node_base).take(nodes).enumerate() {
             put_node(&mut out, node);
             put_note(&mut out, self.notes.get(&((node_base + offset) as u32)));
         }
-        self.series.iter().skip(series_base).take(kpis).for_each(|series| series.to_words(&mut out));
+        self.series
+            .iter()
+            .skip(series_base)
+            .take(kpis)
+            .for_each(|series| series.to_words(&mut out));
         out
     }
 
@@ -160,12 +208,21 @@ impl Projection {
 
     fn restore_names(&mut self, words: &mut dyn Iterator<Item = u64>) -> Option<()> {
         for _ in 0..words.next()? {
-            let (kpi, source, label, name) = (take_text(words)?, take_text(words)?, take_text(words)?, take_text(words)?);
+            let (kpi, source, label, name) = (
+                take_text(words)?,
+                take_text(words)?,
+                take_text(words)?,
+                take_text(words)?,
+            );
             let each = match name.as_str() {
                 "" => None,
                 name => Some((label.into(), InstanceId::parse(name).ok()?)),
             };
-            let key = SeriesKey { kpi: KpiId::parse(&kpi).ok()?, source: source.into(), each };
+            let key = SeriesKey {
+                kpi: KpiId::parse(&kpi).ok()?,
+                source: source.into(),
+                each,
+            };
             self.journal_series.push((key, super::Placed::NotYet));
         }
         Some(())
@@ -176,7 +233,9 @@ impl Projection {
         self.dirty.iter_mut().for_each(Vec::clear);
         self.dues.clear();
         for node in 0..self.nodes.len() as u32 {
-            let Some(state) = self.nodes.get_mut(node as usize) else { continue };
+            let Some(state) = self.nodes.get_mut(node as usize) else {
+                continue;
+            };
             let (is_dirty, due) = (std::mem::take(&mut state.is_dirty), state.due);
             if due != i64::MAX {
                 self.dues.push(Reverse((Instant(due), node)));
@@ -185,8 +244,16 @@ impl Projection {
                 self.mark(node);
             }
         }
-        for (number, state) in self.instances.iter().enumerate().filter(|(_, state)| state.name.is_some()) {
-            let score = self.nodes.get(state.node_base as usize).map_or(f64::NAN, |node| node.score);
+        for (number, state) in self
+            .instances
+            .iter()
+            .enumerate()
+            .filter(|(_, state)| state.name.is_some())
+        {
+            let score = self
+                .nodes
+                .get(state.node_base as usize)
+                .map_or(f64::NAN, |node| node.score);
             if let Some(ranking) = self.ranking.get_mut(state.scorecard).filter(|_| !score.is_nan()) {
                 ranking.insert((score.to_bits(), number as u32));
             }
@@ -218,7 +285,11 @@ fn take_active(words: &mut dyn Iterator<Item = u64>) -> Option<Active> {
     let flags = words.next()?;
     let instant = |word: u64| (word as i64 != i64::MIN).then_some(Instant(word as i64));
     Some(Active {
-        phase: if flags >> 32 == 1 { AlertPhase::Firing } else { AlertPhase::Pending },
+        phase: if flags >> 32 == 1 {
+            AlertPhase::Firing
+        } else {
+            AlertPhase::Pending
+        },
         status_before: flags as u8,
         since: Instant(words.next()? as i64),
         fired_at: instant(words.next()?),
@@ -228,9 +299,14 @@ fn take_active(words: &mut dyn Iterator<Item = u64>) -> Option<Active> {
 }
 
 fn put_node(out: &mut Vec<u64>, node: &NodeState) {
-    let absence = node.absence.and_then(|absence| ABSENCES.iter().position(|known| *known == absence));
+    let absence = node
+        .absence
+        .and_then(|absence| ABSENCES.iter().position(|known| *known == absence));
     let flags = [node.fresh, node.provisional, node.is_dirty, node.is_told];
-    let flags = flags.iter().enumerate().fold(0, |word, (place, flag)| word | u64::from(*flag) << place);
+    let flags = flags
+        .iter()
+        .enumerate()
+        .fold(0, |word, (place, flag)| word | u64::from(*flag) << place);
     let absence = absence.map_or(0xff, |place| place as u64);
     out.extend([node.value, node.score, node.coverage, node.worst_score].map(f64::to_bits));
     out.push(u64::from(node.worst_leaf) << 32 | u64::from(node.red));
@@ -266,6 +342,10 @@ fn put_note(out: &mut Vec<u64>, note: Option<&Note>) {
     put_text(out, note.by.as_deref().unwrap_or_default());
 }
 
+#[expect(
+    clippy::option_option,
+    reason = "the outer says whether the words could be read, the inner whether there is a note"
+)]
 fn take_note(words: &mut dyn Iterator<Item = u64>) -> Option<Option<Note>> {
     let kind = words.next()?;
     if kind == 0 {
@@ -273,5 +353,9 @@ fn take_note(words: &mut dyn Iterator<Item = u64>) -> Option<Option<Note>> {
     }
     let observed_at = Instant(words.next()? as i64);
     let (text, by) = (take_text(words)?, take_text(words)?);
-    Some(Some(Note { text: text.into(), by: (kind == 2).then(|| by.into()), observed_at }))
+    Some(Some(Note {
+        text: text.into(),
+        by: (kind == 2).then(|| by.into()),
+        observed_at,
+    }))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::evaluate::NodeState;
+use super::node_state::NodeState;
 use super::{Projection, Shape};
 use crate::domain::alert::{AlertRule, Metric};
 use crate::domain::catalog::{Aggregate, KpiDefinition, NodeKind, NodePlace, Scorecard};
@@ -64,11 +64,21 @@ impl Projection {
         let overall = self.node_and_series(scorecard as u32, kpi)?;
         let each = self.catalog.scorecards.get(scorecard)?.each.as_deref();
         match (each, &key.each) {
-            (None, _) => Some(SeriesPlace { scorecard, kpi, own: overall, overall: None }),
+            (None, _) => Some(SeriesPlace {
+                scorecard,
+                kpi,
+                own: overall,
+                overall: None,
+            }),
             (Some(each), Some((label, name))) if each == &**label => {
                 let instance = self.instance(scorecard, name);
                 let own = self.node_and_series(instance, kpi)?;
-                Some(SeriesPlace { scorecard, kpi, own, overall: Some(overall) })
+                Some(SeriesPlace {
+                    scorecard,
+                    kpi,
+                    own,
+                    overall: Some(overall),
+                })
             }
             _ => None,
         }
@@ -91,9 +101,16 @@ impl Projection {
     pub(super) fn add_instance(&mut self, scorecard: usize, name: Option<InstanceId>) -> u32 {
         let instance = self.instances.len() as u32;
         let (node_base, series_base) = (self.nodes.len() as u32, self.series.len() as u32);
-        let Some(shape) = self.shapes.get(scorecard) else { return instance };
-        let kpis = self.catalog.scorecards.get(scorecard).map_or(0, |scorecard| scorecard.kpis.len());
-        self.nodes.extend((0..shape.nodes.len() as u32).map(|local| NodeState::new(instance, local)));
+        let Some(shape) = self.shapes.get(scorecard) else {
+            return instance;
+        };
+        let kpis = self
+            .catalog
+            .scorecards
+            .get(scorecard)
+            .map_or(0, |scorecard| scorecard.kpis.len());
+        self.nodes
+            .extend((0..shape.nodes.len() as u32).map(|local| NodeState::new(instance, local)));
         self.series.resize_with(self.series.len() + kpis, Series::default);
         let state = InstanceState {
             scorecard,
@@ -120,49 +137,66 @@ impl Projection {
     /// Links what counts in the new instance's objectives, and the new instance's nodes where they count.
     fn link_includes(&mut self, instance: u32) {
         let catalog = Arc::clone(&self.catalog);
-        let Some(state) = self.instances.get(instance as usize) else { return };
+        let Some(state) = self.instances.get(instance as usize) else {
+            return;
+        };
         let (own_scorecard, own_base, own_name) = (state.scorecard, state.node_base, state.name.clone());
-        let Some(definition) = catalog.scorecards.get(own_scorecard) else { return };
+        let Some(definition) = catalog.scorecards.get(own_scorecard) else {
+            return;
+        };
         for (index, objective) in definition.objectives.iter().enumerate() {
-            let Some(local) = self.shapes.get(own_scorecard).and_then(|shape| shape.find(NodePlace::Objective(index))) else {
+            let Some(local) = self
+                .shapes
+                .get(own_scorecard)
+                .and_then(|shape| shape.find(NodePlace::Objective(index)))
+            else {
                 continue;
             };
-            let unlinked = |include: &crate::domain::catalog::Include| IncludedNode { node: None, weight: include.weight };
+            let unlinked = |include: &crate::domain::catalog::Include| IncludedNode {
+                node: None,
+                weight: include.weight,
+            };
             if !objective.include.is_empty() {
-                self.included.insert(own_base + local, objective.include.iter().map(unlinked).collect());
+                self.included
+                    .insert(own_base + local, objective.include.iter().map(unlinked).collect());
             }
         }
-        for other in 0..self.instances.len() as u32 {
-            if other == instance || self.is_included(&catalog, other, (own_scorecard, own_name.as_ref())) {
-                self.link_objectives(&catalog, other);
-            }
+        self.link_objectives(&catalog, instance);
+        // Only where an include names the new instance can an older one have waited for it.
+        let new = (own_scorecard, own_name.as_ref());
+        let mut includes = catalog
+            .scorecards
+            .iter()
+            .flat_map(|other| &other.objectives)
+            .flat_map(|own| &own.include);
+        if includes.any(|include| (include.scorecard, include.instance.as_ref()) == new) {
+            (0..instance).for_each(|other| self.link_objectives(&catalog, other));
         }
-    }
-
-    /// Whether an instance's scorecard names the new one in an include: only then is it looked at again.
-    fn is_included(
-        &self,
-        catalog: &crate::domain::catalog::Catalog,
-        owner: u32,
-        new: (usize, Option<&InstanceId>),
-    ) -> bool {
-        let scorecard = self.instances.get(owner as usize).and_then(|state| catalog.scorecards.get(state.scorecard));
-        let mut includes = scorecard.into_iter().flat_map(|scorecard| &scorecard.objectives).flat_map(|own| &own.include);
-        includes.any(|include| (include.scorecard, include.instance.as_ref()) == new)
     }
 
     fn link_objectives(&mut self, catalog: &crate::domain::catalog::Catalog, owner: u32) {
-        let Some(state) = self.instances.get(owner as usize) else { return };
+        let Some(state) = self.instances.get(owner as usize) else {
+            return;
+        };
         let (scorecard, base) = (state.scorecard, state.node_base);
-        let Some(definition) = catalog.scorecards.get(scorecard) else { return };
+        let Some(definition) = catalog.scorecards.get(scorecard) else {
+            return;
+        };
         for (index, objective) in definition.objectives.iter().enumerate() {
-            let Some(local) = self.shapes.get(scorecard).and_then(|shape| shape.find(NodePlace::Objective(index))) else {
+            let Some(local) = self
+                .shapes
+                .get(scorecard)
+                .and_then(|shape| shape.find(NodePlace::Objective(index)))
+            else {
                 continue;
             };
             let node = base + local;
             for (place, include) in objective.include.iter().enumerate() {
                 let target = self.find_node(include.scorecard, include.instance.as_ref(), include.node);
-                let slot = self.included.get_mut(&node).and_then(|included| included.get_mut(place));
+                let slot = self
+                    .included
+                    .get_mut(&node)
+                    .and_then(|included| included.get_mut(place));
                 if let (Some(target), Some(slot @ IncludedNode { node: None, .. })) = (target, slot) {
                     slot.node = Some(target);
                     self.counts_in.entry(target).or_default().push(node);
@@ -184,8 +218,12 @@ impl Projection {
 
     /// Which rules apply to which node of a new instance.
     fn rules_for(&self, instance: u32) -> Arc<Vec<Vec<u32>>> {
-        let Some(state) = self.instances.get(instance as usize) else { return Arc::default() };
-        let Some(shape) = self.shapes.get(state.scorecard) else { return Arc::default() };
+        let Some(state) = self.instances.get(instance as usize) else {
+            return Arc::default();
+        };
+        let Some(shape) = self.shapes.get(state.scorecard) else {
+            return Arc::default();
+        };
         let root = self.root_path(instance);
         let applies = |rule: &AlertRule, path: &str, kind: NodeKind| {
             let fits = rule.kinds.is_empty() || rule.kinds.contains(&kind);
@@ -195,11 +233,19 @@ impl Projection {
         let rules_of = |node: &super::shape::ShapeNode| {
             let path = format!("{root}{}", node.suffix);
             let rules = self.catalog.rules.iter().enumerate();
-            rules.filter(|(_, rule)| applies(rule, &path, node.kind)).map(|(index, _)| index as u32).collect()
+            rules
+                .filter(|(_, rule)| applies(rule, &path, node.kind))
+                .map(|(index, _)| index as u32)
+                .collect()
         };
         let rules: Vec<Vec<u32>> = shape.nodes.iter().map(rules_of).collect();
         // Instances of one scorecard mostly have the same rules: share them with the one before.
-        let before = self.instances.iter().rev().skip(1).find(|other| other.scorecard == state.scorecard);
+        let before = self
+            .instances
+            .iter()
+            .rev()
+            .skip(1)
+            .find(|other| other.scorecard == state.scorecard);
         match before.filter(|before| *before.rules == rules) {
             Some(before) => Arc::clone(&before.rules),
             None => Arc::new(rules),
@@ -208,8 +254,14 @@ impl Projection {
 
     /// `scorecard` or `scorecard@instance`
     pub(super) fn root_path(&self, instance: u32) -> String {
-        let Some(state) = self.instances.get(instance as usize) else { return String::new() };
-        let scorecard = self.catalog.scorecards.get(state.scorecard).map_or("", |scorecard| scorecard.id.as_str());
+        let Some(state) = self.instances.get(instance as usize) else {
+            return String::new();
+        };
+        let scorecard = self
+            .catalog
+            .scorecards
+            .get(state.scorecard)
+            .map_or("", |scorecard| scorecard.id.as_str());
         match &state.name {
             None => scorecard.to_owned(),
             Some(name) => format!("{scorecard}@{name}"),
@@ -218,7 +270,9 @@ impl Projection {
 
     /// The path of a node.
     pub(super) fn path(&self, node: u32) -> Arc<str> {
-        let Some((instance, shape, local)) = self.node_place(node) else { return "".into() };
+        let Some((instance, shape, local)) = self.node_place(node) else {
+            return "".into();
+        };
         let suffix = shape.nodes.get(local as usize).map_or("", |node| node.suffix.as_str());
         format!("{}{suffix}", self.root_path(instance)).into()
     }
@@ -233,19 +287,33 @@ impl Projection {
     /// The definition of a node's scorecard.
     pub(super) fn scorecard_of(&self, node: u32) -> Option<&Scorecard> {
         let state = self.nodes.get(node as usize)?;
-        self.catalog.scorecards.get(self.instances.get(state.instance as usize)?.scorecard)
+        self.catalog
+            .scorecards
+            .get(self.instances.get(state.instance as usize)?.scorecard)
     }
 
     /// Whether a KPI over all instances is put together from theirs.
     pub(super) fn is_across(&self, instance: u32, definition: &KpiDefinition) -> bool {
-        let Some(state) = self.instances.get(instance as usize) else { return false };
-        let each = self.catalog.scorecards.get(state.scorecard).and_then(|scorecard| scorecard.each.as_ref());
-        let ends = matches!(definition.aggregate, Aggregate::First | Aggregate::Last | Aggregate::Delta);
+        let Some(state) = self.instances.get(instance as usize) else {
+            return false;
+        };
+        let each = self
+            .catalog
+            .scorecards
+            .get(state.scorecard)
+            .and_then(|scorecard| scorecard.each.as_ref());
+        let ends = matches!(
+            definition.aggregate,
+            Aggregate::First | Aggregate::Last | Aggregate::Delta
+        );
         state.name.is_none() && each.is_some() && ends
     }
 }
 
 /// The rules of a KPI for its series.
 pub(super) fn rules_of(scorecard: &Scorecard, kpi: usize) -> Option<Rules<'_>> {
-    Some(Rules { definition: scorecard.kpis.get(kpi)?, calendar: &scorecard.calendar })
+    Some(Rules {
+        definition: scorecard.kpis.get(kpi)?,
+        calendar: &scorecard.calendar,
+    })
 }

@@ -13,6 +13,7 @@ mod evaluate;
 mod facts;
 mod image;
 mod instances;
+mod node_state;
 mod pictures;
 mod shape;
 mod timeline;
@@ -31,8 +32,8 @@ use super::measurement::SeriesKey;
 use super::reading::ReadingChange;
 use super::series::Series;
 
-use evaluate::NodeState;
 use instances::{IncludedNode, InstanceState, Placed};
+use node_state::NodeState;
 use shape::Shape;
 use timeline::ClockState;
 
@@ -103,8 +104,17 @@ pub struct Projection {
 impl Projection {
     /// An empty projection of a catalog.
     pub fn new(catalog: Arc<Catalog>, options: ProjectionOptions) -> Self {
-        let shapes: Vec<Shape> = catalog.scorecards.iter().map(|scorecard| Shape::of(&catalog, scorecard)).collect();
-        let ranks = shapes.iter().flat_map(|shape| &shape.nodes).map(|node| node.rank as usize + 1).max().unwrap_or(1);
+        let shapes: Vec<Shape> = catalog
+            .scorecards
+            .iter()
+            .map(|scorecard| Shape::of(&catalog, scorecard))
+            .collect();
+        let ranks = shapes
+            .iter()
+            .flat_map(|shape| &shape.nodes)
+            .map(|node| node.rank as usize + 1)
+            .max()
+            .unwrap_or(1);
         let mut projection = Self {
             options,
             clock: ClockState::new(options.clock),

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::evaluate::{NodeState, band_of, there, weight_of};
-use super::instances::rules_of;
 use super::Projection;
+use super::evaluate::weight_of;
+use super::instances::rules_of;
+use super::node_state::{NodeState, band_of, there};
 use crate::domain::board::{INSTANCE_SHARDS, IncludedView, NodeView, Picture, ScorecardBoard, instance_shard};
 use crate::domain::catalog::{NodePlace, Scorecard, version_at};
 use crate::domain::id::{InstanceId, KpiId};
@@ -29,7 +30,11 @@ type Past = HashMap<u32, NodeState>;
 impl Projection {
     /// The number of a scorecard or of an instance of it.
     fn instance_number(&self, scorecard: &str, name: Option<&InstanceId>) -> Option<u32> {
-        let index = self.catalog.scorecards.iter().position(|known| known.id.as_str() == scorecard)?;
+        let index = self
+            .catalog
+            .scorecards
+            .iter()
+            .position(|known| known.id.as_str() == scorecard)?;
         match name {
             None => Some(index as u32),
             Some(name) => self.instance_by_name.get(&(index, name.clone())).copied(),
@@ -54,12 +59,18 @@ impl Projection {
         let known = |index| before.get(index).cloned().or_else(|| self.fresh_board(index));
         let mut boards: Vec<ScorecardBoard> = (0..self.catalog.scorecards.len()).filter_map(known).collect();
         for instance in 0..self.instances.len() {
-            let Some(state) = self.instances.get_mut(instance) else { continue };
+            let Some(state) = self.instances.get_mut(instance) else {
+                continue;
+            };
             let is_new = std::mem::take(&mut state.is_changed);
             let (scorecard, name) = (state.scorecard, state.name.clone());
             let is_old = before.get(scorecard).is_some();
-            let Some(board) = boards.get_mut(scorecard).filter(|_| is_new || !is_old) else { continue };
-            let Some(picture) = self.picture(instance as u32, Moment::Now).map(Arc::new) else { continue };
+            let Some(board) = boards.get_mut(scorecard).filter(|_| is_new || !is_old) else {
+                continue;
+            };
+            let Some(picture) = self.picture(instance as u32, Moment::Now).map(Arc::new) else {
+                continue;
+            };
             match name {
                 None => board.overall = picture,
                 Some(name) => {
@@ -78,10 +89,16 @@ impl Projection {
     }
 
     fn fresh_board(&self, scorecard: usize) -> Option<ScorecardBoard> {
-        let shards = self.catalog.scorecards.get(scorecard).and_then(|own| own.each.as_ref()).map_or(0, |_| INSTANCE_SHARDS);
+        let shards = self
+            .catalog
+            .scorecards
+            .get(scorecard)
+            .and_then(|own| own.each.as_ref())
+            .map_or(0, |_| INSTANCE_SHARDS);
         Some(ScorecardBoard {
             overall: Arc::new(self.picture(scorecard as u32, Moment::Now)?),
-            instances: vec![Arc::new(BTreeMap::new()); shards],
+            // Each shard is replaced as a whole when it changes, so all may begin as the same empty one.
+            instances: std::iter::repeat_n(Arc::new(BTreeMap::new()), shards).collect(),
             instance_count: 0,
             worst_instances: Vec::new(),
             best_instances: Vec::new(),
@@ -89,14 +106,17 @@ impl Projection {
     }
 
     fn ranked(&self, scorecard: usize, is_best: bool) -> Vec<(InstanceId, f64)> {
-        let Some(ranking) = self.ranking.get(scorecard) else { return Vec::new() };
+        let Some(ranking) = self.ranking.get(scorecard) else {
+            return Vec::new();
+        };
         let named = |&(score, instance): &(u64, u32)| {
             let name = self.instances.get(instance as usize)?.name.clone()?;
             Some((name, f64::from_bits(score)))
         };
-        match is_best {
-            true => ranking.iter().rev().filter_map(named).take(RANKED_MAX).collect(),
-            false => ranking.iter().filter_map(named).take(RANKED_MAX).collect(),
+        if is_best {
+            ranking.iter().rev().filter_map(named).take(RANKED_MAX).collect()
+        } else {
+            ranking.iter().filter_map(named).take(RANKED_MAX).collect()
         }
     }
 
@@ -107,9 +127,12 @@ impl Projection {
             Moment::Now => self.at(),
             Moment::At(at) => at,
         };
-        let nodes = self.shapes.get(state.scorecard).map_or(0, |shape| shape.nodes.len() as u32);
+        let nodes = self
+            .shapes
+            .get(state.scorecard)
+            .map_or(0, |shape| shape.nodes.len() as u32);
         let (mut past, mut earlier) = (Past::new(), Past::new());
-        let mut view = |local| self.node_view(scorecard, state.node_base + local, moment, (&mut past, &mut earlier));
+        let mut view = |local| self.node_view(scorecard, state.node_base + local, moment, [&mut past, &mut earlier]);
         Some(Picture {
             scorecard: scorecard.id.clone(),
             instance: state.name.clone(),
@@ -119,14 +142,20 @@ impl Projection {
         })
     }
 
-    fn node_view(&self, scorecard: &Scorecard, node: u32, moment: Moment, pasts: (&mut Past, &mut Past)) -> Option<NodeView> {
+    fn node_view(
+        &self,
+        scorecard: &Scorecard,
+        node: u32,
+        moment: Moment,
+        [past, earlier]: [&mut Past; 2],
+    ) -> Option<NodeView> {
         let (_, shape, local) = self.node_place(node)?;
         let shape_node = shape.nodes.get(local as usize)?;
         let at = match moment {
             Moment::Now => self.at(),
             Moment::At(at) => at,
         };
-        let state = self.node_at(node, moment, pasts.0);
+        let state = self.node_at(node, moment, past);
         let kpi = match shape_node.place {
             NodePlace::Kpi(index) => scorecard.kpis.get(index),
             _ => None,
@@ -143,11 +172,11 @@ impl Projection {
             title: title.into(),
             weight: weight_of(scorecard, shape_node.place, at),
             reading: self.reading_of(node, &state, at),
-            trend: self.trend(node, &state, at, pasts.1),
+            trend: self.trend(node, &state, at, earlier),
             children: shape_node.children.clone(),
             unit: kpi.map_or("", |kpi| &kpi.unit).into(),
             target: kpi.and_then(|kpi| kpi.version(at)).and_then(|version| version.target),
-            included: self.included_views(node, moment, pasts.0),
+            included: self.included_views(node, moment, past),
             note: self.notes.get(&node).cloned(),
         })
     }
@@ -155,23 +184,37 @@ impl Projection {
     fn included_views(&self, node: u32, moment: Moment, past: &mut Past) -> Vec<IncludedView> {
         let included = self.included.get(&node).map(Vec::as_slice).unwrap_or_default();
         let mut views = Vec::new();
-        for (other, weight) in included.iter().filter_map(|included| Some((included.node?, included.weight))) {
+        for (other, weight) in included
+            .iter()
+            .filter_map(|included| Some((included.node?, included.weight)))
+        {
             let state = self.node_at(other, moment, past);
             let reading = self.reading_of(other, &state, self.at());
             let title = self.title_of(other);
-            views.push(IncludedView { path: self.path(other), title, weight, score: reading.score, status: reading.status });
+            views.push(IncludedView {
+                path: self.path(other),
+                title,
+                weight,
+                score: reading.score,
+                status: reading.status,
+            });
         }
         views
     }
 
     fn title_of(&self, node: u32) -> Arc<str> {
-        let place = self.node_place(node).and_then(|(_, shape, local)| Some(shape.nodes.get(local as usize)?.place));
-        let title = self.scorecard_of(node).zip(place).and_then(|(scorecard, place)| match place {
-            NodePlace::Scorecard => Some(&scorecard.title),
-            NodePlace::Perspective(index) => scorecard.perspectives.get(index).map(|own| &own.title),
-            NodePlace::Objective(index) => scorecard.objectives.get(index).map(|own| &own.title),
-            NodePlace::Kpi(index) => scorecard.kpis.get(index).map(|own| &own.title),
-        });
+        let place = self
+            .node_place(node)
+            .and_then(|(_, shape, local)| Some(shape.nodes.get(local as usize)?.place));
+        let title = self
+            .scorecard_of(node)
+            .zip(place)
+            .and_then(|(scorecard, place)| match place {
+                NodePlace::Scorecard => Some(&scorecard.title),
+                NodePlace::Perspective(index) => scorecard.perspectives.get(index).map(|own| &own.title),
+                NodePlace::Objective(index) => scorecard.objectives.get(index).map(|own| &own.title),
+                NodePlace::Kpi(index) => scorecard.kpis.get(index).map(|own| &own.title),
+            });
         title.map_or("", String::as_str).into()
     }
 
@@ -193,7 +236,11 @@ impl Projection {
     /// A node at a moment.
     fn node_at(&self, node: u32, moment: Moment, past: &mut Past) -> NodeState {
         match moment {
-            Moment::Now => self.nodes.get(node as usize).copied().unwrap_or_else(|| NodeState::new(0, 0)),
+            Moment::Now => self
+                .nodes
+                .get(node as usize)
+                .copied()
+                .unwrap_or_else(|| NodeState::new(0, 0)),
             Moment::At(at) => {
                 let round_up = |scorecard: &Scorecard, kpi: usize| {
                     let window = scorecard.kpis.get(kpi)?.window;
@@ -216,7 +263,9 @@ impl Projection {
         if let Some(state) = done.get(&node) {
             return *state;
         }
-        let state = self.compute_fresh(node, at, done, when).unwrap_or_else(|| NodeState::new(0, 0));
+        let state = self
+            .compute_fresh(node, at, done, when)
+            .unwrap_or_else(|| NodeState::new(0, 0));
         done.insert(node, state);
         state
     }
@@ -232,7 +281,9 @@ impl Projection {
         let own = self.instances.get(instance as usize)?;
         let scorecard = self.scorecard_of(node)?;
         let shape_node = shape.nodes.get(local as usize)?;
-        let bands = version_at(&scorecard.bands, at).map(|bands| &**bands).unwrap_or_default();
+        let bands = version_at(&scorecard.bands, at)
+            .map(|bands| &**bands)
+            .unwrap_or_default();
         let mut state = NodeState::new(instance, local);
         if let NodePlace::Kpi(kpi) = shape_node.place {
             let instant = when(scorecard, kpi)?;
@@ -251,7 +302,7 @@ impl Projection {
             let other = included.node.map(|other| self.compute(other, at, done, when));
             children.push(other.unwrap_or_else(|| NodeState::new(0, 0)).child(included.weight));
         }
-        state.set_rolled(self.roll(scorecard, shape_node.place, &children), bands);
+        state.set_rolled(Self::roll(scorecard, shape_node.place, &children), bands);
         Some(state)
     }
 

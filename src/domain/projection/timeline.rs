@@ -18,14 +18,20 @@ pub(super) enum ClockState {
     /// The instant of the last evaluation or block.
     Recorded { at: Instant },
     /// The greatest `observed_at` so far, and the next evaluation instant; `None` before the first measurement.
-    Event { every_ms: i64, started: Option<(Instant, Instant)> },
+    Event {
+        every_ms: i64,
+        started: Option<(Instant, Instant)>,
+    },
 }
 
 impl ClockState {
     pub fn new(kind: ClockKind) -> Self {
         match kind {
             ClockKind::Recorded => Self::Recorded { at: Instant(i64::MIN) },
-            ClockKind::Event { every_ms } => Self::Event { every_ms, started: None },
+            ClockKind::Event { every_ms } => Self::Event {
+                every_ms,
+                started: None,
+            },
         }
     }
 
@@ -83,7 +89,10 @@ impl Projection {
 
     /// The next instant at which something is due by itself.
     pub fn next_due(&mut self) -> Option<Instant> {
-        [self.next_node_due(), self.alerting.next_timer()].into_iter().flatten().min()
+        [self.next_node_due(), self.alerting.next_timer()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn run_until(&mut self, to: Instant, effects: &mut Effects) {
@@ -95,7 +104,14 @@ impl Projection {
     /// Everything that happens at one instant of the recorded clock, after its facts were taken in.
     fn happen_at(&mut self, at: Instant, effects: &mut Effects) {
         // A reading that changes by itself changes at its own due instant, so it held until just before.
-        self.evaluate_at(Evaluation { at, last_before: at.plus_ms(-1), is_every_instant: false }, effects);
+        self.evaluate_at(
+            Evaluation {
+                at,
+                last_before: at.plus_ms(-1),
+                is_every_instant: false,
+            },
+            effects,
+        );
         self.clock = ClockState::Recorded { at };
     }
 
@@ -140,11 +156,15 @@ impl Projection {
     /// The event clock reaches `to`: everything is evaluated at every multiple of the step that it passes. Where nothing
     /// can have changed, steps are skipped: the result is the same.
     fn pass(&mut self, to: Instant, effects: &mut Effects) {
-        let ClockState::Event { every_ms, started } = self.clock else { return };
+        let ClockState::Event { every_ms, started } = self.clock else {
+            return;
+        };
         let (at, mut next) = started.unwrap_or((to, to.next_multiple(every_ms)));
         while next <= to {
             if !self.is_dirty() {
-                let due = self.next_node_due().map_or(Instant(i64::MAX), |due| due.round_up(every_ms));
+                let due = self
+                    .next_node_due()
+                    .map_or(Instant(i64::MAX), |due| due.round_up(every_ms));
                 if due > to {
                     next = to.next_multiple(every_ms);
                     break;
@@ -154,19 +174,36 @@ impl Projection {
             self.step(next, every_ms, effects);
             next = next.plus_ms(every_ms);
         }
-        self.clock = ClockState::Event { every_ms, started: Some((at.max(to), next)) };
+        self.clock = ClockState::Event {
+            every_ms,
+            started: Some((at.max(to), next)),
+        };
     }
 
     fn step(&mut self, at: Instant, every_ms: i64, effects: &mut Effects) {
         self.run_timers(at.plus_ms(-1), effects);
-        self.evaluate_at(Evaluation { at, last_before: at.plus_ms(-every_ms), is_every_instant: true }, effects);
+        self.evaluate_at(
+            Evaluation {
+                at,
+                last_before: at.plus_ms(-every_ms),
+                is_every_instant: true,
+            },
+            effects,
+        );
     }
 
     /// The input of an event clock has ended: everything is evaluated once more, at the next multiple of the step.
     pub fn finish(&mut self, effects: &mut Effects) {
-        if let ClockState::Event { every_ms, started: Some((_, next)) } = self.clock {
+        if let ClockState::Event {
+            every_ms,
+            started: Some((_, next)),
+        } = self.clock
+        {
             self.step(next, every_ms, effects);
-            self.clock = ClockState::Event { every_ms, started: Some((next, next.plus_ms(every_ms))) };
+            self.clock = ClockState::Event {
+                every_ms,
+                started: Some((next, next.plus_ms(every_ms))),
+            };
         }
     }
 }

@@ -50,7 +50,7 @@ impl Frame {
         let house = windows.views.house();
         let now = windows.options.clock.now();
         // A board on which nothing was evaluated yet has no instant of its own.
-        let seen_at = if board.at == Instant::default() { now } else { board.at };
+        let seen_at = if board.at <= Instant::EARLIEST { now } else { board.at };
         let links = board.catalog.scorecards.iter().map(|known| PageLink {
             title: known.title.clone(),
             href: format!("/scorecards/{}", known.id),

@@ -18,6 +18,7 @@ use crate::ports::{IntakeError, Receipt};
 struct House {
     durable: Semaphore,
     closed: AtomicBool,
+    full: AtomicBool,
     batches: Mutex<Vec<Batch>>,
     rejected: Mutex<Vec<(RejectionReason, String)>>,
 }
@@ -27,6 +28,7 @@ impl House {
         Arc::new(Self {
             durable: Semaphore::new(durable),
             closed: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             batches: Mutex::default(),
             rejected: Mutex::default(),
         })
@@ -64,6 +66,9 @@ impl Intake for House {
         Box::pin(async move {
             if self.closed.load(Ordering::SeqCst) {
                 return Err(IntakeError::Closed);
+            }
+            if self.full.load(Ordering::SeqCst) {
+                return Err(IntakeError::NoRoom);
             }
             self.durable.acquire().await.unwrap().forget();
             Ok(self.judge(batch))
@@ -218,6 +223,21 @@ async fn a_closing_house_says_when_to_come_back() {
     assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), "2");
     let (status, problem) = read(response).await;
     assert_eq!((status, &problem["type"]), (503, &json!("urn:kpid:problem:closed")));
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_and_is_no_reason_to_lose_anything() {
+    let house = House::new(1);
+    house.full.store(true, Ordering::SeqCst);
+    let response = door(&house).oneshot(post_of(GOOD, &[])).await.unwrap();
+    assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), "2");
+    let (status, problem) = read(response).await;
+    assert_eq!((status, &problem["type"]), (503, &json!("urn:kpid:problem:no-room")));
+    house.full.store(false, Ordering::SeqCst);
+    assert_eq!(
+        door(&house).oneshot(post_of(GOOD, &[])).await.unwrap().status(),
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]

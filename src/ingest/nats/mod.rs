@@ -34,16 +34,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::Client;
+use async_nats::connection::State;
 use async_nats::jetstream::Context;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 pub use self::requests::{NatsRequests, RequestOptions};
 use super::decode::DecodeLimits;
-use crate::ports::{Intake, RejectionSink};
+use crate::ports::{Intake, IntakeError, RejectionSink};
 use crate::wire::streams::{StreamLimits, Unfit};
 
-/// Name of the durable consumer, and of the queue group of requests.
+/// Name of the durable consumer.
 pub const CONSUMER: &str = "kpid";
 
 /// A pull may not ask for more: beyond the server's 64 MiB of pending bytes a client is disconnected.
@@ -51,6 +52,8 @@ pub const PULL_BYTES_MAX: usize = 16 << 20;
 
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// Longest wait for the last words to the server.
+const FLUSH_MAX: Duration = Duration::from_secs(2);
 
 /// How much is pulled at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,8 +174,19 @@ enum Ending {
     Stopped,
     /// The intake takes no more.
     Closed,
+    /// The intake takes nothing for now.
+    Full(IntakeError),
     /// It should be started again.
     Again(String),
+}
+
+impl From<IntakeError> for Ending {
+    fn from(refused: IntakeError) -> Self {
+        match refused {
+            IntakeError::Closed => Self::Closed,
+            IntakeError::NoRoom => Self::Full(refused),
+        }
+    }
 }
 
 impl NatsIngest {
@@ -215,12 +229,14 @@ impl NatsIngest {
         let mut said = String::new();
         loop {
             let before = self.door.counters.messages.load(Ordering::Relaxed);
-            match self.pull_once(&mut stop).await? {
+            let (reason, is_full) = match self.pull_once(&mut stop).await? {
                 Ending::Stopped | Ending::Closed => break,
-                Ending::Again(reason) => say_once(&mut said, reason),
-            }
+                Ending::Full(refused) => (refused.to_string(), true),
+                Ending::Again(reason) => (reason, false),
+            };
+            say_once(&mut said, reason);
             count(&self.door.counters.restarts, 1);
-            let progress = self.door.counters.messages.load(Ordering::Relaxed) > before;
+            let progress = !is_full && self.door.counters.messages.load(Ordering::Relaxed) > before;
             pause = if progress {
                 PAUSE_MIN
             } else {
@@ -232,9 +248,16 @@ impl NatsIngest {
             }
         }
         // The last acknowledgements should reach the server; without them it only delivers again.
-        let _ = tokio::time::timeout(Duration::from_secs(2), self.context.client().flush()).await;
+        flush(&self.context.client()).await;
         info!("pulling from NATS ended");
         Ok(())
+    }
+}
+
+/// What was said should reach the server before the house closes, if there is one.
+async fn flush(client: &Client) {
+    if client.connection_state() == State::Connected {
+        let _ = tokio::time::timeout(FLUSH_MAX, client.flush()).await;
     }
 }
 

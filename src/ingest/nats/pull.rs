@@ -45,8 +45,8 @@ struct Pull<'a> {
     durable: u64,
     /// Consumer sequence that the next message must have.
     expected: u64,
-    /// The intake refused a batch: nothing after it may be acknowledged.
-    closed: bool,
+    /// Why the intake refused a batch: nothing after it may be submitted, or the journal's position would pass over it.
+    refused: Option<IntakeError>,
 }
 
 /// A batch whose fate is known.
@@ -111,7 +111,7 @@ impl NatsIngest {
             taken: cursor,
             durable: cursor,
             expected,
-            closed: false,
+            refused: None,
         };
         Ok((pull, messages))
     }
@@ -159,11 +159,11 @@ impl<'a> Pull<'a> {
                 () = stopped(stop) => break Ending::Stopped,
                 _ = trouble.changed() => break Ending::Again("messages may have been lost on the way".to_owned()),
                 Some(committed) = in_flight.next() => {
-                    if self.settle(committed).await.is_err() {
-                        break Ending::Closed;
+                    if let Err(refused) = self.settle(committed).await {
+                        break refused.into();
                     }
                 }
-                first = messages.next(), if in_flight.len() < in_flight_max => {
+                first = messages.next(), if in_flight.len() < in_flight_max && self.refused.is_none() => {
                     let gathered = self.gather(first, &mut messages);
                     if gathered.chunk.messages() > 0 {
                         in_flight.push_back(self.submit(gathered.chunk, gathered.acker).await);
@@ -179,8 +179,8 @@ impl<'a> Pull<'a> {
         // Nothing new comes; what is on its way is finished, so that the next pull starts after it.
         drop(messages);
         while let Some(committed) = in_flight.next().await {
-            if self.settle(committed).await.is_err() {
-                ending = Ending::Closed;
+            if let Err(refused) = self.settle(committed).await {
+                ending = refused.into();
             }
         }
         ending
@@ -245,7 +245,7 @@ impl<'a> Pull<'a> {
 
     /// Submits a batch and lets it take its place in the line before the next one is begun: a batch that overtakes another
     /// would move the journal's position past it.
-    async fn submit(&self, chunk: Chunk, acker: Option<Acker>) -> BoxFuture<'a, Committed> {
+    async fn submit(&mut self, chunk: Chunk, acker: Option<Acker>) -> BoxFuture<'a, Committed> {
         let intake: &'a dyn Intake = &*self.ingest.door.intake;
         let last = self.taken;
         let position = SourcePosition {
@@ -265,18 +265,20 @@ impl<'a> Pull<'a> {
         // Unconstrained: the first poll must not be put off by the runtime.
         let mut commit = unconstrained(commit).boxed();
         match futures_util::poll!(&mut commit) {
-            Poll::Ready(committed) => std::future::ready(committed).boxed(),
+            Poll::Ready(committed) => {
+                self.refused = committed.outcome.as_ref().err().cloned();
+                std::future::ready(committed).boxed()
+            }
             Poll::Pending => commit,
         }
     }
 
     /// Acknowledges a batch that is durable.
     async fn settle(&mut self, committed: Committed) -> Result<(), IntakeError> {
-        let receipt = committed.outcome.inspect_err(|_| self.closed = true)?;
+        let receipt = committed
+            .outcome
+            .inspect_err(|error| self.refused = Some(error.clone()))?;
         committed.origins.pass_on(&receipt.rejected, &self.ingest.door);
-        if self.closed {
-            return Err(IntakeError::Closed);
-        }
         self.durable = committed.last;
         if let Some(acker) = committed.acker {
             acknowledge(&acker).await;

@@ -9,19 +9,21 @@ use tokio::sync::watch;
 use tracing::{debug, info};
 
 use super::chunk::Chunk;
-use super::{CONSUMER, Door, NatsIngestError, stopped};
+use super::{Door, NatsIngestError, flush, stopped};
 use crate::ports::{IntakeError, Receipt};
 use crate::wire::measurement::ReceiptBody;
 use crate::wire::rejected::RefusalBody;
 use crate::wire::subjects;
 
 /// Which requests are taken, and how many at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestOptions {
     /// A stream takes `kpi.v1.measurement`, so requests come on `kpi.v1.request.measurement`.
     pub jetstream: bool,
     /// Requests on their way into the journal at the same time; further ones wait in the subscription.
     pub in_flight_max: usize,
+    /// Those of one group share the requests: each is answered by one of them.
+    pub queue_group: String,
 }
 
 impl Default for RequestOptions {
@@ -29,6 +31,7 @@ impl Default for RequestOptions {
         Self {
             jetstream: true,
             in_flight_max: 1_024,
+            queue_group: "kpid".to_owned(),
         }
     }
 }
@@ -77,12 +80,15 @@ impl NatsRequests {
         }
         drop(requests);
         while in_flight.next().await.is_some() {}
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), self.client.flush()).await;
+        flush(&self.client).await;
         Ok(())
     }
 
     async fn subscribe(&self, subject: String) -> Result<async_nats::Subscriber, NatsIngestError> {
-        let subscriber = self.client.queue_subscribe(subject, CONSUMER.to_owned()).await;
+        let subscriber = self
+            .client
+            .queue_subscribe(subject, self.options.queue_group.clone())
+            .await;
         subscriber.map_err(|error| NatsIngestError::Client(error.to_string()))
     }
 

@@ -93,7 +93,7 @@ impl Desk {
             _ => None,
         });
         targets
-            .fold(None, |_, target| Some(target))
+            .last()
             .map(|target| (target.sequence.0, target.observed_at.0))
             .unwrap()
     }

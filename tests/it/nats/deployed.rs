@@ -23,9 +23,9 @@ use super::publish::transition;
 use crate::support::nats::{NatsServer, free_port, nats_server};
 
 const PASSWORDS: [&str; 3] = [
-    "KPID_NATS_PASSWORD",
-    "EMITTER_NATS_PASSWORD",
-    "SUBSCRIBER_NATS_PASSWORD",
+    "NATS_KPID_PASSWORD",
+    "NATS_EMITTER_PASSWORD",
+    "NATS_SUBSCRIBER_PASSWORD",
 ];
 
 fn deployed() -> PathBuf {
@@ -54,7 +54,7 @@ fn server() -> NatsServer {
 fn user(server: &NatsServer, user: &str) -> NatsOptions {
     NatsOptions {
         user: Some(user.to_owned()),
-        password: Some(SecretSource::Text(format!("{user}_nats_password"))),
+        password: Some(SecretSource::Text(format!("nats_{user}_password"))),
         inbox_prefix: Some(format!("_INBOX_{user}")),
         ..options(&server.url())
     }

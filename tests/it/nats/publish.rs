@@ -185,6 +185,49 @@ async fn a_conflict_is_read_adopted_and_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_outbox_puts_no_old_transition_behind_a_newer_one() {
+    let server = NatsServer::start();
+    let context = jetstream(&server.url()).await;
+    let decided = |id: &str, kind, after_ms: i64, sequence: u64| {
+        let transition = transition(id, kind);
+        AlertTransition {
+            at: transition.at.plus_ms(after_ms),
+            sequence: Sequence(sequence),
+            ..transition
+        }
+    };
+    let story = [
+        decided("f1", TransitionKind::Firing, 0, 1),
+        decided("r1", TransitionKind::Resolved, 10, 2),
+        // Two blocks within one millisecond: the position tells them apart.
+        decided("f2", TransitionKind::Firing, 20, 3),
+        decided("r2", TransitionKind::Resolved, 20, 4),
+    ];
+    let first = publisher(&server.url()).await;
+    for transition in &story {
+        assert_eq!(
+            first.publish(transition).await.unwrap(),
+            Delivery::New,
+            "{}",
+            transition.id
+        );
+    }
+    // The outbox is gone: all of it is offered again, and then something new.
+    let restarted = publisher(&server.url()).await;
+    for transition in &story {
+        assert_eq!(
+            restarted.publish(transition).await.unwrap(),
+            Delivery::Duplicate,
+            "{}",
+            transition.id
+        );
+    }
+    let new = decided("f3", TransitionKind::Firing, 30, 5);
+    assert_eq!(restarted.publish(&new).await.unwrap(), Delivery::New);
+    assert_eq!(delivered(&context).await, ["f1", "r1", "f2", "r2", "f3"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_server_is_away_nothing_is_delivered_and_then_once() {
     let mut server = NatsServer::start();
     let publisher = publisher(&server.url()).await;

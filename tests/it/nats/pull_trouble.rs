@@ -163,6 +163,42 @@ async fn a_server_that_comes_later_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_waited_for_and_a_refused_batch_is_never_overtaken() {
+    let server = NatsServer::start();
+    let context = jetstream(&server.url()).await;
+    let behind = Behind {
+        intake: Arc::new(MemoryIntake::with_gate(0)),
+        ..Behind::default()
+    };
+    let running = behind.pull(&link(&options(&server.url())).await, brisk());
+    let taken = |count| {
+        let counters = Arc::clone(&behind.counters);
+        async move { until("a message taken", || counters.messages.load(Ordering::Relaxed) >= count).await }
+    };
+    // The first is on its way when the disk fills up, the second is refused, then there is room for the third.
+    publish(&context, 0..1).await;
+    taken(1).await;
+    behind.intake.set_room(false);
+    publish(&context, 1..2).await;
+    taken(2).await;
+    behind.intake.set_room(true);
+    publish(&context, 2..3).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    behind.intake.gate.add_permits(1);
+    behind.intake.wait_for(3).await;
+    assert_eq!(behind.intake.values(), counted(3), "nothing overtook the refused one");
+
+    behind.intake.set_room(false);
+    publish(&context, 3..10).await;
+    taken(11).await;
+    behind.intake.set_room(true);
+    behind.intake.wait_for(10).await;
+    acknowledged(&context, 10).await;
+    running.stop().await;
+    assert_eq!(behind.intake.values(), counted(10));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_journal_gets_everything_once_although_the_server_delivers_again() {
     let server = NatsServer::start();
     let context = jetstream(&server.url()).await;

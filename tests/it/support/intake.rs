@@ -24,6 +24,7 @@ struct State {
     kpis: Vec<String>,
     positions: HashMap<String, u64>,
     closed: bool,
+    full: bool,
 }
 
 impl Default for MemoryIntake {
@@ -55,6 +56,11 @@ impl MemoryIntake {
     /// From now on nothing is taken.
     pub fn close(&self) {
         self.state.lock().unwrap().closed = true;
+    }
+
+    /// Whether there is room, as on the disk of a journal.
+    pub fn set_room(&self, has_room: bool) {
+        self.state.lock().unwrap().full = !has_room;
     }
 
     /// Position of a source whose name starts like this.
@@ -118,6 +124,9 @@ impl MemoryIntake {
 impl Intake for MemoryIntake {
     fn submit(&self, batch: Batch) -> BoxFuture<'_, Result<Receipt, IntakeError>> {
         async move {
+            if self.state.lock().unwrap().full {
+                return Err(IntakeError::NoRoom);
+            }
             let _turn = self.gate.acquire().await.expect("the gate stays");
             // A real commit takes a moment, in which others queue up.
             tokio::task::yield_now().await;

@@ -1,7 +1,10 @@
 //! What the stories need: replays in this process, servers of their own, time to wait with an end.
 
+pub mod alerts;
 pub mod blocks;
 pub mod credentials;
+pub mod daemon;
 pub mod intake;
+pub mod ledger;
 pub mod nats;
 pub mod replays;

@@ -11,7 +11,10 @@ use crate::reference::{AlertLine, File, Lines, ReadingLine};
 
 /// Catalog files as the program takes them.
 pub fn catalog_files(files: &[File]) -> Vec<CatalogFile> {
-    let file = |(name, text): &File| CatalogFile { name: name.clone(), text: text.clone() };
+    let file = |(name, text): &File| CatalogFile {
+        name: name.clone(),
+        text: text.clone(),
+    };
     files.iter().map(file).collect()
 }
 

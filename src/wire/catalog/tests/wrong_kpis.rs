@@ -44,7 +44,7 @@ fn a_range_out_of_order() {
         "direction = \"up\"\nred = 75\ntarget = 90",
         "direction = \"range\"\nred = [80, 90]\ntarget = [70, 95]",
     )]);
-    insta::assert_snapshot!(problems, @"it.toml:34: kpi `it.csat`: direction `range` needs red[0] < target[0] <= best <= target[1] < red[1]: found red [80, 90], target [70, 95], best 82.5: put the points in that order");
+    insta::assert_snapshot!(problems, @"it.toml:34: kpi `it.csat`: direction `range` needs red[0] < target[0] < best < target[1] < red[1]: found red [80, 90], target [70, 95], best 82.5: put the points in that order");
 }
 
 #[test]

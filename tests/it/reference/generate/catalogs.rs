@@ -192,13 +192,12 @@ fn scorecard(before: &[Scorecard], kpis: &[Kpi], dice: &mut Dice<'_>, head: &Hea
         let root = format!("c{}", kpi.scorecard);
         let levels = [root.clone(), kpi.perspective_path(), kpi.objective_path(), kpi.path()];
         let (level, weight) = (&levels[dice.below(4) as usize], 1 + dice.below(3));
-        let has_instances = before.get(kpi.scorecard).is_some_and(|other| other.each);
-        let instance = if has_instances && dice.chance(50) {
-            dice.pick(&["@a", "@b"])
+        if before.get(kpi.scorecard).is_some_and(|other| other.each) && dice.chance(50) {
+            let instance = format!("{root}@{}", dice.pick(&["a", "b"]));
+            (level.replacen(&root, &instance, 1), weight)
         } else {
-            ""
-        };
-        (level.replacen(&root, &format!("{root}{instance}"), 1), weight)
+            (level.clone(), weight)
+        }
     });
     let weight_changes = [0, 1, 2, 3, 4].map(|_| change(dice, head, |dice| format!("weight = {}", dice.below(5))));
     let shift = change(dice, head, |dice| bands(head, 1 + dice.below(20)));

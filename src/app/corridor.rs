@@ -1,0 +1,172 @@
+//! The corridor, wired: the appender and the owner of the projection, each a thread of its own.
+//!
+//! What was restored enters with the journal; two threads leave, with the channels between them. Both begin where the
+//! journal ends.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::mpsc;
+use tracing::info;
+
+use super::house::{Frame, HouseError, Rules, millis};
+use super::restore::{RestoreError, Restored, Shelves, restore};
+use super::tasks::{Signal, Tasks, blocking, spawn_thread};
+use crate::domain::fact::Fact;
+use crate::domain::projection::{ClockKind, ProjectionOptions};
+use crate::journal::FileJournal;
+use crate::pipeline::appender::{AppendError, Appender};
+use crate::pipeline::intake::Job;
+use crate::pipeline::ledger::LedgerLimits;
+use crate::pipeline::live::{Live, Message};
+use crate::ports::{Journal, Outbox};
+use crate::settings::Settings;
+use crate::state::StateStore;
+use crate::telemetry::metric;
+
+/// Messages between the appender and the projection.
+const MESSAGES_MAX: usize = 256;
+
+/// The ends of the channels that the corridor's threads take.
+pub(super) struct Queues {
+    /// From the doors.
+    pub jobs: mpsc::Receiver<Job>,
+    /// From the appender, and from windows that ask.
+    pub messages: mpsc::Sender<Message>,
+    /// To the projection.
+    pub messages_waiting: mpsc::Receiver<Message>,
+    /// Given when the projection has ended.
+    pub posts: Signal,
+}
+
+impl Queues {
+    /// Empty queues, and the end that the doors take.
+    pub fn new(settings: &Settings, posts: Signal) -> (Self, mpsc::Sender<Job>) {
+        let (doors, jobs) = mpsc::channel(settings.ingest.queue_len_max);
+        let (messages, messages_waiting) = mpsc::channel(MESSAGES_MAX);
+        let queues = Self {
+            jobs,
+            messages,
+            messages_waiting,
+            posts,
+        };
+        (queues, doors)
+    }
+}
+
+/// Everything the corridor's threads own.
+pub(super) struct Corridor {
+    journal: FileJournal,
+    restored: Restored,
+    outbox: Arc<dyn Outbox>,
+}
+
+impl Corridor {
+    /// Restores the state at the journal's end.
+    pub async fn restore(journal: FileJournal, store: StateStore, rules: &Rules) -> Result<Self, HouseError> {
+        let outbox: Arc<dyn Outbox> = Arc::new(store.outbox());
+        let shelves = Shelves {
+            seen: Box::new(store.seen_ids()),
+            checkpoints: Box::new(store.checkpoints()),
+            outbox: Arc::clone(&outbox),
+        };
+        let settings = &rules.settings;
+        let options = ProjectionOptions {
+            clock: ClockKind::Recorded,
+            history_ms: Some(millis(settings.projection.history)),
+            with_readings: true,
+        };
+        let limits = LedgerLimits {
+            dedup_window_ms: millis(settings.journal.dedup_window),
+            series_max: u32::try_from(settings.ingest.series_max).unwrap_or(u32::MAX),
+        };
+        let catalog = Arc::clone(&rules.catalog);
+        let restoring = blocking(move || -> Result<_, RestoreError> {
+            let restored = restore(&journal, shelves, &catalog, options, limits)?;
+            // From here on a kill leaves an outbox that knows where it began.
+            store.flush()?;
+            Ok((journal, restored))
+        });
+        let (journal, restored) = restoring.await??;
+        Ok(Self {
+            journal,
+            restored,
+            outbox,
+        })
+    }
+
+    /// Starts both threads: from here on the house is ready.
+    pub fn start(self, frame: Frame, queues: Queues, rules: &Rules, tasks: &mut Tasks) {
+        let Self {
+            journal,
+            restored,
+            outbox,
+        } = self;
+        for position in restored.positions.all() {
+            frame.positions.advance(&position);
+        }
+        let tail = journal.tail();
+        let (house, last) = (Arc::clone(&frame.house), tail.next.0.saturating_sub(1));
+        house.journal_end.store(last, Ordering::Release);
+        house.recorded_at.store(tail.recorded_at.0, Ordering::Release);
+        metrics::gauge!(metric::JOURNAL_SEQUENCE).set(last as f64);
+        let activation = restored.needs_activation.then(|| Fact::CatalogActivated {
+            fingerprint: rules.catalog.fingerprint.clone(),
+            files: rules.catalog.files.clone(),
+        });
+        let appender = Appender {
+            journal: Box::new(journal),
+            ledger: restored.ledger,
+            clock: Arc::clone(&rules.clock),
+            jobs: queues.jobs,
+            messages: queues.messages,
+            next_due: Arc::clone(&frame.next_due),
+            positions: frame.positions.clone(),
+            house: Arc::clone(&house),
+            block_len_max: rules.settings.journal.block_len_max,
+            floor: restored.floor,
+            first_facts: activation.into_iter().collect(),
+        };
+        // The destinations looked before the journal's tail was in the outbox; without the bell it would wait for the next change.
+        frame.readings.bell.notify_one();
+        let mut live = Live {
+            projection: restored.projection,
+            messages: queues.messages_waiting,
+            outbox,
+            checkpoints: restored.checkpoints,
+            board: frame.board,
+            notices: frame.notices,
+            readings: rules.settings.nats.is_on().then_some(frame.readings),
+            next_due: frame.next_due,
+            house: Arc::clone(&house),
+            positions: frame.positions,
+            post_every: rules.settings.projection.post_every,
+            checkpoint_every: rules.settings.projection.checkpoint_every,
+            names_saved: restored.names_saved,
+        };
+        live.keep_recent(&restored.recent);
+        live.post();
+        let applied = live.projection.sequence().0;
+        house.applied.store(applied, Ordering::Release);
+        house
+            .series
+            .store(live.projection.series_count() as u64, Ordering::Release);
+        house.ready.store(true, Ordering::Release);
+        metrics::gauge!(metric::READY).set(1.0);
+        info!(sequence = applied, "ready");
+        spawn_thread(tasks, "journal", move |runtime| {
+            appender.run(runtime).map_err(append_failed)
+        });
+        spawn_thread(tasks, "projection", move |runtime| {
+            let _posts = queues.posts;
+            live.run(runtime).map_err(HouseError::State)
+        });
+    }
+}
+
+fn append_failed(error: AppendError) -> HouseError {
+    match error {
+        AppendError::Journal(error) => HouseError::Journal(error),
+        other => HouseError::ended("journal", &other),
+    }
+}

@@ -1,0 +1,33 @@
+//! How fast kpid is, each figure beside its floor: what the same bytes cost without kpid, measured in the same run.
+//!
+//! `cargo bench` runs everything, `cargo bench -- replay` what has `replay` in its name. At the end a table puts
+//! figures and floors side by side; the two run on the same machine within minutes, so their ratio says more
+//! than either.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark that cannot run says so by its panic"
+)]
+
+mod append;
+mod decode;
+mod house;
+mod http;
+mod load;
+mod nats;
+#[path = "../it/support/nats.rs"]
+#[expect(
+    dead_code,
+    clippy::expect_used,
+    clippy::unnecessary_debug_formatting,
+    reason = "the stories of the integration tests use the rest"
+)]
+mod nats_server;
+mod ratio;
+mod replay;
+
+fn main() {
+    divan::main();
+    ratio::print();
+}

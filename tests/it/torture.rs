@@ -1,0 +1,11 @@
+//! The real program under load, killed, cut off from NATS, and robbed of its state: nothing acknowledged is lost, nothing
+//! counts twice, every alert is said once.
+
+#[path = "torture/kill.rs"]
+mod kill;
+#[path = "torture/load.rs"]
+mod load;
+#[path = "torture/nats.rs"]
+mod nats;
+#[path = "torture/stop.rs"]
+mod stop;
