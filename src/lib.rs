@@ -29,11 +29,12 @@
 //!
 //! 1. `domain` never learns the time, a path, a subject or a JSON field name.
 //! 2. Nothing is acknowledged, published or shown before it is durable.
-//! 3. One task owns the projection; readers hold an immutable picture; there is no lock around state.
+//! 3. One task owns the projection; readers hold an immutable picture; there is no lock around its state.
 //! 4. Replay is the live corridor without source and sink: one `apply`. It cannot publish: it is not given a publisher.
 //! 5. `state` holds nothing that the journal cannot give back.
 //! 6. After a failed append the process ends; it never retries an fsync.
-//! 7. Every queue, batch, body, label set and window has a named limit in the settings.
+//! 7. No queue, batch, body, label set or window without a named limit: in the settings where people may want another,
+//!    else a constant with its reason.
 
 pub mod app;
 pub mod cli;
