@@ -279,6 +279,7 @@ fn put_active(out: &mut Vec<u64>, active: &Active) {
     out.push(active.fired_at.map_or(none, |at| at.0 as u64));
     out.push(active.ending_since.map_or(none, |at| at.0 as u64));
     out.push(u64::from(active.repeats));
+    out.push(active.not_before.0 as u64);
 }
 
 fn take_active(words: &mut dyn Iterator<Item = u64>) -> Option<Active> {
@@ -295,6 +296,7 @@ fn take_active(words: &mut dyn Iterator<Item = u64>) -> Option<Active> {
         fired_at: instant(words.next()?),
         ending_since: instant(words.next()?),
         repeats: words.next()? as u32,
+        not_before: Instant(words.next()? as i64),
     })
 }
 
