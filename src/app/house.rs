@@ -119,9 +119,10 @@ impl HouseError {
 impl From<RestoreError> for HouseError {
     fn from(error: RestoreError) -> Self {
         match error {
-            RestoreError::Journal(error) => Self::Journal(error),
+            RestoreError::Journal(error) | RestoreError::Activation(ActivationError::Journal(error)) => {
+                Self::Journal(error)
+            }
             RestoreError::State(error) => Self::State(error),
-            RestoreError::Activation(ActivationError::Journal(error)) => Self::Journal(error),
             RestoreError::Activation(other) => Self::ended("start", &other),
         }
     }

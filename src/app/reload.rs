@@ -193,7 +193,12 @@ fn count(result: &Result<Reloaded, ReloadError>) {
             catalog,
             rebuilt,
         }) => {
-            info!(catalog, sequence = sequence.0, rebuilt = rebuilt.len(), "catalog reloaded");
+            info!(
+                catalog,
+                sequence = sequence.0,
+                rebuilt = rebuilt.len(),
+                "catalog reloaded"
+            );
             "changed"
         }
         Ok(_) => {

@@ -14,8 +14,8 @@ use crate::domain::instant::{DAY_MS, Instant};
 use crate::domain::measurement::{AdmitLimits, Rejection};
 use crate::domain::projection::{ClockKind, Effects, Projection, ProjectionOptions};
 use crate::ingest::file::{FileError, FileForm, FileReports};
-use crate::pipeline::ledger::{Ledger, LedgerLimits};
 use crate::pipeline::activation::{ActivationError, Activations};
+use crate::pipeline::ledger::{Ledger, LedgerLimits};
 use crate::pipeline::replay::{FileReplay, Following, Until, replay_blocks};
 use crate::ports::{JournalError, StateError};
 use crate::state::MemorySeenIds;
@@ -192,10 +192,15 @@ fn replay_journal(
         sequence: request.until,
         at: request.at,
     };
-    replay_blocks(&mut *reader, (&mut projection, following), until, &mut |effects, progress| {
-        told(Told::Progress(progress.facts));
-        told(Told::Effects(effects));
-    })?;
+    replay_blocks(
+        &mut *reader,
+        (&mut projection, following),
+        until,
+        &mut |effects, progress| {
+            told(Told::Progress(progress.facts));
+            told(Told::Effects(effects));
+        },
+    )?;
     let catalog = Arc::clone(projection.catalog());
     if catalog.files.is_empty() {
         return Err(ReplayError::NoCatalog(folder.display().to_string()));

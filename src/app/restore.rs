@@ -9,7 +9,7 @@ use super::reload::activation;
 use crate::domain::alert::AlertTransition;
 use crate::domain::board::RECENT_TRANSITIONS_MAX;
 use crate::domain::catalog::Catalog;
-use crate::domain::fact::Block;
+use crate::domain::fact::{Block, Fact};
 use crate::domain::id::{Sequence, Slug};
 use crate::domain::instant::Instant;
 use crate::domain::measurement::SeriesKey;
@@ -116,30 +116,24 @@ pub fn restore(
     let names_saved = names.len();
     let mut ledger = Ledger::new(seen, names, limits);
     let decided = outbox.position()?;
-    let mut catching = Catching {
-        outbox,
-        is_history: decided.is_none(),
-        recent: beside.recent.into_iter().rev().collect(),
-        last_words: BTreeMap::new(),
-        activations: present.activations,
-        changed: Vec::new(),
-    };
+    let mut catching = Catching::new(outbox, decided.is_none(), beside.recent, present.activations);
     let from = if is_fresh {
         Sequence(1)
     } else {
         projection.sequence().min(ledger.position()).plus(1)
     };
-    read_tail(journal, from, (&mut projection, &mut ledger), (&positions, &mut catching))?;
+    read_tail(
+        journal,
+        from,
+        (&mut projection, &mut ledger),
+        (&positions, &mut catching),
+    )?;
     projection.tell_readings(options.with_readings);
     let decided = decided.map_or(Instant::EARLIEST, |(_, at)| at.plus_ms(1));
     let floor = decided.max(projection.at().plus_ms(1));
-    let is_silent = projection.sequence() == Sequence::ZERO;
-    let is_other = is_silent || projection.catalog().fingerprint != present.catalog.fingerprint;
+    let block = activation_block(journal, &present.catalog, present.now.max(floor));
+    let is_other = catching.let_hold(journal, &block, (&mut projection, &mut ledger))?;
     if is_other {
-        let block = activation_block(journal, &present.catalog, present.now.max(floor));
-        journal.append(&block)?;
-        ledger.committed(&block)?;
-        catching.catch_up(&mut projection, &block)?;
         // The checkpoint has other shapes.
         checkpoints.clear()?;
     }
@@ -232,6 +226,18 @@ struct Catching {
 }
 
 impl Catching {
+    /// `recent` are the transitions that the checkpoint had, newest first.
+    fn new(outbox: Arc<dyn Outbox>, is_history: bool, recent: Vec<AlertTransition>, activations: Activations) -> Self {
+        Self {
+            outbox,
+            is_history,
+            recent: recent.into_iter().rev().collect(),
+            last_words: BTreeMap::new(),
+            activations,
+            changed: Vec::new(),
+        }
+    }
+
     /// Applies a block of the tail; false when there is nothing in it, or the checkpoint had it.
     fn catch_up(&mut self, projection: &mut Projection, block: &Block) -> Result<bool, RestoreError> {
         if block.is_empty() || block.first <= projection.sequence() {
@@ -250,6 +256,27 @@ impl Catching {
         }
         self.changed.append(&mut effects.readings);
         self.take(projection, effects)?;
+        Ok(true)
+    }
+
+    /// Makes the journal say which definitions hold, where it does not yet. True when it did not.
+    fn let_hold(
+        &mut self,
+        journal: &mut dyn Journal,
+        block: &Block,
+        (projection, ledger): (&mut Projection, &mut Ledger),
+    ) -> Result<bool, RestoreError> {
+        let named = block.others.iter().find_map(|(_, fact)| match fact {
+            Fact::CatalogActivated { fingerprint, .. } => Some(fingerprint.as_str()),
+            _ => None,
+        });
+        let is_silent = projection.sequence() == Sequence::ZERO;
+        if !is_silent && named == Some(projection.catalog().fingerprint.as_str()) {
+            return Ok(false);
+        }
+        journal.append(block)?;
+        ledger.committed(block)?;
+        self.catch_up(projection, block)?;
         Ok(true)
     }
 

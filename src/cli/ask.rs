@@ -130,6 +130,10 @@ impl Daemon {
             String::new()
         };
         let words = words.unwrap_or_default();
+        if status.as_u16() == 422 {
+            // What the daemon was asked to take over is wrong, each problem on its line.
+            return CliError::Wrong(words.lines().map(str::to_owned).collect());
+        }
         CliError::failed(format!("{} answered {status} {words}{remedy}", self.server).replace(" :", ":"))
     }
 }

@@ -206,6 +206,7 @@ fn next_repeat(rule: &AlertRule, active: &Active) -> Option<Instant> {
 impl Active {
     /// The alert goes on under an edited rule from `at` on: what the edit would have let happen earlier happens now, and
     /// repeats that it would have had are not made up for.
+    #[must_use]
     pub fn under(mut self, rule: &AlertRule, at: Instant) -> Self {
         self.not_before = at;
         if let (Some(fired_at), Some(every)) = (self.fired_at, rule.repeat_ms) {

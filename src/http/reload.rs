@@ -40,7 +40,10 @@ impl From<ReloadError> for ProblemResponse {
             ReloadError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "shutting down"),
         };
         let detail = match error {
-            ReloadError::Wrong(lines) => lines.join("\n"),
+            ReloadError::Wrong(lines) => format!(
+                "the catalog was not taken over, the one before goes on:\n{}",
+                lines.join("\n")
+            ),
             other => other.to_string(),
         };
         Self::new(status, title, detail)

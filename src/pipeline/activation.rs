@@ -76,12 +76,11 @@ impl Activations {
     ) -> Result<Refold, ActivationError> {
         let prepared = self.prepared.take();
         let prepared = prepared.filter(|refold| refold.leads(projection.catalog(), fingerprint));
-        let mut refold = match prepared {
-            Some(refold) => refold,
-            None => {
-                let catalog = self.parse(files, until)?;
-                Refold::new(projection.catalog(), catalog, projection.options())
-            }
+        let mut refold = if let Some(refold) = prepared {
+            refold
+        } else {
+            let catalog = self.parse(files, until)?;
+            Refold::new(projection.catalog(), catalog, projection.options())
         };
         catch_up(&*self.history, &mut refold, Some(until), &mut |_| {})?;
         Ok(refold)

@@ -187,7 +187,11 @@ impl Live {
         self.names_saved = 0;
         self.save();
         let catalog = &self.projection.catalog().fingerprint;
-        info!(catalog, sequence = self.projection.sequence().0, "other definitions hold");
+        info!(
+            catalog,
+            sequence = self.projection.sequence().0,
+            "other definitions hold"
+        );
         Ok(())
     }
 

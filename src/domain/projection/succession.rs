@@ -171,7 +171,10 @@ impl Projection {
     }
 
     fn adopt_names(&mut self, before: &Projection) {
-        let keys = before.journal_series.iter().map(|(key, _)| (key.clone(), Placed::NotYet));
+        let keys = before
+            .journal_series
+            .iter()
+            .map(|(key, _)| (key.clone(), Placed::NotYet));
         self.journal_series = keys.collect();
     }
 
