@@ -11,6 +11,8 @@ pub mod alerting;
 pub mod board;
 pub mod calendar;
 pub mod catalog;
+pub mod correlation;
+pub mod explain;
 pub mod fact;
 pub mod id;
 pub mod instant;
