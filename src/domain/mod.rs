@@ -17,6 +17,7 @@ pub mod fact;
 pub mod id;
 pub mod instant;
 pub mod measurement;
+pub mod movers;
 pub mod projection;
 pub mod reading;
 pub mod roll_up;

@@ -5,11 +5,12 @@
 //! walked, and what is walked stands in vectors, in catalog order or in order of first appearance in the journal.
 //!
 //! The rooms of this room: `shape` (the nodes of a scorecard), `instances` (who is there), `facts` (what a fact changes),
-//! `evaluate` (nodes, children before parents), `alerts` (rules at nodes), `timeline` (which clock evaluates when),
+//! `evaluate` (nodes, children before parents), `explain` (changes split over leaves), `alerts` (rules at nodes), `timeline` (which clock evaluates when),
 //! `pictures` (what readers see), `image` (checkpoints).
 
 mod alerts;
 mod evaluate;
+mod explain;
 mod facts;
 mod image;
 mod instances;
@@ -36,6 +37,8 @@ use instances::{IncludedNode, InstanceState, Placed};
 use node_state::NodeState;
 use shape::Shape;
 use timeline::ClockState;
+
+pub use explain::{ExplainQuestion, Explained, ExplainedLeaf};
 
 /// Which clock drives the projection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
