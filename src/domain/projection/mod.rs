@@ -5,8 +5,8 @@
 //! walked, and what is walked stands in vectors, in catalog order or in order of first appearance in the journal.
 //!
 //! The rooms of this room: `shape` (the nodes of a scorecard), `instances` (who is there), `facts` (what a fact changes),
-//! `evaluate` (nodes, children before parents), `explain` (changes split over leaves), `alerts` (rules at nodes), `timeline` (which clock evaluates when),
-//! `pictures` (what readers see), `image` (checkpoints).
+//! `evaluate` (nodes, children before parents), `alerts` (rules at nodes), `timeline` (which clock evaluates when),
+//! `pictures` (what readers see), `explain` and `strategy` (what they ask besides), `image` (checkpoints).
 
 mod alerts;
 mod evaluate;
@@ -17,6 +17,7 @@ mod instances;
 mod node_state;
 mod pictures;
 mod shape;
+mod strategy;
 mod timeline;
 
 use std::cmp::Reverse;
