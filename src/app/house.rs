@@ -169,7 +169,13 @@ impl Frame {
     }
 
     /// What windows look through. They do not hold the corridor open.
-    fn views(&self, rules: &Rules, queues: &Queues, transport: Option<&Transport>, archive: FileArchive) -> Arc<Window> {
+    fn views(
+        &self,
+        rules: &Rules,
+        queues: &Queues,
+        transport: Option<&Transport>,
+        archive: FileArchive,
+    ) -> Arc<Window> {
         Arc::new(Window {
             lookup: Lookup::new(Arc::new(archive), millis(rules.settings.ingest.max_future)),
             board: Arc::clone(&self.board),

@@ -11,9 +11,12 @@ use crate::domain::catalog::{Catalog, CatalogFile};
 use crate::domain::id::Sequence;
 use crate::domain::instant::{DAY_MS, Instant};
 use crate::domain::measurement::{AdmitLimits, Rejection};
-use crate::domain::projection::{ClockKind, Effects, Projection, ProjectionOptions};
+use crate::domain::movers::Movers;
+use crate::domain::projection::{ClockKind, Effects, ExplainQuestion, Explained, Projection, ProjectionOptions};
 use crate::ingest::file::{FileError, FileForm, FileReports};
+use crate::journal::FileArchive;
 use crate::pipeline::ledger::{Ledger, LedgerLimits};
+use crate::pipeline::lookup::{Limits, movers};
 use crate::pipeline::replay::{FileReplay, Until};
 use crate::ports::{JournalError, StateError};
 use crate::state::MemorySeenIds;
@@ -168,6 +171,37 @@ fn replay_journal(
     folder: &std::path::Path,
     told: &mut dyn FnMut(Told<'_>),
 ) -> Result<ReplayOutcome, ReplayError> {
+    let (catalog, mut projection) = played(request, folder, told)?;
+    let mut effects = Effects::default();
+    projection.finish(&mut effects);
+    told(Told::Effects(effects));
+    Ok(outcome(request, catalog, &mut projection, 0))
+}
+
+/// The change of a node as a journal has it, and what moved it; `None` when there is no such node.
+pub fn explain(
+    request: &ReplayRequest,
+    folder: &std::path::Path,
+    question: &ExplainQuestion,
+) -> Result<Option<(Explained, Movers, Arc<Catalog>)>, ReplayError> {
+    let (catalog, projection) = played(request, folder, &mut |_| {})?;
+    let Some((explained, search)) = projection.explain(question) else {
+        return Ok(None);
+    };
+    let limits = Limits {
+        max_future_ms: DAY_MS,
+        facts_max: u64::MAX,
+    };
+    let movers = movers(&FileArchive::open(folder), &search, limits);
+    Ok(Some((explained, movers, catalog)))
+}
+
+/// The projection at the end of a journal, or where the request ends it.
+fn played(
+    request: &ReplayRequest,
+    folder: &std::path::Path,
+    told: &mut dyn FnMut(Told<'_>),
+) -> Result<(Arc<Catalog>, Projection), ReplayError> {
     if !folder.is_dir() {
         return Err(ReplayError::NoJournal(folder.display().to_string()));
     }
@@ -185,10 +219,7 @@ fn replay_journal(
         told(Told::Progress(progress.facts));
         told(Told::Effects(effects));
     })?;
-    let mut effects = Effects::default();
-    projection.finish(&mut effects);
-    told(Told::Effects(effects));
-    Ok(outcome(request, catalog, &mut projection, 0))
+    Ok((catalog, projection))
 }
 
 /// The definitions that a journal named last.

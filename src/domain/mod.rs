@@ -24,8 +24,9 @@ pub mod roll_up;
 pub mod score;
 pub mod series;
 pub mod sketch;
+pub mod strategy;
 pub mod window;
 pub mod words;
 
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;

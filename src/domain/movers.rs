@@ -88,12 +88,30 @@ pub struct Mover {
     /// The source's key, and a person's words and name.
     pub extra: Extra,
     /// How far it pulls, in a measure that only orders.
-    influence: f64,
+    pub influence: f64,
 }
 
 /// No slice.
 #[expect(clippy::reversed_empty_ranges, reason = "it is meant to be empty")]
 pub const NOTHING: RangeInclusive<i64> = 1..=0;
+
+impl Mover {
+    /// A plain one, of no source and without words.
+    pub fn of(sequence: Sequence, observed_at: Instant, has_entered: bool, value: MeasuredValue) -> Self {
+        Self {
+            sequence,
+            observed_at,
+            recorded_at: observed_at,
+            has_entered,
+            value,
+            is_corrected: false,
+            source: "".into(),
+            instance: None,
+            extra: Extra::default(),
+            influence: 0.0,
+        }
+    }
+}
 
 impl Search {
     /// The scorecard and definition of a leaf.
@@ -199,16 +217,13 @@ impl<'a> Collector<'a> {
             };
             found.count(has_entered, 1);
             found.listed.push(Mover {
-                sequence,
-                observed_at: row.observed_at,
                 recorded_at,
-                has_entered,
-                value: row.measured_value(),
                 is_corrected,
                 source: Arc::clone(&key.source),
                 instance: key.each.as_ref().map(|(_, name)| name.clone()),
                 extra: row.extra.cloned().unwrap_or_default(),
                 influence: influence(&kpi.aggregate, &sample, leaf.earlier),
+                ..Mover::of(sequence, row.observed_at, has_entered, row.measured_value())
             });
             if found.listed.len() >= 2 * KEPT_MAX {
                 found.keep(KEPT_MAX);

@@ -83,7 +83,12 @@ fn read_all(
     let came = came.map_or(Ok(end), place)?;
     let went = went.map_or(Ok(came), place)?;
     let older = read(archive, (went, came.min(end)), limits.facts_max / 2, collector)?;
-    let newer = read(archive, (came.max(went), end), limits.facts_max - limits.facts_max / 2, collector)?;
+    let newer = read(
+        archive,
+        (came.max(went), end),
+        limits.facts_max - limits.facts_max / 2,
+        collector,
+    )?;
     Ok(older && newer)
 }
 
@@ -158,7 +163,9 @@ mod tests {
                 ..Block::default()
             };
             let value = MeasuredValue::Number(slice as f64);
-            block.measurements.push(SeriesNumber(0), (at, at), &value, Extra::default());
+            block
+                .measurements
+                .push(SeriesNumber(0), (at, at), &value, Extra::default());
             block
         };
         Shelf((0..slices).map(block).collect())
@@ -196,14 +203,22 @@ mod tests {
     #[test]
     fn what_came_and_what_went_is_found_wherever_it_stands() {
         assert_eq!(found(&search((60, 69), (10, 19)), 1_000), (10, 10, true));
-        assert_eq!(found(&search((60, 69), (10, 64)), 1_000), (10, 50, true), "both at once");
+        assert_eq!(
+            found(&search((60, 69), (10, 64)), 1_000),
+            (10, 50, true),
+            "both at once"
+        );
         assert_eq!(found(&search((1, 0), (10, 19)), 1_000), (0, 10, true), "only gone");
         assert_eq!(found(&search((1, 0), (1, 0)), 0), (0, 0, true), "nothing to look for");
     }
 
     #[test]
     fn what_was_not_known_then_is_not_told() {
-        assert_eq!(found(&search((80, 99), (1, 0)), 1_000), (10, 0, true), "slices 80 to 89 are facts 81 to 90");
+        assert_eq!(
+            found(&search((80, 99), (1, 0)), 1_000),
+            (10, 0, true),
+            "slices 80 to 89 are facts 81 to 90"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::domain::alert::{AlertTransition, AlertView};
 use crate::domain::catalog::Target;
+use crate::domain::instant::Instant;
 
 /// `{"id","rule","path","transition","at","since","severity","value","score","status"}`: a line of `kpid replay --alerts`.
 #[derive(Debug, Serialize)]
@@ -104,7 +105,7 @@ impl<'a> AlertBody<'a> {
             detected_at: transition.detected_at.to_string(),
             duration_seconds: (transition.kind == TransitionKind::Resolved).then_some(duration),
             sequence: transition.sequence.0,
-            link: format!("{base_url}{}", node_link(&transition.path)),
+            link: format!("{base_url}{}", explain_link(&transition.path, Some(transition.at))),
         }
     }
 }
@@ -126,6 +127,21 @@ pub fn node_link(path: &str) -> String {
         Some((scorecard, instance)) => format!("/scorecards/{scorecard}?instance={}#{path}", encode(instance)),
         None => format!("/scorecards/{root}#{path}"),
     }
+}
+
+/// Where the dashboard explains a node's change: `/scorecards/{id}/explain?instance=...&node={path}&to={instant}`.
+pub fn explain_link(path: &str, to: Option<Instant>) -> String {
+    let root = path.split('/').next().unwrap_or_default();
+    let (scorecard, instance) = root.split_once('@').map_or((root, None), |(id, name)| (id, Some(name)));
+    let node: Vec<String> = path.split('/').map(encode).collect();
+    let parameters = [
+        instance.map(|instance| format!("instance={}", encode(instance))),
+        (path != root).then(|| format!("node={}", node.join("/"))),
+        to.map(|to| format!("to={to}")),
+    ];
+    let parameters: Vec<String> = parameters.into_iter().flatten().collect();
+    let joint = if parameters.is_empty() { "" } else { "?" };
+    format!("/scorecards/{scorecard}/explain{joint}{}", parameters.join("&"))
 }
 
 fn hex(digit: u8) -> char {

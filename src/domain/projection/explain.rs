@@ -107,7 +107,8 @@ impl Projection {
             path: self.path(node),
             title: self.title_of(node),
             kind: shape.nodes.get(local as usize)?.kind,
-            at: walk.at,
+            // In a house where nothing has happened since, now is what it was then.
+            at: [walk.at[0], walk.at[1].max(walk.at[0])],
             sequence: self.sequence(),
             readings: self.readings_of(node, &mut walk),
             leaves: told,

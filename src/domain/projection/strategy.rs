@@ -18,7 +18,9 @@ impl Projection {
         instance: Option<&InstanceId>,
         at: Instant,
     ) -> Option<Vec<Option<f64>>> {
-        let state = self.instances.get(self.instance_number(scorecard, instance)? as usize)?;
+        let state = self
+            .instances
+            .get(self.instance_number(scorecard, instance)? as usize)?;
         let shape = self.shapes.get(state.scorecard)?;
         let count = self.catalog.scorecards.get(state.scorecard)?.objectives.len();
         let mut past = Past::new();
