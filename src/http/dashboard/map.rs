@@ -71,6 +71,7 @@ pub fn plan(rows: &[usize], arrows: &[(Place, Place)]) -> Plan {
         width,
         boxes,
         taken: Vec::new(),
+        passed: Vec::new(),
     };
     let anchors = board.anchors(arrows);
     let routes = arrows
@@ -138,6 +139,8 @@ struct Board {
     boxes: Vec<Vec<(f64, f64)>>,
     /// Middles of labels.
     taken: Vec<(f64, f64)>,
+    /// Row and place of each way through a gap.
+    passed: Vec<(usize, f64)>,
 }
 
 /// Where an arrow leaves and where it arrives.
@@ -231,8 +234,8 @@ impl Board {
         }
     }
 
-    /// The middle of the gap of a row that is nearest to `x`.
-    fn gap(&self, row: usize, x: f64) -> f64 {
+    /// A way through the gap of a row that is nearest to `x`, beside those that pass there already.
+    fn gap(&mut self, row: usize, x: f64) -> f64 {
         let boxes = self.boxes.get(row).map(Vec::as_slice).unwrap_or_default();
         let left = boxes.first().map_or(self.width / 2.0, |first| first.0 - MARGIN / 2.0);
         let rights = boxes.iter().map(|corner| corner.0 + BOX_WIDTH + GAP / 2.0);
@@ -244,7 +247,11 @@ impl Board {
                 best
             }
         };
-        rights.fold(left, nearest)
+        let middle = rights.fold(left, nearest);
+        let before = self.passed.iter().filter(|passed| **passed == (row, middle)).count();
+        self.passed.push((row, middle));
+        // In the middle, right of it, left of it; a fourth way shares the first.
+        middle + [0.0, 9.0, -9.0].get(before % 3).copied().unwrap_or(0.0)
     }
 
     /// A place on the way where no other label and no box is; the middle of the way where there is none.
@@ -259,7 +266,7 @@ impl Board {
     }
 
     fn is_free(&self, (x, y): (f64, f64)) -> bool {
-        let apart = |other: &(f64, f64)| (other.0 - x).abs() >= LABEL.0 + 2.0 || (other.1 - y).abs() >= LABEL.1 + 1.0;
+        let apart = |other: &(f64, f64)| (other.0 - x).abs() >= LABEL.0 + 6.0 || (other.1 - y).abs() >= LABEL.1 + 4.0;
         let off = |corner: &(f64, f64)| {
             let beside = x + LABEL.0 / 2.0 <= corner.0 || x - LABEL.0 / 2.0 >= corner.0 + BOX_WIDTH;
             beside || y + LABEL.1 / 2.0 <= corner.1 || y - LABEL.1 / 2.0 >= corner.1 + BOX_HEIGHT

@@ -21,7 +21,7 @@ use crate::wire::alert::{explain_link, node_link};
 use crate::wire::strategy::StrategyMap;
 
 /// Characters in a line of a box.
-const LINE_MAX: usize = 25;
+const LINE_MAX: usize = 21;
 
 /// The page.
 #[derive(Template)]
@@ -330,13 +330,13 @@ mod tests {
         assert_eq!(lines("Earn money"), ["Earn money"]);
         assert_eq!(
             lines("Restore service fast and for good"),
-            ["Restore service fast and", "for good"]
+            ["Restore service fast", "and for good"]
         );
         let long = lines("Everybody knows what everybody else is doing and why it matters");
-        assert_eq!(long, ["Everybody knows what", "everybody else is doing\u{2026}"]);
+        assert_eq!(long, ["Everybody knows what", "everybody else is\u{2026}"]);
         assert_eq!(
             lines("Donaudampfschifffahrtsgesellschaft"),
-            ["Donaudampfschifffahrtsge\u{2026}"]
+            ["Donaudampfschifffahr\u{2026}"]
         );
         assert_eq!(lines(""), [""]);
     }
