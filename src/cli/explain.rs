@@ -71,7 +71,7 @@ fn ask(args: &ExplainArgs) -> Result<Value, CliError> {
 pub fn told(answer: &Value, style: Style) -> String {
     let mut out = headline(answer);
     let leaves = list(answer, "leaves");
-    let has_change = answer["node"]["change"].is_number();
+    let has_change = field(field(answer, "node"), "change").is_number();
     let (seen, unseen): (Vec<&Value>, Vec<&Value>) = leaves.iter().partition(|leaf| !has_change || moved(leaf));
     let mut rows = vec![output::header(&[
         "kpi",
@@ -84,13 +84,16 @@ pub fn told(answer: &Value, style: Style) -> String {
     ])];
     rows.extend(seen.iter().map(|leaf| leaf_row(leaf)));
     if !unseen.is_empty() {
-        let rest: f64 = unseen.iter().filter_map(|leaf| leaf["contribution"].as_f64()).sum();
+        let rest: f64 = unseen
+            .iter()
+            .filter_map(|leaf| field(leaf, "contribution").as_f64())
+            .sum();
         rows.push(vec![
             Cell::painted(format!("{} more that moved nothing", unseen.len()), Paint::Faint),
             Cell::number(signed(rest)),
         ]);
     }
-    if let Some(change) = answer["node"]["change"].as_f64() {
+    if let Some(change) = field(field(answer, "node"), "change").as_f64() {
         rows.push(vec![Cell::text("in all"), Cell::number(signed(change))]);
     }
     out.push_str(&output::table(&rows, style));
@@ -99,14 +102,14 @@ pub fn told(answer: &Value, style: Style) -> String {
 }
 
 fn moved(leaf: &Value) -> bool {
-    leaf["contribution"]
+    field(leaf, "contribution")
         .as_f64()
         .is_some_and(|points| points.abs() >= UNSEEN)
 }
 
 fn headline(answer: &Value) -> String {
-    let node = &answer["node"];
-    let change = node["change"].as_f64().map_or_else(
+    let node = field(answer, "node");
+    let change = field(node, "change").as_f64().map_or_else(
         || "no difference, because there is no score at both instants".to_owned(),
         |change| format!("{} points", signed(change)),
     );
@@ -114,34 +117,34 @@ fn headline(answer: &Value) -> String {
         "{} ({}): {} to {}, {change}\nfrom {} to {}, journal sequence {}\n\n",
         text(node, "title"),
         text(node, "path"),
-        side(&node["then"]),
-        side(&node["now"]),
+        side(field(node, "then")),
+        side(field(node, "now")),
         text(answer, "from"),
         text(answer, "to"),
-        answer["sequence"],
+        field(answer, "sequence"),
     )
 }
 
 /// A score with its status, or why there is none.
 fn side(side: &Value) -> String {
-    match side["score"].as_f64() {
+    match field(side, "score").as_f64() {
         Some(score) => format!("{} {}", output::number(score, 1), text(side, "status")),
         None => text(side, "absence").to_owned(),
     }
 }
 
 fn leaf_row(leaf: &Value) -> Vec<Cell> {
-    let points = leaf["contribution"].as_f64();
+    let points = field(leaf, "contribution").as_f64();
     let paint = match points {
         Some(points) if points >= UNSEEN => Paint::Good,
         Some(points) if points <= -UNSEEN => Paint::Bad,
         _ => Paint::Plain,
     };
     let unit = text(leaf, "unit");
-    let value = |side: &Value| side["value"].as_f64().map(|value| output::number(value, 2));
+    let value = |side: &Value| field(side, "value").as_f64().map(|value| output::number(value, 2));
     let values = pair(leaf, |side| value(side).unwrap_or_else(|| "-".to_owned()));
-    let percent = |side: &Value| format!("{:.1} %", side["weight"].as_f64().unwrap_or(0.0) * 100.0);
-    let number = |key: &str| Cell::number(leaf[key].as_f64().map_or_else(String::new, signed));
+    let percent = |side: &Value| format!("{:.1} %", field(side, "weight").as_f64().unwrap_or(0.0) * 100.0);
+    let number = |key: &str| Cell::number(field(leaf, key).as_f64().map_or_else(String::new, signed));
     vec![
         Cell::painted(text(leaf, "title"), paint),
         number("contribution"),
@@ -155,7 +158,7 @@ fn leaf_row(leaf: &Value) -> Vec<Cell> {
 
 /// Then and now; once, where they are the same.
 fn pair(leaf: &Value, say: impl Fn(&Value) -> String) -> String {
-    let [then, now] = [say(&leaf["then"]), say(&leaf["now"])];
+    let [then, now] = [say(field(leaf, "then")), say(field(leaf, "now"))];
     if then == now { then } else { format!("{then} to {now}") }
 }
 
@@ -172,12 +175,12 @@ fn measurements(answer: &Value, leaves: &[&Value], style: Style) -> String {
     ];
     let mut rows = vec![output::header(&names)];
     for leaf in leaves.iter().take(LEAVES_SHOWN) {
-        let found = &leaf["measurements"];
+        let found = field(leaf, "measurements");
         let counts = format!(
             "{}: {} entered, {} left",
             text(leaf, "title"),
-            found["entered"],
-            found["left"]
+            field(found, "entered"),
+            field(found, "left")
         );
         rows.push(vec![Cell::text(counts)]);
         rows.extend(
@@ -190,7 +193,7 @@ fn measurements(answer: &Value, leaves: &[&Value], style: Style) -> String {
     if rows.len() == 1 {
         return String::new();
     }
-    let cut = match answer["measurements_complete"].as_bool() {
+    let cut = match field(answer, "measurements_complete").as_bool() {
         Some(false) => {
             "not all measurements are counted: the journal of that time is too long to be read for one question\n"
         }
@@ -200,14 +203,18 @@ fn measurements(answer: &Value, leaves: &[&Value], style: Style) -> String {
 }
 
 fn measurement_row(one: &Value) -> Vec<Cell> {
-    let number = |key: &str| one[key].as_f64().map(|number| output::number(number, 2));
+    let number = |key: &str| field(one, key).as_f64().map(|number| output::number(number, 2));
     let value = match (number("numerator"), number("denominator"), number("value")) {
         (Some(above), Some(below), _) => format!("{above} / {below}"),
         (.., Some(value)) => value,
-        _ if one["not_applicable"] == true => "not applicable".to_owned(),
+        _ if field(one, "not_applicable") == true => "not applicable".to_owned(),
         _ => text(one, "value").to_owned(),
     };
-    let corrected = if one["corrected"] == true { ", corrected" } else { "" };
+    let corrected = if field(one, "corrected") == true {
+        ", corrected"
+    } else {
+        ""
+    };
     let words = [text(one, "note"), text(one, "by")];
     let words: Vec<&str> = words.into_iter().filter(|words| !words.is_empty()).collect();
     vec![
@@ -215,7 +222,7 @@ fn measurement_row(one: &Value) -> Vec<Cell> {
         Cell::text(format!("{}{corrected}", text(one, "moved"))),
         Cell::text(value),
         Cell::text(text(one, "observed_at")),
-        Cell::number(one["sequence"].to_string()),
+        Cell::number(field(one, "sequence").to_string()),
         Cell::text(text(one, "source")),
         Cell::painted(words.join(" - "), Paint::Faint),
     ]
@@ -225,6 +232,11 @@ fn measurement_row(one: &Value) -> Vec<Cell> {
 fn signed(points: f64) -> String {
     let text = format!("{points:+.2}");
     if text == "-0.00" { "+0.00".to_owned() } else { text }
+}
+
+/// What stands under a key, `null` where nothing does.
+fn field<'a>(value: &'a Value, key: &str) -> &'a Value {
+    value.get(key).unwrap_or(&Value::Null)
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {

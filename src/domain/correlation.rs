@@ -9,7 +9,7 @@
 //! remedy are the differences): half a year of a window of a month is worth six independent pairs, its daily moves nearly all of
 //! theirs. So
 //!
-//! 1. the coefficient is Pearson's, of the driver's move `lag` steps earlier against the driven's move;
+//! 1. the coefficient is Pearson's, of the driver's move `lag` steps earlier against the follower's move;
 //! 2. pairs are counted as the independent ones they are worth: n / (1 + 2 sum of (1 - k/n) a(k) b(k)), with the autocorrelations a and
 //!    b of the two series of moves at k steps (Bartlett, "Some aspects of the time-correlation problem", JRSS 1935; for series that
 //!    remember one step it is Quenouille's n (1 - a b) / (1 + a b)): what enters a window leaves it again, so that moves repeat;
@@ -75,10 +75,10 @@ pub struct Correlation {
 
 /// The lag of 0..=`lag_max` steps at which the moves of two series of scores of equal length hang together most. Without any lag of
 /// enough pairs, or where a series does not move, the pairs of lag 0 are told.
-pub fn correlate(driver: &[Option<f64>], driven: &[Option<f64>], lag_max: usize) -> Correlation {
-    let (driver, driven) = (moves(driver), moves(driven));
+pub fn correlate(driver: &[Option<f64>], follower: &[Option<f64>], lag_max: usize) -> Correlation {
+    let (driver, follower) = (moves(driver), moves(follower));
     let tried: Vec<(usize, Moments)> = (0..=lag_max)
-        .map(|lag| (lag, Moments::of(pairs(&driver, &driven, lag))))
+        .map(|lag| (lag, Moments::of(pairs(&driver, &follower, lag))))
         .filter(|(_, moments)| moments.count >= POINTS_MIN)
         .collect();
     let known = tried
@@ -89,13 +89,13 @@ pub fn correlate(driver: &[Option<f64>], driven: &[Option<f64>], lag_max: usize)
         return Correlation {
             lag: 0,
             coefficient: None,
-            points: pairs(&driver, &driven, 0).count(),
+            points: pairs(&driver, &follower, 0).count(),
             effective: 0.0,
             verdict: Verdict::TooLittleHistory,
         };
     };
-    let wildness = kurtosis(&driver).max(kurtosis(&driven));
-    let effective = effective(points, repetition(&driver, &driven, points), wildness);
+    let wildness = kurtosis(&driver).max(kurtosis(&follower));
+    let effective = effective(points, repetition(&driver, &follower, points), wildness);
     Correlation {
         lag,
         coefficient: Some(coefficient),
@@ -114,23 +114,23 @@ fn moves(series: &[Option<f64>]) -> Vec<Option<f64>> {
 /// What both series say, the driver `lag` steps earlier.
 fn pairs<'a>(
     driver: &'a [Option<f64>],
-    driven: &'a [Option<f64>],
+    follower: &'a [Option<f64>],
     lag: usize,
 ) -> impl Iterator<Item = (f64, f64)> + Clone + 'a {
-    let later = driven.get(lag..).unwrap_or_default();
+    let later = follower.get(lag..).unwrap_or_default();
     driver
         .iter()
         .zip(later)
-        .filter_map(|(driver, driven)| Some(((*driver)?, (*driven)?)))
+        .filter_map(|(driver, follower)| Some(((*driver)?, (*follower)?)))
 }
 
 /// How often the pairs say the same, 1 for never: the sum of Bartlett's formula over a quarter of the pairs; autocorrelations
 /// further apart rest on too few.
-fn repetition(driver: &[Option<f64>], driven: &[Option<f64>], points: usize) -> f64 {
+fn repetition(driver: &[Option<f64>], follower: &[Option<f64>], points: usize) -> f64 {
     let own = |series: &[Option<f64>], apart| Moments::of(pairs(series, series, apart)).pearson().unwrap_or(0.0);
     let term = |apart: usize| {
         let share = 1.0 - apart as f64 / points as f64;
-        share * own(driver, apart) * own(driven, apart)
+        share * own(driver, apart) * own(follower, apart)
     };
     let sum: f64 = (1..=points / 4).map(term).sum();
     (1.0 + 2.0 * sum).max(1.0)
@@ -266,7 +266,7 @@ mod tests {
     }
 
     /// What follows the driver by `lag` steps, with noise.
-    fn follower(driver: &[f64], lag: usize, sign: f64, noise: &mut Noise) -> Vec<f64> {
+    fn following(driver: &[f64], lag: usize, sign: f64, noise: &mut Noise) -> Vec<f64> {
         (0..driver.len())
             .map(|index| sign * index.checked_sub(lag).map_or(0.0, |index| driver[index]) + 0.3 * noise.next())
             .collect()
@@ -283,8 +283,8 @@ mod tests {
                 (30, 1.0, Verdict::Supported),
                 (9, -1.0, Verdict::Contradicted),
             ] {
-                let driven = follower(&driver, lag, sign, &mut noise);
-                let found = correlate(&scores(&driver), &scores(&driven), 30);
+                let follower = following(&driver, lag, sign, &mut noise);
+                let found = correlate(&scores(&driver), &scores(&follower), 30);
                 assert_eq!((found.lag, found.verdict), (lag, verdict), "{found:?}");
                 assert_eq!(found.points, 179 - lag);
                 assert!(found.coefficient.unwrap() * sign > 0.8, "{found:?}");
@@ -297,8 +297,8 @@ mod tests {
         let mut noise = Noise(11);
         let mut told = 0;
         for _ in 0..500 {
-            let (driver, driven) = (noise.series(180), noise.series(180));
-            told += usize::from(correlate(&scores(&driver), &scores(&driven), 30).verdict != Verdict::NotVisible);
+            let (driver, follower) = (noise.series(180), noise.series(180));
+            told += usize::from(correlate(&scores(&driver), &scores(&follower), 30).verdict != Verdict::NotVisible);
         }
         assert!(told <= 25, "{told} of 500 at a chance of 0.05");
     }
@@ -309,8 +309,8 @@ mod tests {
         for memory in [0.8, 0.95, 1.0] {
             let mut told = 0;
             for _ in 0..500 {
-                let (driver, driven) = (noise.walk(180, memory), noise.walk(180, memory));
-                told += usize::from(correlate(&scores(&driver), &scores(&driven), 30).verdict != Verdict::NotVisible);
+                let (driver, follower) = (noise.walk(180, memory), noise.walk(180, memory));
+                told += usize::from(correlate(&scores(&driver), &scores(&follower), 30).verdict != Verdict::NotVisible);
             }
             assert!(told <= 40, "{told} of 500 with a memory of {memory}");
         }
@@ -328,8 +328,8 @@ mod tests {
         };
         let mut told = 0;
         for _ in 0..300 {
-            let (driver, driven) = (rolling(), rolling());
-            told += usize::from(correlate(&scores(&driver), &scores(&driven), 30).verdict != Verdict::NotVisible);
+            let (driver, follower) = (rolling(), rolling());
+            told += usize::from(correlate(&scores(&driver), &scores(&follower), 30).verdict != Verdict::NotVisible);
         }
         assert!(told <= 24, "{told} of 300");
     }
@@ -338,11 +338,11 @@ mod tests {
     fn gaps_are_left_out_and_counted_out() {
         let mut noise = Noise(19);
         let driver = noise.walk(180, 0.5);
-        let mut driven = scores(&follower(&driver, 4, 1.0, &mut noise));
-        for gap in driven.iter_mut().skip(60).take(30) {
+        let mut follower = scores(&following(&driver, 4, 1.0, &mut noise));
+        for gap in follower.iter_mut().skip(60).take(30) {
             *gap = None;
         }
-        let found = correlate(&scores(&driver), &driven, 30);
+        let found = correlate(&scores(&driver), &follower, 30);
         assert_eq!((found.lag, found.points, found.verdict), (4, 144, Verdict::Supported));
     }
 
@@ -351,14 +351,14 @@ mod tests {
         let mut noise = Noise(23);
         let moving = scores(&noise.series(40));
         let still = vec![Some(100.0); 40];
-        for (driver, driven, points) in [
+        for (driver, follower, points) in [
             (&moving, &still, 39),
             (&still, &moving, 39),
             (&moving[..20].to_vec(), &moving[..20].to_vec(), 19),
             (&vec![None; 40], &moving, 0),
             (&Vec::new(), &Vec::new(), 0),
         ] {
-            let found = correlate(driver, driven, 30);
+            let found = correlate(driver, follower, 30);
             assert_eq!(
                 (found.coefficient, found.points, found.verdict),
                 (None, points, Verdict::TooLittleHistory)
@@ -397,8 +397,8 @@ mod tests {
                     let height = |step: usize| places.iter().filter(|place| **place <= step).count() as f64;
                     (0..180).map(|step| Some(40.0 + 4.0 * height(step))).collect()
                 };
-                let (driver, driven) = (stairs(), stairs());
-                let verdict = correlate(&driver, &driven, 30).verdict;
+                let (driver, follower) = (stairs(), stairs());
+                let verdict = correlate(&driver, &follower, 30).verdict;
                 told += usize::from(matches!(verdict, Verdict::Supported | Verdict::Contradicted));
             }
         }
@@ -409,9 +409,9 @@ mod tests {
     fn a_bond_is_seen_through_rolling_windows() {
         let mut noise = Noise(31);
         let driver = noise.series(215);
-        let driven = follower(&driver, 7, 1.0, &mut noise);
+        let follower = following(&driver, 7, 1.0, &mut noise);
         let rolling = |series: &[f64]| -> Vec<f64> { series.windows(28).map(|window| window.iter().sum()).collect() };
-        let found = correlate(&scores(&rolling(&driver)), &scores(&rolling(&driven)), 30);
+        let found = correlate(&scores(&rolling(&driver)), &scores(&rolling(&follower)), 30);
         assert_eq!((found.lag, found.verdict), (7, Verdict::Supported), "{found:?}");
     }
 }

@@ -13,8 +13,7 @@ fn days_ago(now: i64, days: i64) -> String {
 }
 
 fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.unwrap().as_millis() as i64
+    jiff::Timestamp::now().as_millisecond()
 }
 
 /// Two weeks in which satisfaction falls, speed rises and the share of calls appears.
@@ -121,7 +120,7 @@ fn told_elsewhere_as_well(daemon: &mut Daemon, now: i64, answer: &Value) {
     let live = daemon.json(&path);
     daemon.stop_well();
     let journal = daemon.journal().display().to_string();
-    let line = [
+    let asked = [
         "explain",
         "desk",
         "--from",
@@ -133,7 +132,7 @@ fn told_elsewhere_as_well(daemon: &mut Daemon, now: i64, answer: &Value) {
         "--format",
         "json",
     ];
-    let again: Value = serde_json::from_str(&daemon.answer(&line)).unwrap();
+    let again: Value = serde_json::from_str(&daemon.answer(&asked)).unwrap();
     assert_eq!(again["leaves"], live["leaves"], "the journal explains the same");
     assert_eq!(again["node"], live["node"]);
     assert_eq!(again["catalog"], answer["catalog"]);

@@ -112,14 +112,11 @@ impl Curve {
     }
 
     fn at(&self, t: f64) -> (f64, f64) {
-        let (a, b, c, d) = (
-            (1.0 - t).powi(3),
-            3.0 * t * (1.0 - t).powi(2),
-            3.0 * t * t * (1.0 - t),
-            t * t * t,
-        );
-        let x = (a + b) * self.from.0 + (c + d) * self.to.0;
-        let y = a * self.from.1 + b * (self.from.1 + self.arms.0) + c * (self.to.1 + self.arms.1) + d * self.to.1;
+        let rest = 1.0 - t;
+        let [start, near, far, end] = [rest.powi(3), 3.0 * t * rest.powi(2), 3.0 * t * t * rest, t.powi(3)];
+        let ((x0, y0), (x1, y1)) = (self.from, self.to);
+        let x = (start + near) * x0 + (far + end) * x1;
+        let y = start * y0 + near * (y0 + self.arms.0) + far * (y1 + self.arms.1) + end * y1;
         (x, y)
     }
 
