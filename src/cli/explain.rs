@@ -162,44 +162,24 @@ fn pair(leaf: &Value, say: impl Fn(&Value) -> String) -> String {
     if then == now { then } else { format!("{then} to {now}") }
 }
 
-/// The measurements behind the largest shares.
+/// The measurements behind the largest shares, a paragraph a KPI.
 fn measurements(answer: &Value, leaves: &[&Value], style: Style) -> String {
-    let names = [
-        "measurements",
-        "moved",
-        "value",
-        "observed",
-        "sequence",
-        "source",
-        "words",
-    ];
-    let mut rows = vec![output::header(&names)];
+    let mut out = String::new();
     for leaf in leaves.iter().take(LEAVES_SHOWN) {
         let found = field(leaf, "measurements");
-        let counts = format!(
-            "{}: {} entered, {} left",
-            text(leaf, "title"),
-            field(found, "entered"),
-            field(found, "left")
-        );
-        rows.push(vec![Cell::text(counts)]);
-        rows.extend(
-            list(found, "listed")
-                .iter()
-                .take(MEASUREMENTS_SHOWN)
-                .map(measurement_row),
+        let (entered, left) = (field(found, "entered"), field(found, "left"));
+        let title = text(leaf, "title");
+        let head = format!("\n{title}: {entered} measurements entered the window, {left} left it\n");
+        out.push_str(&head);
+        let listed = list(found, "listed").iter().take(MEASUREMENTS_SHOWN);
+        out.push_str(&output::table(&listed.map(measurement_row).collect::<Vec<_>>(), style));
+    }
+    if field(answer, "measurements_complete").as_bool() == Some(false) {
+        out.push_str(
+            "\nnot all measurements are counted: the journal of that time is too long to be read for one question\n",
         );
     }
-    if rows.len() == 1 {
-        return String::new();
-    }
-    let cut = match field(answer, "measurements_complete").as_bool() {
-        Some(false) => {
-            "not all measurements are counted: the journal of that time is too long to be read for one question\n"
-        }
-        _ => "",
-    };
-    format!("\n{}{cut}", output::table(&rows, style))
+    out
 }
 
 fn measurement_row(one: &Value) -> Vec<Cell> {
@@ -222,7 +202,7 @@ fn measurement_row(one: &Value) -> Vec<Cell> {
         Cell::text(format!("{}{corrected}", text(one, "moved"))),
         Cell::text(value),
         Cell::text(text(one, "observed_at")),
-        Cell::number(field(one, "sequence").to_string()),
+        Cell::text(format!("sequence {}", field(one, "sequence"))),
         Cell::text(text(one, "source")),
         Cell::painted(words.join(" - "), Paint::Faint),
     ]
@@ -289,13 +269,14 @@ mod tests {
         1 more that moved nothing   +0.00
         in all                      -5.00
 
-        MEASUREMENTS                              MOVED               VALUE   OBSERVED              SEQUENCE  SOURCE  WORDS
-        Ticket satisfaction: 60 entered, 58 left
-                                                  entered, corrected  3 / 40  2026-03-01T09:00:00Z      4001  desk    after the outage - Ada
-                                                  left                good    2026-02-01T09:00:00Z        17  desk
-        Solved at once: 60 entered, 58 left
-                                                  entered, corrected  3 / 40  2026-03-01T09:00:00Z      4001  desk    after the outage - Ada
-                                                  left                good    2026-02-01T09:00:00Z        17  desk
+        Ticket satisfaction: 60 measurements entered the window, 58 left it
+          entered, corrected  3 / 40  2026-03-01T09:00:00Z  sequence 4001  desk  after the outage - Ada
+          left                good    2026-02-01T09:00:00Z  sequence 17    desk
+
+        Solved at once: 60 measurements entered the window, 58 left it
+          entered, corrected  3 / 40  2026-03-01T09:00:00Z  sequence 4001  desk  after the outage - Ada
+          left                good    2026-02-01T09:00:00Z  sequence 17    desk
+
         not all measurements are counted: the journal of that time is too long to be read for one question
         ");
     }
@@ -313,10 +294,9 @@ mod tests {
         KPI                  POINTS  BY SCORE  BY WEIGHT  WEIGHT  VALUE       SCORE
         Ticket satisfaction                               50.0 %  75 to 62 %  75 amber to 62 amber
 
-        MEASUREMENTS                              MOVED               VALUE   OBSERVED              SEQUENCE  SOURCE  WORDS
-        Ticket satisfaction: 60 entered, 58 left
-                                                  entered, corrected  3 / 40  2026-03-01T09:00:00Z      4001  desk    after the outage - Ada
-                                                  left                good    2026-02-01T09:00:00Z        17  desk
+        Ticket satisfaction: 60 measurements entered the window, 58 left it
+          entered, corrected  3 / 40  2026-03-01T09:00:00Z  sequence 4001  desk  after the outage - Ada
+          left                good    2026-02-01T09:00:00Z  sequence 17    desk
         ");
     }
 

@@ -231,7 +231,7 @@ impl Moments {
 mod tests {
     use super::*;
 
-    /// Noise between -1 and 1, the same at every run (SplitMix64).
+    /// Noise between -1 and 1, the same at every run (`SplitMix64`).
     struct Noise(u64);
 
     impl Noise {

@@ -199,6 +199,9 @@ impl House {
     }
 }
 
+/// How many came and went, and those that are listed: whether they came, and what they say.
+type Told<'a> = (u64, u64, Vec<(bool, &'a MeasuredValue)>);
+
 fn shares(explained: &Explained) -> Vec<(&str, f64, f64)> {
     let round = |points: f64| (points * 100.0).round() / 100.0 + 0.0;
     let told = explained.leaves.iter().map(|leaf| {
@@ -227,7 +230,7 @@ fn an_objective_is_split_over_its_kpis_and_names_what_came_and_went() {
     assert_eq!(explained.leaves[0].share.weights, [0.75, 0.75]);
 
     let movers = house.movers(&search);
-    let told: Vec<(u64, u64, Vec<(bool, &MeasuredValue)>)> = movers
+    let told: Vec<Told<'_>> = movers
         .leaves
         .iter()
         .map(|leaf| {
@@ -268,7 +271,7 @@ fn a_correction_tells_what_was_corrected_to() {
         extra: Extra::default(),
     };
     house.apply(14 * DAY_MS, |block| {
-        block.others.push((0, Fact::MeasurementCorrected(correction)))
+        block.others.push((0, Fact::MeasurementCorrected(correction)));
     });
     let (explained, search) = house.explain("shop/customer/happy/csat", 11, Some(13));
     assert_eq!(explained.change(), Some(10.0));
