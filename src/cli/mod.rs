@@ -16,6 +16,7 @@ pub mod from_journal;
 pub mod init;
 pub mod journal;
 pub mod output;
+pub mod reload;
 pub mod replay;
 pub mod scorecard;
 pub mod send;
@@ -52,6 +53,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Scorecard(args) => scorecard::run(&args, from_journal::scorecard),
         Command::Explain(args) => explain::run(&args, from_journal::explain),
         Command::Alerts(args) => alerts::run(&args, from_journal::alerts),
+        Command::Reload(args) => reload::run(&args),
         Command::Journal(args) => journal::run(&args),
         Command::Completions(args) => completions::run(&args),
     }?;

@@ -6,7 +6,8 @@
 //!
 //! The rooms of this room: `shape` (the nodes of a scorecard), `instances` (who is there), `facts` (what a fact changes),
 //! `evaluate` (nodes, children before parents), `alerts` (rules at nodes), `timeline` (which clock evaluates when),
-//! `pictures` (what readers see), `explain` and `strategy` (what they ask besides), `image` (checkpoints).
+//! `pictures` (what readers see), `explain` and `strategy` (what they ask besides), `image` (checkpoints), `succession`
+//! (other definitions).
 
 mod alerts;
 mod evaluate;
@@ -18,6 +19,7 @@ mod node_state;
 mod pictures;
 mod shape;
 mod strategy;
+mod succession;
 mod timeline;
 
 use std::cmp::Reverse;
@@ -37,6 +39,7 @@ use super::series::Series;
 use instances::{IncludedNode, InstanceState, Placed};
 use node_state::NodeState;
 use shape::Shape;
+pub use succession::Refold;
 use timeline::ClockState;
 
 pub use explain::{ExplainQuestion, Explained, ExplainedLeaf};
@@ -142,6 +145,11 @@ impl Projection {
             projection.add_instance(scorecard, None);
         }
         projection
+    }
+
+    /// How it runs.
+    pub fn options(&self) -> ProjectionOptions {
+        self.options
     }
 
     /// Definitions in force.
