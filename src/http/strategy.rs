@@ -13,7 +13,7 @@ use axum::{Json, Router};
 use super::params::Params;
 use super::problem::ProblemResponse;
 use super::{Windows, explain, scorecards};
-use crate::domain::board::Board;
+use crate::domain::board::{Board, Picture};
 use crate::domain::instant::{DAY_MS, HOUR_MS, Instant};
 use crate::domain::strategy::{Arrow, arrows};
 use crate::ports::PicturesQuery;
@@ -39,44 +39,54 @@ async fn strategy(
 ) -> Result<Response, ProblemResponse> {
     let params = Params::read(&uri, &["instance", "from", "to", "every"])?;
     let board = windows.views.board();
-    let map = map(&windows, &board, &id, &params).await?;
-    Ok(Json(StrategyBody::new(&map)).into_response())
+    let asked = Asked::read(&windows, &board, &id, &params).await?;
+    Ok(Json(StrategyBody::new(&asked.map(&board, &id)?)).into_response())
 }
 
-/// The map that an address asks for.
-pub(super) async fn map<'a>(
-    windows: &Windows,
-    board: &'a Board,
-    id: &str,
-    params: &Params,
-) -> Result<StrategyMap<'a>, ProblemResponse> {
-    explain::known(&board.catalog, id)?;
-    let picture = scorecards::picture(board, id, params.instance()?.as_ref())?;
-    let past = Past::read(params, windows.options.clock.now())?;
-    let scorecard = board.catalog.scorecard(id);
-    let scorecard = scorecard.ok_or_else(|| ProblemResponse::unknown(format!("scorecard `{id}` is not defined")))?;
-    let query = past.query(id, picture.instance.clone());
-    let scores = windows.views.scores(query).await?;
-    Ok(StrategyMap {
-        scorecard,
-        picture,
-        range: (past.from, past.to),
-        every_ms: past.every_ms,
-        arrows: past.arrows(scorecard, &scores),
-    })
+/// What a map is drawn from.
+pub(super) struct Asked {
+    picture: Arc<Picture>,
+    past: Past,
+    scores: Vec<Vec<Option<f64>>>,
+}
+
+impl Asked {
+    /// What an address asks for.
+    pub async fn read(windows: &Windows, board: &Board, id: &str, params: &Params) -> Result<Self, ProblemResponse> {
+        explain::known(&board.catalog, id)?;
+        let instance = params.instance()?;
+        let past = Past::read(params, windows.options.clock.now())?;
+        let picture = Arc::clone(scorecards::picture(board, id, instance.as_ref())?);
+        let scores = windows.views.scores(past.query(id, instance)).await?;
+        Ok(Self { picture, past, scores })
+    }
+
+    /// The map.
+    pub fn map<'a>(&'a self, board: &'a Board, id: &str) -> Result<StrategyMap<'a>, ProblemResponse> {
+        let scorecard = board.catalog.scorecard(id);
+        let scorecard =
+            scorecard.ok_or_else(|| ProblemResponse::unknown(format!("scorecard `{id}` is not defined")))?;
+        Ok(StrategyMap {
+            scorecard,
+            picture: &self.picture,
+            range: (self.past.from, self.past.to),
+            every_ms: self.past.every_ms,
+            arrows: self.past.arrows(scorecard, &self.scores),
+        })
+    }
 }
 
 /// The past that arrows are judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Past {
-    pub from: Instant,
-    pub to: Instant,
-    pub every_ms: i64,
+struct Past {
+    from: Instant,
+    to: Instant,
+    every_ms: i64,
 }
 
 impl Past {
     /// Reads the range; both ends stand on steps.
-    pub fn read(params: &Params, now: Instant) -> Result<Self, ProblemResponse> {
+    fn read(params: &Params, now: Instant) -> Result<Self, ProblemResponse> {
         let every_ms = params.duration_ms("every")?.unwrap_or(DAY_MS);
         if every_ms < HOUR_MS {
             let found = params.text("every").unwrap_or_default();
@@ -113,7 +123,7 @@ impl Past {
     }
 
     /// What is asked of the projection.
-    pub fn query(self, scorecard: &str, instance: Option<crate::domain::id::InstanceId>) -> PicturesQuery {
+    fn query(self, scorecard: &str, instance: Option<crate::domain::id::InstanceId>) -> PicturesQuery {
         let instants = (0..self.steps()).map(|step| self.from.plus_ms(step * self.every_ms));
         PicturesQuery {
             scorecard: scorecard.to_owned(),
@@ -123,7 +133,7 @@ impl Past {
     }
 
     /// The arrows by these scores.
-    pub fn arrows(self, scorecard: &crate::domain::catalog::Scorecard, scores: &[Vec<Option<f64>>]) -> Vec<Arrow> {
+    fn arrows(self, scorecard: &crate::domain::catalog::Scorecard, scores: &[Vec<Option<f64>>]) -> Vec<Arrow> {
         let lag_max = LAG_MAX.min(self.steps() / LAG_PART);
         arrows(scorecard, scores, usize::try_from(lag_max).unwrap_or(0))
     }

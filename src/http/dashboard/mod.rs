@@ -116,7 +116,8 @@ async fn strategy(State(windows): State<Arc<Windows>>, Path(id): Path<String>, u
 async fn mapped(windows: &Windows, id: &str, uri: &Uri) -> Result<StrategyPage, ProblemResponse> {
     let params = Params::read(uri, &["instance", "from", "to", "every"])?;
     let board = windows.views.board();
-    let map = super::strategy::map(windows, &board, id, &params).await?;
+    let asked = super::strategy::Asked::read(windows, &board, id, &params).await?;
+    let map = asked.map(&board, id)?;
     Ok(StrategyPage::draw(windows, &board, &map, windows.options.clock.now()))
 }
 
