@@ -14,6 +14,8 @@ use crate::domain::fact::{Block, MeasurementPlace, SourcePosition};
 use crate::domain::id::{InstanceId, KpiId, Sequence};
 use crate::domain::instant::Instant;
 use crate::domain::measurement::{RejectionReason, Report};
+use crate::domain::movers::Movers;
+use crate::domain::projection::{ExplainQuestion, Explained};
 use crate::domain::reading::{Reading, ReadingChange};
 
 /// What the wall says. The only way in which time enters.
@@ -36,6 +38,18 @@ pub trait Journal: Send {
     fn append(&mut self, block: &Block) -> Result<(), JournalError>;
 
     /// Whole blocks in order from the one that holds `from` on, up to the durable end at the moment of each read.
+    fn read_from(&self, from: Sequence) -> Result<Box<dyn BlockReader>, JournalError>;
+}
+
+/// The journal for those who look something up in it, beside its writer.
+///
+/// Promises: it never holds up the writer; what is read was durable.
+pub trait Archive: Send + Sync {
+    /// Sequence of the first fact of the first block that was made durable at `at` or later, or of one before it; behind the
+    /// last one where there is none.
+    fn first_since(&self, at: Instant) -> Result<Sequence, JournalError>;
+
+    /// Whole blocks in order from the one that holds `from` on.
     fn read_from(&self, from: Sequence) -> Result<Box<dyn BlockReader>, JournalError>;
 }
 
@@ -335,6 +349,12 @@ pub trait Views: Send + Sync {
 
     /// A scorecard as its measurements up to given instants show it, with what is known now: one picture an instant.
     fn pictures(&self, query: PicturesQuery) -> BoxFuture<'_, Result<Vec<Picture>, QueryError>>;
+
+    /// The change of a node between two instants, its leaves' shares, and the measurements that moved them.
+    fn explain(&self, question: ExplainQuestion) -> BoxFuture<'_, Result<(Explained, Movers), QueryError>>;
+
+    /// Scores of all objectives of a scorecard at given instants: a row an instant, a column an objective in catalog order.
+    fn scores(&self, query: PicturesQuery) -> BoxFuture<'_, Result<Vec<Vec<Option<f64>>>, QueryError>>;
 
     /// Everything that changes from now on.
     fn subscribe(&self) -> broadcast::Receiver<Arc<Notice>>;

@@ -26,11 +26,12 @@ use crate::domain::catalog::Catalog;
 use crate::domain::id::Sequence;
 use crate::domain::measurement::AdmitLimits;
 use crate::ingest::decode::DecodeLimits;
-use crate::journal::{DiskFiles, FileJournal, JournalOptions};
+use crate::journal::{DiskFiles, FileArchive, FileJournal, JournalOptions};
 use crate::pipeline::activation::ActivationError;
 use crate::pipeline::appender::NextDue;
 use crate::pipeline::intake::{Door, Job, SourcePositions};
 use crate::pipeline::live::{House as HouseFigures, Window};
+use crate::pipeline::lookup::Lookup;
 use crate::pipeline::outbox::LatestReadings;
 use crate::ports::{Clock, Intake, Journal, JournalError, Notice, Outbox, SeenIds, StateError};
 use crate::settings::Settings;
@@ -193,8 +194,15 @@ impl Frame {
     }
 
     /// What windows look through. They do not hold the corridor open.
-    fn views(&self, rules: &Rules, queues: &Queues, transport: Option<&Transport>) -> Arc<Window> {
+    fn views(
+        &self,
+        rules: &Rules,
+        queues: &Queues,
+        transport: Option<&Transport>,
+        archive: FileArchive,
+    ) -> Arc<Window> {
         Arc::new(Window {
+            lookup: Lookup::new(Arc::new(archive), millis(rules.settings.ingest.max_future)),
             board: Arc::clone(&self.board),
             notices: self.notices.clone(),
             messages: queues.messages.downgrade(),
@@ -252,7 +260,7 @@ async fn open(
     watch_disk(&frame.disk, &closing, tasks);
     let transport = start_nats(&rules.settings, &frame.readings, &outbox, &closing, tasks).await?;
     let front = Front {
-        views: frame.views(&rules, &queues, transport.as_ref()),
+        views: frame.views(&rules, &queues, transport.as_ref(), journal.archive()),
         reload: bell,
         intake: Arc::clone(&intake),
         rejections: transport

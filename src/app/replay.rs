@@ -12,10 +12,13 @@ use crate::domain::catalog::{Catalog, CatalogFile};
 use crate::domain::id::Sequence;
 use crate::domain::instant::{DAY_MS, Instant};
 use crate::domain::measurement::{AdmitLimits, Rejection};
-use crate::domain::projection::{ClockKind, Effects, Projection, ProjectionOptions};
+use crate::domain::movers::Movers;
+use crate::domain::projection::{ClockKind, Effects, ExplainQuestion, Explained, Projection, ProjectionOptions};
 use crate::ingest::file::{FileError, FileForm, FileReports};
+use crate::journal::FileArchive;
 use crate::pipeline::activation::{ActivationError, Activations};
 use crate::pipeline::ledger::{Ledger, LedgerLimits};
+use crate::pipeline::lookup::{Limits, movers};
 use crate::pipeline::replay::{FileReplay, Following, Until, replay_blocks};
 use crate::ports::{JournalError, StateError};
 use crate::state::MemorySeenIds;
@@ -173,6 +176,37 @@ fn replay_journal(
     folder: &std::path::Path,
     told: &mut dyn FnMut(Told<'_>),
 ) -> Result<ReplayOutcome, ReplayError> {
+    let (catalog, mut projection) = played(request, folder, told)?;
+    let mut effects = Effects::default();
+    projection.finish(&mut effects);
+    told(Told::Effects(effects));
+    Ok(outcome(request, catalog, &mut projection, 0))
+}
+
+/// The change of a node as a journal has it, and what moved it; `None` when there is no such node.
+pub fn explain(
+    request: &ReplayRequest,
+    folder: &std::path::Path,
+    question: &ExplainQuestion,
+) -> Result<Option<(Explained, Movers, Arc<Catalog>)>, ReplayError> {
+    let (catalog, projection) = played(request, folder, &mut |_| {})?;
+    let Some((explained, search)) = projection.explain(question) else {
+        return Ok(None);
+    };
+    let limits = Limits {
+        max_future_ms: DAY_MS,
+        facts_max: u64::MAX,
+    };
+    let movers = movers(&FileArchive::open(folder), &search, limits);
+    Ok(Some((explained, movers, catalog)))
+}
+
+/// The projection at the end of a journal, or where the request ends it.
+fn played(
+    request: &ReplayRequest,
+    folder: &std::path::Path,
+    told: &mut dyn FnMut(Told<'_>),
+) -> Result<(Arc<Catalog>, Projection), ReplayError> {
     if !folder.is_dir() {
         return Err(ReplayError::NoJournal(folder.display().to_string()));
     }
@@ -205,10 +239,7 @@ fn replay_journal(
     if catalog.files.is_empty() {
         return Err(ReplayError::NoCatalog(folder.display().to_string()));
     }
-    let mut effects = Effects::default();
-    projection.finish(&mut effects);
-    told(Told::Effects(effects));
-    Ok(outcome(request, catalog, &mut projection, 0))
+    Ok((catalog, projection))
 }
 
 impl From<ActivationError> for ReplayError {

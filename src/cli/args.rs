@@ -54,6 +54,9 @@ pub enum Command {
     Replay(Box<ReplayArgs>),
     /// Show a scorecard of a running daemon as a tree
     Scorecard(ScorecardArgs),
+    /// Split the change of a node between two instants over its KPIs, with the measurements that moved them
+    #[command(after_help = "For example: kpid explain it/customer --from 2026-03-01T00:00:00Z")]
+    Explain(ExplainArgs),
     /// Show the alerts of a running daemon
     Alerts(AlertsArgs),
     /// Let a running daemon read its scorecard definitions again; wrong ones change nothing
@@ -295,6 +298,26 @@ pub struct ScorecardArgs {
     /// Whom to ask.
     #[command(flatten)]
     pub from: ServerArgs,
+}
+
+/// `kpid explain`
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// Path of the node, for example `it`, `it/customer` or `it@berlin/process`
+    #[arg(value_name = "PATH")]
+    pub path: String,
+    /// The first instant; default: 7 days before the second
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    pub from: Option<Instant>,
+    /// The second instant; default: now, or the end of the journal
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    pub to: Option<Instant>,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// Whom to ask.
+    #[command(flatten)]
+    pub server: ServerArgs,
 }
 
 /// `kpid alerts`

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::alerts::AlertsQuestion;
+use super::args::ExplainArgs;
 use super::error::CliError;
 use super::replay::error_of;
 use super::scorecard::ScorecardQuestion;
@@ -12,9 +13,10 @@ use crate::app::replay::{ReplayInput, ReplayOutcome, ReplayRequest, Told, replay
 use crate::domain::alert::{AlertTransition, TransitionKind};
 use crate::domain::id::InstanceId;
 use crate::domain::instant::Instant;
-use crate::domain::projection::ClockKind;
+use crate::domain::projection::{ClockKind, ExplainQuestion};
 use crate::settings::{LoadOptions, Settings};
 use crate::wire::alert::{AlertBody, AlertViewBody};
+use crate::wire::explain::ExplainBody;
 use crate::wire::scorecard::ScorecardBody;
 
 /// A scorecard as the journal's facts make it.
@@ -43,6 +45,37 @@ pub fn scorecard(question: &ScorecardQuestion) -> Result<Value, CliError> {
         return Err(CliError::failed(words));
     };
     to_value(&ScorecardBody::new(picture, &outcome.catalog.fingerprint))
+}
+
+/// The change of a node as the journal's facts make it.
+pub fn explain(args: &ExplainArgs, journal: &std::path::Path) -> Result<Value, CliError> {
+    let end = match args.to {
+        Some(to) => to,
+        None => journal_end(journal)?,
+    };
+    let question = ExplainQuestion {
+        path: args.path.clone(),
+        from: super::explain::from(args.from, end)?,
+        to: args.to,
+    };
+    let request = request(journal, args.server.catalog.as_ref(), None)?;
+    let found = crate::app::replay::explain(&request, journal, &question).map_err(error_of)?;
+    let Some((explained, movers, catalog)) = found else {
+        let words = format!(
+            "there is no node `{}`: `kpid scorecard` lists those of a scorecard",
+            args.path
+        );
+        return Err(CliError::failed(words));
+    };
+    to_value(&ExplainBody::new(&explained, &movers, &catalog.fingerprint))
+}
+
+/// When the last block of a journal was made durable.
+fn journal_end(journal: &std::path::Path) -> Result<Instant, CliError> {
+    let stat =
+        crate::app::journal::stat(journal, &mut |_, _| {}).map_err(|error| CliError::failed(error.to_string()))?;
+    stat.last_recorded_at
+        .ok_or_else(|| CliError::failed(format!("the journal in `{}` is empty", journal.display())))
 }
 
 /// The alerts as the journal's facts make them.
@@ -74,6 +107,21 @@ fn replayed(
     catalog: Option<&PathBuf>,
     at: Option<Instant>,
 ) -> Result<(ReplayOutcome, Vec<AlertTransition>), CliError> {
+    let request = request(journal, catalog, at)?;
+    let mut transitions = Vec::new();
+    let outcome = replay(&request, &mut |told| {
+        if let Told::Effects(effects) = told {
+            transitions.extend(effects.transitions);
+        }
+    });
+    Ok((outcome.map_err(error_of)?, transitions))
+}
+
+fn request(
+    journal: &std::path::Path,
+    catalog: Option<&PathBuf>,
+    at: Option<Instant>,
+) -> Result<ReplayRequest, CliError> {
     let settings = Settings::load(&LoadOptions::of_process(None, Vec::new()))?;
     let history_ms = i64::try_from(settings.projection.history.as_millis()).ok();
     let catalog = match catalog {
@@ -86,7 +134,7 @@ fn replayed(
         ),
         None => None,
     };
-    let request = ReplayRequest {
+    Ok(ReplayRequest {
         input: ReplayInput::Journal(journal.to_owned()),
         catalog,
         clock: ClockKind::Recorded,
@@ -94,14 +142,7 @@ fn replayed(
         until: None,
         history_ms,
         with_readings: false,
-    };
-    let mut transitions = Vec::new();
-    let outcome = replay(&request, &mut |told| {
-        if let Told::Effects(effects) = told {
-            transitions.extend(effects.transitions);
-        }
-    });
-    Ok((outcome.map_err(error_of)?, transitions))
+    })
 }
 
 fn to_value(body: &impl serde::Serialize) -> Result<Value, CliError> {

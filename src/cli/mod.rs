@@ -11,6 +11,7 @@ pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod error;
+pub mod explain;
 pub mod from_journal;
 pub mod init;
 pub mod journal;
@@ -50,6 +51,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Check(args) => check::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Scorecard(args) => scorecard::run(&args, from_journal::scorecard),
+        Command::Explain(args) => explain::run(&args, from_journal::explain),
         Command::Alerts(args) => alerts::run(&args, from_journal::alerts),
         Command::Reload(args) => reload::run(&args),
         Command::Journal(args) => journal::run(&args),

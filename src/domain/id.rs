@@ -46,6 +46,15 @@ pub struct Slug(Arc<str>);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId(Arc<str>);
 
+/// The scorecard and the instance that a node's path begins with.
+pub fn root_of(path: &str) -> (&str, Option<InstanceId>) {
+    let root = path.split('/').next().unwrap_or_default();
+    match root.split_once('@') {
+        Some((scorecard, name)) => (scorecard, InstanceId::from_path(name).ok()),
+        None => (root, None),
+    }
+}
+
 impl KpiId {
     /// The name as text.
     pub fn as_str(&self) -> &str {

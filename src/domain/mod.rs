@@ -11,19 +11,23 @@ pub mod alerting;
 pub mod board;
 pub mod calendar;
 pub mod catalog;
+pub mod correlation;
+pub mod explain;
 pub mod fact;
 pub mod id;
 pub mod instant;
 pub mod measurement;
+pub mod movers;
 pub mod projection;
 pub mod reading;
 pub mod roll_up;
 pub mod score;
 pub mod series;
 pub mod sketch;
+pub mod strategy;
 pub mod weighted;
 pub mod window;
 pub mod words;
 
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;

@@ -50,7 +50,7 @@ impl Window {
     }
 
     /// The instant at which a slice starts.
-    fn slice_start(&self, calendar: &Calendar, slice: i64) -> Instant {
+    pub fn slice_start(&self, calendar: &Calendar, slice: i64) -> Instant {
         match self {
             Self::Period {
                 period: Period::Day, ..

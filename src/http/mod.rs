@@ -6,12 +6,13 @@
 //! | route | what |
 //! |---|---|
 //! | `GET /api/v1/scorecards`, `/scorecards/{id}` | [`scorecards`] |
+//! | `GET /api/v1/scorecards/{id}/explain`, `/scorecards/{id}/strategy` | [`explain`], [`strategy`] |
 //! | `GET /api/v1/kpis`, `/kpis/{id}`, `/kpis/{id}/readings` | [`kpis`] |
 //! | `GET /api/v1/alerts` | [`alerts`] |
 //! | `POST /api/v1/reload` | [`reload`] |
 //! | `GET /api/v1/journal`, `/livez`, `/readyz`, `/metrics` | [`health`] |
 //! | `GET /api/v1/stream` | [`stream`]: server-sent events |
-//! | `GET /`, `/scorecards/{id}`, `/assets/..` | [`dashboard`] |
+//! | `GET /`, `/scorecards/{id}`, `.../explain`, `.../strategy`, `/assets/..` | [`dashboard`] |
 //!
 //! [`guard`] stands before every one of them.
 
@@ -25,6 +26,7 @@ use crate::ports::{Clock, Views};
 
 pub mod alerts;
 pub mod dashboard;
+pub mod explain;
 #[cfg(test)]
 mod fake;
 pub mod guard;
@@ -35,6 +37,7 @@ pub mod params;
 pub mod problem;
 pub mod reload;
 pub mod scorecards;
+pub mod strategy;
 pub mod stream;
 #[cfg(test)]
 mod tests;
@@ -104,6 +107,8 @@ pub fn routes(views: Arc<dyn Views>, options: HttpOptions) -> Router {
     });
     Router::new()
         .merge(scorecards::routes())
+        .merge(explain::routes())
+        .merge(strategy::routes())
         .merge(kpis::routes())
         .merge(alerts::routes())
         .merge(health::routes())

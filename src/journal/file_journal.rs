@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::archive::FileArchive;
 use super::block::BlockEncoder;
 use super::bytes::FormatError;
 use super::files::{FileHandle, Files};
@@ -116,6 +117,11 @@ impl FileJournal {
             _lock: lock,
         };
         Ok(journal)
+    }
+
+    /// For those who look something up while this one writes.
+    pub fn archive(&self) -> FileArchive {
+        FileArchive::beside(self.store.clone(), Arc::clone(&self.end))
     }
 
     /// Hash of the last block, hexadecimal; zeros before the first.

@@ -89,6 +89,7 @@
 //! A later format gets a version of its own; `block::decode_body` is the one place where old versions become today's
 //! blocks. Blocks of all versions may stand in one segment.
 
+mod archive;
 mod block;
 mod bytes;
 mod column;
@@ -105,6 +106,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub use archive::FileArchive;
 pub use file_journal::{FileJournal, JournalOptions, SEGMENT_BYTES_DEFAULT};
 pub use files::{DiskFiles, FileHandle, Files};
 pub use inspect::{JournalStat, Progress, VerifyReport, stat, verify};

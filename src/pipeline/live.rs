@@ -17,13 +17,15 @@ use super::activation::{ActivationError, Activations};
 use super::appender::NextDue;
 use super::beside;
 use super::intake::SourcePositions;
+use super::lookup::Lookup;
 use super::outbox::LatestReadings;
 use crate::domain::alert::{AlertPhase, AlertTransition};
 use crate::domain::board::{Board, Picture, RECENT_TRANSITIONS_MAX};
 use crate::domain::fact::Block;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
-use crate::domain::projection::{Effects, Projection, Refold};
+use crate::domain::movers::Movers;
+use crate::domain::projection::{Effects, ExplainQuestion, Explained, Projection, Refold};
 use crate::domain::reading::Reading;
 use crate::ports::{
     CheckpointHead, Checkpoints, HouseState, Notice, Outbox, PicturesQuery, QueryError, ReadingsQuery, StateError,
@@ -56,6 +58,8 @@ pub enum LiveError {
 
 /// Messages handled before anything is posted or put into the outbox.
 const BATCH: usize = 64;
+/// Instants of the past computed between two blocks: ingest waits for no more than that.
+const SCORES_AT_ONCE: usize = 4;
 /// Readings in one notice.
 const NOTICE_LEN_MAX: usize = 1_000;
 
@@ -323,6 +327,8 @@ pub struct Window {
     pub notices: broadcast::Sender<Arc<Notice>>,
     /// To the owner of the projection, as long as the corridor is open: windows do not hold it open.
     pub messages: mpsc::WeakSender<Message>,
+    /// The journal, for questions that the projection cannot answer.
+    pub lookup: Lookup,
     /// How the house is; filled in by whoever built it.
     pub house: Arc<dyn Fn() -> HouseState + Send + Sync>,
 }
@@ -378,6 +384,32 @@ impl Views for Window {
                 query.at.iter().map(picture).collect()
             })
             .await?
+        })
+    }
+
+    fn explain(&self, question: ExplainQuestion) -> BoxFuture<'_, Result<(Explained, Movers), QueryError>> {
+        Box::pin(async move {
+            let path = question.path.clone();
+            let answer = self.ask(move |projection| projection.explain(&question)).await?;
+            let (explained, search) =
+                answer.ok_or_else(|| QueryError::Unknown(format!("there is no node `{path}`: see its scorecard")))?;
+            Ok((explained, self.lookup.movers(search).await?))
+        })
+    }
+
+    fn scores(&self, query: PicturesQuery) -> BoxFuture<'_, Result<Vec<Vec<Option<f64>>>, QueryError>> {
+        Box::pin(async move {
+            let mut scores = Vec::with_capacity(query.at.len());
+            for portion in query.at.chunks(SCORES_AT_ONCE) {
+                let (scorecard, instance, at) = (query.scorecard.clone(), query.instance.clone(), portion.to_vec());
+                let unknown = QueryError::Unknown(format!("`{scorecard}` has no such instance, or is not known"));
+                let of = move |projection: &mut Projection| -> Option<Vec<Vec<Option<f64>>>> {
+                    let score = |at: &Instant| projection.objective_scores(&scorecard, instance.as_ref(), *at);
+                    at.iter().map(score).collect()
+                };
+                scores.extend(self.ask(of).await?.ok_or(unknown)?);
+            }
+            Ok(scores)
         })
     }
 

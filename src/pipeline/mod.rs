@@ -9,7 +9,7 @@
 //! | apply | [`live`] | one thread, owner of the projection |
 //! | publish | [`outbox`], `publish` | a task a destination |
 //! | apply, when other definitions take over | [`activation`] | the same thread |
-//! | show | [`live`] posts the board, `http` shows it | readers |
+//! | show | [`live`] posts the board, `http` shows it; [`lookup`] finds what moved it | readers |
 //!
 //! It goes one way. The appender is the authority on time: it stamps blocks, and it sends ticks down the same channel, so
 //! that what happens by itself and what happens by facts have one order, which a replay finds again. [`replay`] is the same
@@ -21,5 +21,6 @@ pub mod beside;
 pub mod intake;
 pub mod ledger;
 pub mod live;
+pub mod lookup;
 pub mod outbox;
 pub mod replay;

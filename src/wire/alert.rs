@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use crate::domain::alert::{AlertTransition, AlertView};
 use crate::domain::catalog::Target;
-use crate::domain::id::InstanceId;
+use crate::domain::id::root_of;
+use crate::domain::instant::Instant;
 
 /// `{"id","rule","path","transition","at","since","severity","value","score","status"}`: a line of `kpid replay --alerts`.
 #[derive(Debug, Serialize)]
@@ -105,7 +106,7 @@ impl<'a> AlertBody<'a> {
             detected_at: transition.detected_at.to_string(),
             duration_seconds: (transition.kind == TransitionKind::Resolved).then_some(duration),
             sequence: transition.sequence.0,
-            link: format!("{base_url}{}", node_link(&transition.path)),
+            link: format!("{base_url}{}", explain_link(&transition.path, Some(transition.at))),
         }
     }
 }
@@ -122,15 +123,26 @@ impl<'a> ContributorBody<'a> {
 
 /// Where the dashboard shows a node: `/scorecards/{id}?instance=...#{path}`.
 pub fn node_link(path: &str) -> String {
-    let root = path.split('/').next().unwrap_or_default();
-    match root.split_once('@') {
-        Some((scorecard, instance)) => {
-            let name = InstanceId::from_path(instance);
-            let name = name.as_ref().map_or(instance, InstanceId::as_str);
-            format!("/scorecards/{scorecard}?instance={}#{path}", encode(name))
+    match root_of(path) {
+        (scorecard, Some(instance)) => {
+            format!("/scorecards/{scorecard}?instance={}#{path}", encode(instance.as_str()))
         }
-        None => format!("/scorecards/{root}#{path}"),
+        (scorecard, None) => format!("/scorecards/{scorecard}#{path}"),
     }
+}
+
+/// Where the dashboard explains a node's change: `/scorecards/{id}/explain?instance=...&node={path}&to={instant}`.
+pub fn explain_link(path: &str, to: Option<Instant>) -> String {
+    let (scorecard, instance) = root_of(path);
+    let node: Vec<String> = path.split('/').map(encode).collect();
+    let parameters = [
+        instance.map(|instance| format!("instance={}", encode(instance.as_str()))),
+        path.contains('/').then(|| format!("node={}", node.join("/"))),
+        to.map(|to| format!("to={to}")),
+    ];
+    let parameters: Vec<String> = parameters.into_iter().flatten().collect();
+    let joint = if parameters.is_empty() { "" } else { "?" };
+    format!("/scorecards/{scorecard}/explain{joint}{}", parameters.join("&"))
 }
 
 fn hex(digit: u8) -> char {

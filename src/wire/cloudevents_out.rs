@@ -118,6 +118,9 @@ mod tests {
         );
         assert_eq!(decided(b"hello"), None);
         assert_eq!(event["data"]["duration_seconds"], 60.0);
-        assert_eq!(event["data"]["link"], "http://kpi/scorecards/it#it/customer");
+        assert_eq!(
+            event["data"]["link"],
+            "http://kpi/scorecards/it/explain?node=it/customer&to=1970-01-01T00:01:00Z"
+        );
     }
 }

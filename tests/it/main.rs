@@ -12,6 +12,7 @@
 
 mod cli;
 mod durable;
+mod explain;
 mod laws;
 mod nats;
 mod real_data;

@@ -6,16 +6,19 @@
 //!
 //! The rooms of this room: `shape` (the nodes of a scorecard), `instances` (who is there), `facts` (what a fact changes),
 //! `evaluate` (nodes, children before parents), `alerts` (rules at nodes), `timeline` (which clock evaluates when),
-//! `pictures` (what readers see), `image` (checkpoints), `succession` (other definitions).
+//! `pictures` (what readers see), `explain` and `strategy` (what they ask besides), `image` (checkpoints), `succession`
+//! (other definitions).
 
 mod alerts;
 mod evaluate;
+mod explain;
 mod facts;
 mod image;
 mod instances;
 mod node_state;
 mod pictures;
 mod shape;
+mod strategy;
 mod succession;
 mod timeline;
 
@@ -38,6 +41,8 @@ use node_state::NodeState;
 use shape::Shape;
 pub use succession::Refold;
 use timeline::ClockState;
+
+pub use explain::{ExplainQuestion, Explained, ExplainedLeaf};
 
 /// Which clock drives the projection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

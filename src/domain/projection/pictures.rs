@@ -19,17 +19,17 @@ const RANKED_MAX: usize = 10;
 
 /// Instant of a picture: now, from the readings as they are, or another, from the slices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
+pub(super) enum Moment {
     Now,
     At(Instant),
 }
 
 /// Nodes of a past moment, computed once each.
-type Past = HashMap<u32, NodeState>;
+pub(super) type Past = HashMap<u32, NodeState>;
 
 impl Projection {
     /// The number of a scorecard or of an instance of it.
-    fn instance_number(&self, scorecard: &str, name: Option<&InstanceId>) -> Option<u32> {
+    pub(super) fn instance_number(&self, scorecard: &str, name: Option<&InstanceId>) -> Option<u32> {
         let index = self
             .catalog
             .scorecards
@@ -202,7 +202,7 @@ impl Projection {
         views
     }
 
-    fn title_of(&self, node: u32) -> Arc<str> {
+    pub(super) fn title_of(&self, node: u32) -> Arc<str> {
         let place = self
             .node_place(node)
             .and_then(|(_, shape, local)| Some(shape.nodes.get(local as usize)?.place));
@@ -234,7 +234,7 @@ impl Projection {
     }
 
     /// A node at a moment.
-    fn node_at(&self, node: u32, moment: Moment, past: &mut Past) -> NodeState {
+    pub(super) fn node_at(&self, node: u32, moment: Moment, past: &mut Past) -> NodeState {
         match moment {
             Moment::Now => self
                 .nodes

@@ -23,7 +23,7 @@ pub static STYLE: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new(
         "/assets/kpid.css",
         "text/css; charset=utf-8",
-        include_str!("assets/kpid.css"),
+        concat!(include_str!("assets/kpid.css"), include_str!("assets/explain.css")),
     )
 });
 /// The script that follows the stream.

@@ -1,4 +1,5 @@
-//! The dashboard: `GET /`, `/scorecards/{id}?instance=&span=`, `/assets/..`.
+//! The dashboard: `GET /`, `/scorecards/{id}?instance=&span=`, `.../explain?instance=&node=&from=&to=`, `.../strategy?instance=`,
+//! `/assets/..`.
 //!
 //! The board enters, whole pages leave: complete and readable without script, without a byte from elsewhere. The script
 //! only fetches the same page again when the stream says that something changed. Titles, notes and names are other
@@ -19,24 +20,31 @@ use super::{Windows, scorecards};
 
 pub mod assets;
 pub mod chart;
+pub mod explain;
 pub mod format;
 pub mod frame;
 pub mod history;
 pub mod judge;
+pub mod map;
 pub mod node;
 pub mod overview;
 pub mod rows;
 pub mod scorecard;
+pub mod strategy;
 
+use explain::{Answered, ExplainPage};
 use frame::Frame;
 use history::Span;
 use overview::Overview;
 use scorecard::{ScorecardPage, Wanted};
+use strategy::StrategyPage;
 
 pub(super) fn routes() -> Router<Arc<Windows>> {
     Router::new()
         .route("/", get(overview))
         .route("/scorecards/{id}", get(scorecard))
+        .route("/scorecards/{id}/explain", get(explain))
+        .route("/scorecards/{id}/strategy", get(strategy))
         .merge(assets::routes())
 }
 
@@ -75,6 +83,42 @@ async fn one(windows: &Windows, id: &str, uri: &Uri) -> Result<ScorecardPage, Pr
         span: Span::read(&params)?,
     };
     Ok(ScorecardPage::draw(windows, &board, wanted, windows.options.clock.now()).await)
+}
+
+async fn explain(State(windows): State<Arc<Windows>>, Path(id): Path<String>, uri: Uri) -> Response {
+    match explained(&windows, &id, &uri).await {
+        Ok(drawn) => page(&drawn),
+        Err(problem) => sorry(&windows, problem),
+    }
+}
+
+async fn explained(windows: &Windows, id: &str, uri: &Uri) -> Result<ExplainPage, ProblemResponse> {
+    let params = Params::read(uri, &["instance", "node", "from", "to"])?;
+    let board = windows.views.board();
+    let question = super::explain::question(&board.catalog, id, &params, windows.options.clock.now())?;
+    let (explained, movers) = windows.views.explain(question.clone()).await?;
+    let answered = Answered {
+        question: &question,
+        explained: &explained,
+        movers: &movers,
+        scorecard: id,
+    };
+    Ok(ExplainPage::draw(windows, &board, &answered))
+}
+
+async fn strategy(State(windows): State<Arc<Windows>>, Path(id): Path<String>, uri: Uri) -> Response {
+    match mapped(&windows, &id, &uri).await {
+        Ok(drawn) => page(&drawn),
+        Err(problem) => sorry(&windows, problem),
+    }
+}
+
+async fn mapped(windows: &Windows, id: &str, uri: &Uri) -> Result<StrategyPage, ProblemResponse> {
+    let params = Params::read(uri, &["instance", "from", "to", "every"])?;
+    let board = windows.views.board();
+    let asked = super::strategy::Asked::read(windows, &board, id, &params).await?;
+    let map = asked.map(&board, id)?;
+    Ok(StrategyPage::draw(windows, &board, &map, windows.options.clock.now()))
 }
 
 fn page(template: &impl Template) -> Response {

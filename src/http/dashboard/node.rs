@@ -14,7 +14,7 @@ use crate::domain::catalog::{
 };
 use crate::domain::instant::Instant;
 use crate::domain::reading::Reading;
-use crate::wire::alert::node_link;
+use crate::wire::alert::{explain_link, node_link};
 use crate::wire::scorecard::{aggregate_word, period_word};
 
 /// A score line that moves by less than so many points looks flat.
@@ -136,6 +136,11 @@ impl Head {
             share: share(context, node),
         }
     }
+
+    /// Where its change is explained.
+    pub fn explained(&self) -> String {
+        explain_link(&self.path, None)
+    }
 }
 
 fn coverage(share: f64) -> Coverage {
@@ -193,7 +198,7 @@ impl Aim {
     }
 }
 
-fn definition<'a>(scorecard: &'a Scorecard, path: &str) -> Option<&'a KpiDefinition> {
+pub(super) fn definition<'a>(scorecard: &'a Scorecard, path: &str) -> Option<&'a KpiDefinition> {
     let id = path.rsplit('/').next()?;
     scorecard.kpis.iter().find(|kpi| kpi.id.as_str() == id)
 }
@@ -289,6 +294,11 @@ impl KpiRow {
             share: share(context, node),
         }
     }
+
+    /// Where its change is explained.
+    pub fn explained(&self) -> String {
+        explain_link(&self.path, None)
+    }
 }
 
 /// How a value is made, in words.
@@ -315,7 +325,7 @@ fn measurements(count: u64) -> String {
 }
 
 /// The value, or the word of a qualitative KPI's scale that it is.
-fn value_words(value: f64, unit: &str, kpi: Option<&KpiDefinition>) -> String {
+pub(super) fn value_words(value: f64, unit: &str, kpi: Option<&KpiDefinition>) -> String {
     let scale = kpi.and_then(|kpi| kpi.scale.as_ref());
     let word = scale.and_then(|scale| scale.iter().find(|(_, score)| *score == value));
     word.map_or_else(|| format::quantity(value, unit), |(word, _)| word.to_string())

@@ -6,7 +6,7 @@ use super::node::{Aim, bands_at};
 use crate::domain::alert::{AlertPhase, AlertTransition, AlertView, TransitionKind};
 use crate::domain::board::{Board, NodeView};
 use crate::domain::catalog::{Bands, Scorecard};
-use crate::domain::id::InstanceId;
+use crate::domain::id::{InstanceId, root_of};
 use crate::domain::instant::Instant;
 use crate::wire::alert::node_link;
 
@@ -193,14 +193,11 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn find(board: &'a Board, path: &str) -> Self {
-        let root = path.split('/').next().unwrap_or_default();
-        let (id, instance) = root
-            .split_once('@')
-            .map_or((root, None), |(id, instance)| (id, Some(instance)));
+        let (id, instance) = root_of(path);
+        let instance = instance.as_ref().map(InstanceId::as_str);
         let scorecard = board.catalog.scorecard(id);
         let title = scorecard.map_or(id, |scorecard| &scorecard.title);
-        let name = instance.and_then(|instance| InstanceId::from_path(instance).ok());
-        let picture = board.picture(id, name.as_ref().map(InstanceId::as_str));
+        let picture = board.picture(id, instance);
         Self {
             scorecard,
             node: picture.and_then(|picture| picture.nodes.iter().find(|node| node.path.as_ref() == path)),

@@ -9,6 +9,7 @@ use super::judge::Badge;
 use super::node::{Context, Head, KpiRow, bands_at, is_kpi};
 use super::overview;
 use super::rows::{AlertList, alert_list};
+use super::strategy::strategy_link;
 use crate::domain::board::{Board, IncludedView, NodeView, Picture, ScorecardBoard};
 use crate::domain::catalog::{Bands, Scorecard};
 use crate::domain::id::InstanceId;
@@ -27,6 +28,7 @@ pub struct ScorecardPage {
     frame: Frame,
     id: String,
     instance: Option<String>,
+    strategy: Option<String>,
     owner: Option<String>,
     head: Option<Head>,
     alerts: AlertList,
@@ -125,6 +127,11 @@ impl ScorecardPage {
         let perspectives = root.into_iter().flat_map(|root| context.children(root));
         Self {
             frame,
+            strategy: scorecard
+                .objectives
+                .iter()
+                .any(|objective| !objective.drives.is_empty())
+                .then(|| strategy_link(&root_path)),
             id: scorecard.id.to_string(),
             owner: scorecard.owner.clone(),
             head: root.map(|root| Head::new(&context, 0, root)),

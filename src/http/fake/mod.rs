@@ -13,11 +13,14 @@ use crate::domain::board::{Board, INSTANCE_SHARDS, Note, Picture, ScorecardBoard
 use crate::domain::catalog::{Catalog, Scorecard};
 use crate::domain::id::{InstanceId, Sequence};
 use crate::domain::instant::Instant;
+use crate::domain::movers::Movers;
+use crate::domain::projection::{ExplainQuestion, Explained};
 use crate::domain::reading::Reading;
 use crate::ports::{Clock, HouseState, Notice, PicturesQuery, QueryError, ReadingsQuery, Views};
 
 mod alerts;
 mod definitions;
+mod explain;
 mod pictures;
 
 pub use alerts::transition;
@@ -101,6 +104,19 @@ impl Views for FakeViews {
         let picture = Arc::clone(board.picture(&query.scorecard, instance).unwrap());
         let pictures = query.at.iter().map(|&at| past(&board, &picture, at)).collect();
         async { Ok(pictures) }.boxed()
+    }
+
+    fn explain(&self, question: ExplainQuestion) -> BoxFuture<'_, Result<(Explained, Movers), QueryError>> {
+        let unknown = || QueryError::Unknown(format!("there is no node `{}`", question.path));
+        let found = explain::explain(&self.board(), &question).ok_or_else(unknown);
+        async { found }.boxed()
+    }
+
+    fn scores(&self, query: PicturesQuery) -> BoxFuture<'_, Result<Vec<Vec<Option<f64>>>, QueryError>> {
+        let board = self.board();
+        let objectives = board.catalog.scorecard(&query.scorecard).unwrap().objectives.len();
+        let scores = explain::scores(objectives, &query.at);
+        async { Ok(scores) }.boxed()
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<Notice>> {

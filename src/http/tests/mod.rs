@@ -12,6 +12,7 @@ use super::fake::{self, FakeViews, Stopped};
 use super::{HttpOptions, router};
 
 mod api;
+mod explain;
 mod golden;
 mod guard;
 mod pages;

@@ -1,5 +1,6 @@
 //! The journal, proved: its promises on every adapter, its codec by laws, its recovery at every fault, its bytes by a golden.
 
+mod archive;
 mod codec;
 mod crash;
 mod damage;
