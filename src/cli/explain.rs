@@ -12,6 +12,7 @@ use super::ask::Daemon;
 use super::error::CliError;
 use super::output::{self, Cell, Paint, Style};
 use crate::domain::instant::{DAY_MS, Instant};
+use crate::wire::alert::root_of;
 
 /// Without `--from`, so far back, as over HTTP.
 const RANGE_DEFAULT_MS: i64 = 7 * DAY_MS;
@@ -49,13 +50,10 @@ pub fn from(from: Option<Instant>, end: Instant) -> Result<Instant, CliError> {
 }
 
 fn ask(args: &ExplainArgs) -> Result<Value, CliError> {
-    let root = args.path.split('/').next().unwrap_or_default();
-    let (scorecard, instance) = root
-        .split_once('@')
-        .map_or((root, None), |(scorecard, instance)| (scorecard, Some(instance)));
+    let (scorecard, instance) = root_of(&args.path);
     let [from, to] = [args.from, args.to].map(|instant| instant.map(|instant| instant.to_string()));
     let asked = [
-        ("instance", instance),
+        ("instance", instance.as_deref()),
         ("node", Some(args.path.as_str())),
         ("from", from.as_deref()),
         ("to", to.as_deref()),

@@ -25,6 +25,7 @@ pub mod score;
 pub mod series;
 pub mod sketch;
 pub mod strategy;
+pub mod weighted;
 pub mod window;
 pub mod words;
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::domain::alert::{AlertTransition, AlertView};
 use crate::domain::catalog::Target;
+use crate::domain::id::InstanceId;
 use crate::domain::instant::Instant;
 
 /// `{"id","rule","path","transition","at","since","severity","value","score","status"}`: a line of `kpid replay --alerts`.
@@ -123,19 +124,30 @@ impl<'a> ContributorBody<'a> {
 /// Where the dashboard shows a node: `/scorecards/{id}?instance=...#{path}`.
 pub fn node_link(path: &str) -> String {
     let root = path.split('/').next().unwrap_or_default();
-    match root.split_once('@') {
-        Some((scorecard, instance)) => format!("/scorecards/{scorecard}?instance={}#{path}", encode(instance)),
-        None => format!("/scorecards/{root}#{path}"),
+    match root_of(path) {
+        (scorecard, Some(instance)) => format!("/scorecards/{scorecard}?instance={}#{path}", encode(&instance)),
+        (_, None) => format!("/scorecards/{root}#{path}"),
     }
+}
+
+/// The scorecard and the instance's name of a node path.
+pub fn root_of(path: &str) -> (&str, Option<String>) {
+    let root = path.split('/').next().unwrap_or_default();
+    let Some((scorecard, instance)) = root.split_once('@') else {
+        return (root, None);
+    };
+    let name = InstanceId::from_path(instance);
+    let name = name.as_ref().map_or(instance, InstanceId::as_str);
+    (scorecard, Some(name.to_owned()))
 }
 
 /// Where the dashboard explains a node's change: `/scorecards/{id}/explain?instance=...&node={path}&to={instant}`.
 pub fn explain_link(path: &str, to: Option<Instant>) -> String {
     let root = path.split('/').next().unwrap_or_default();
-    let (scorecard, instance) = root.split_once('@').map_or((root, None), |(id, name)| (id, Some(name)));
+    let (scorecard, instance) = root_of(path);
     let node: Vec<String> = path.split('/').map(encode).collect();
     let parameters = [
-        instance.map(|instance| format!("instance={}", encode(instance))),
+        instance.map(|instance| format!("instance={}", encode(&instance))),
         (path != root).then(|| format!("node={}", node.join("/"))),
         to.map(|to| format!("to={to}")),
     ];

@@ -5,7 +5,8 @@
 
 use serde::Serialize;
 
-use super::alert::TargetBody;
+use super::alert::{TargetBody, root_of};
+use super::reading::shown_coverage;
 use crate::domain::measurement::MeasuredValue;
 use crate::domain::movers::{LeafMovers, Mover, Movers};
 use crate::domain::projection::{Explained, ExplainedLeaf};
@@ -15,7 +16,7 @@ use crate::domain::reading::{Absence, Reading};
 #[derive(Debug, Serialize)]
 pub struct ExplainBody<'a> {
     scorecard: &'a str,
-    instance: Option<&'a str>,
+    instance: Option<String>,
     from: String,
     to: String,
     sequence: u64,
@@ -44,7 +45,7 @@ struct SideBody<'a> {
     score: Option<f64>,
     status: Option<&'a str>,
     absence: Option<&'static str>,
-    coverage: Option<f64>,
+    coverage: f64,
 }
 
 /// What only KPIs say.
@@ -104,16 +105,14 @@ enum ValueBody<'a> {
     Weighted { value: f64, weight: f64 },
     Ratio { numerator: f64, denominator: f64 },
     Word { value: &'a str },
+    WeightedWord { value: &'a str, weight: f64 },
     NotApplicable { not_applicable: bool },
 }
 
 impl<'a> ExplainBody<'a> {
     /// From a change and what moved its leaves. `fingerprint` names the catalog that scored it.
     pub fn new(explained: &'a Explained, movers: &'a Movers, fingerprint: &'a str) -> Self {
-        let root = explained.path.split('/').next().unwrap_or_default();
-        let (scorecard, instance) = root
-            .split_once('@')
-            .map_or((root, None), |(scorecard, instance)| (scorecard, Some(instance)));
+        let (scorecard, instance) = root_of(&explained.path);
         let side = |reading| SideBody::new(reading, None);
         let [then, now] = explained.readings.each_ref().map(side);
         let leaves = by_size(explained).into_iter();
@@ -157,7 +156,7 @@ impl<'a> SideBody<'a> {
             score: reading.score,
             status: reading.status.as_deref(),
             absence: reading.absence.map(Absence::word),
-            coverage: reading.coverage,
+            coverage: shown_coverage(reading),
         }
     }
 
@@ -229,6 +228,10 @@ impl<'a> ValueBody<'a> {
                 denominator: *denominator,
             },
             MeasuredValue::Word(word) => Self::Word { value: word },
+            MeasuredValue::WeightedWord { word, weight } => Self::WeightedWord {
+                value: word,
+                weight: *weight,
+            },
             MeasuredValue::NotApplicable => Self::NotApplicable { not_applicable: true },
         }
     }

@@ -18,7 +18,7 @@ use crate::domain::movers::{LeafMovers, Mover, Movers};
 use crate::domain::projection::{ExplainQuestion, Explained, ExplainedLeaf};
 use crate::domain::reading::Reading;
 use crate::http::Windows;
-use crate::wire::alert::{explain_link, node_link};
+use crate::wire::alert::{explain_link, node_link, root_of};
 use crate::wire::explain::by_size;
 
 /// Points below which a share cannot be seen; such KPIs are summed up in one row.
@@ -211,8 +211,8 @@ fn crumbs(catalog: &Catalog, explained: &Explained) -> Vec<Link> {
 /// The title of a node, with the instance where it is one.
 fn title_of(catalog: &Catalog, path: &str) -> Option<String> {
     let mut levels = path.split('/');
-    let root = levels.next()?;
-    let (id, instance) = root.split_once('@').map_or((root, None), |(id, name)| (id, Some(name)));
+    levels.next()?;
+    let (id, instance) = root_of(path);
     let scorecard = catalog.scorecard(id)?;
     let title = match (levels.next(), levels.next(), levels.next()) {
         (None, ..) => match instance {
@@ -408,7 +408,7 @@ impl MoverRow {
             recorded: When::new(mover.recorded_at, now),
             sequence: mover.sequence.0,
             source: mover.source.to_string(),
-            instance: mover.instance.as_ref().map(ToString::to_string),
+            instance: mover.instance.as_ref().map(|instance| instance.as_str().to_owned()),
             id: text(&mover.extra.id),
             note: text(&mover.extra.note),
             by: text(&mover.extra.by),
@@ -426,6 +426,7 @@ fn measured(value: &MeasuredValue, unit: &str) -> String {
             format!("{} of {}", format::number(*numerator), format::number(*denominator))
         }
         MeasuredValue::Word(word) => word.to_string(),
+        MeasuredValue::WeightedWord { word, weight } => format!("{word}, weight {}", format::number(*weight)),
         MeasuredValue::NotApplicable => "not applicable".to_owned(),
     }
 }
