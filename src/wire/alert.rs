@@ -197,3 +197,26 @@ impl<'a> AlertViewBody<'a> {
         }
     }
 }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_explanation_is_linked_by_node_instance_and_instant() {
+        let at = Some(Instant(60_000));
+        for (path, link) in [
+            ("it", "/scorecards/it/explain?to=1970-01-01T00:01:00Z"),
+            (
+                "it/customer/a/it.csat",
+                "/scorecards/it/explain?node=it/customer/a/it.csat&to=1970-01-01T00:01:00Z",
+            ),
+            (
+                "it@a%2Fb@c/customer",
+                "/scorecards/it/explain?instance=a%2Fb%40c&node=it%40a%252Fb%40c/customer&to=1970-01-01T00:01:00Z",
+            ),
+        ] {
+            assert_eq!(explain_link(path, at), link);
+        }
+        assert_eq!(explain_link("it", None), "/scorecards/it/explain");
+    }
+}

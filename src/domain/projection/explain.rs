@@ -121,7 +121,7 @@ impl Projection {
         let root = path.split('/').next()?;
         let (scorecard, instance) = match root.split_once('@') {
             None => (root, None),
-            Some((scorecard, instance)) => (scorecard, Some(InstanceId::parse(instance).ok()?)),
+            Some((scorecard, instance)) => (scorecard, Some(InstanceId::from_path(instance).ok()?)),
         };
         let suffix = path.get(root.len()..)?;
         let state = self

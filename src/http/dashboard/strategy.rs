@@ -94,7 +94,7 @@ impl StrategyPage {
         let root = map.picture.nodes.first();
         let path = root.map_or("", |root| &root.path);
         let title = match &map.picture.instance {
-            Some(instance) => format!("{}, {instance}", map.scorecard.title),
+            Some(instance) => format!("{}, {}", map.scorecard.title, instance.as_str()),
             None => map.scorecard.title.clone(),
         };
         let mut frame = Frame::new(
