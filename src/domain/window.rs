@@ -125,7 +125,8 @@ impl Window {
                 if complete {
                     Some(end)
                 } else {
-                    oldest.and(Some(self.running_end(calendar, at)))
+                    // Also without data: whether a reading is provisional goes with the period.
+                    Some(self.running_end(calendar, at))
                 }
             }
             Self::All => None,
