@@ -175,7 +175,7 @@ fn with_duplicates(ndjson: &str, places: &[usize]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(super::usually(64))]
 
     #[test]
     fn duplicates_change_nothing(case in any_case(), places in vec(0..100_000_usize, 1..12)) {

@@ -58,7 +58,7 @@ fn same(one: &Told, other: &Told) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(super::usually(64))]
 
     #[test]
     fn by_the_event_clock_blocks_do_not_matter(case in any_case(), one in cuts(), other in cuts()) {

@@ -11,8 +11,6 @@ const DAY: i64 = 86_400_000;
 struct Sent {
     kpi: usize,
     object: Map<String, Value>,
-    /// The greatest instant when it was sent.
-    clock: i64,
 }
 
 /// The stream so far.
@@ -59,7 +57,6 @@ impl Stream<'_> {
             self.known.push(Sent {
                 kpi,
                 object: object.clone(),
-                clock: self.clock,
             });
         }
         self.send(object);
@@ -125,17 +122,13 @@ impl Stream<'_> {
         Some(object)
     }
 
-    /// The same line once more, or another value under its id, which is refused. Within a few days: how long an id is
-    /// remembered is a setting.
+    /// The same line once more, or another value under its id, which is refused: a file remembers every id.
     fn duplicate(&self, sent: &Sent, dice: &mut Dice<'_>) -> Option<Map<String, Value>> {
         let mut object = sent.object.clone();
         if dice.chance(40) && object.contains_key("value") {
             object.extend(value(&self.catalog.kpis[sent.kpi], dice));
         }
-        // A late line stands at its own instant in the memory of ids, where nothing later came before it.
-        let observed_at: jiff::Timestamp = sent.object.get("observed_at")?.as_str()?.parse().ok()?;
-        let recorded_at = sent.clock.min(observed_at.as_millisecond());
-        (self.clock - recorded_at < 5 * DAY).then_some(object)
+        Some(object)
     }
 
     /// Must leave no trace and not move the clock, although its instant is far ahead.
