@@ -14,6 +14,7 @@ mod cli;
 mod durable;
 mod laws;
 mod nats;
+mod real_catalogs;
 mod real_data;
 mod reference;
 mod story;
