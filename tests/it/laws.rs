@@ -15,7 +15,7 @@ use crate::support::replays::kpid_replay;
 
 #[test]
 fn the_program_tells_every_hand_computed_story() {
-    vectors::check_vectors(&kpid_replay);
+    vectors::check_vectors(&kpid_replay, &kpid_pictures);
 }
 
 proptest! {

@@ -70,6 +70,10 @@ pub type Lines = (Vec<ReadingLine>, Vec<AlertLine>);
 /// Something that replays: the reference, or the program. It takes catalog files, NDJSON and `every` in milliseconds.
 pub type Replay<'a> = &'a dyn Fn(&[File], &str, i64) -> Lines;
 
+/// Something that shows what readers see: catalog files, NDJSON, `every` in milliseconds and the instants that are asked for
+/// enter; the picture at the last evaluation and one for each of those instants leave.
+pub type Look<'a> = &'a dyn Fn(&[File], &str, i64, &[i64]) -> (pictures::Picture, Vec<pictures::Picture>);
+
 /// One line of `--readings`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReadingLine {
@@ -106,7 +110,10 @@ pub struct AlertLine {
 
 #[test]
 fn the_reference_satisfies_every_vector() {
-    vectors::check_vectors(&run);
+    let look = |files: &[File], ndjson: &str, every_ms: i64, queries: &[i64]| {
+        run_pictures(files, ndjson, every_ms, queries).expect("a story with evaluations")
+    };
+    vectors::check_vectors(&run, &look);
 }
 
 proptest::proptest! {
