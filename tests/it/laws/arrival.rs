@@ -24,7 +24,7 @@ fn any_case() -> impl Strategy<Value = Case> {
 }
 
 /// What a held value is depends on when it was looked at; here it must not.
-fn without_hold(files: &[File]) -> Vec<File> {
+pub fn without_hold(files: &[File]) -> Vec<File> {
     let drop_hold = |text: &str| -> String {
         let lines = text.lines().filter(|line| !line.starts_with("hold_for"));
         lines

@@ -47,6 +47,27 @@ pub fn run_pictures(
     Some((look(last, false), queried))
 }
 
+/// What readers see at an instant after everything, when nodes are looked at whenever they change. Nothing is held, and of
+/// restatements nothing is known, because no evaluations are.
+pub fn picture_at(files: &[File], measurements_ndjson: &str, t: i64) -> Picture {
+    let catalog = catalog::read(files);
+    let mut intake = Intake::default();
+    for line in measurements_ndjson.lines() {
+        if let Ok(taken) = intake.judge(&catalog, line) {
+            intake.apply(taken);
+        }
+    }
+    let memory = Memory::default();
+    let moment = |view| Moment {
+        catalog: &catalog,
+        measurements: &intake.list,
+        memory: &memory,
+        t,
+        view,
+    };
+    picture(&moment(View::Now), &moment(View::Before { query: false }), &memory)
+}
+
 fn play<'a>(catalog: &'a Catalog, ndjson: &str, every_ms: i64) -> (Replay<'a>, Intake, Option<i64>) {
     let mut replay = Replay::new(catalog);
     let mut intake = Intake::default();

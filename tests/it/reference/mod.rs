@@ -58,7 +58,7 @@ pub mod tree;
 pub mod vectors;
 pub mod windows;
 
-pub use clock::{run, run_pictures};
+pub use clock::{picture_at, run, run_pictures};
 pub use compare::compare;
 
 /// Name and text of a catalog file.

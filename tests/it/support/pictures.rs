@@ -27,7 +27,7 @@ pub fn kpid_pictures(files: &[File], ndjson: &str, every_ms: i64, queries: &[i64
 }
 
 /// The board as it is posted.
-fn posted(boards: &[ScorecardBoard]) -> Picture {
+pub fn posted(boards: &[ScorecardBoard]) -> Picture {
     let pictures = boards.iter().flat_map(|board| {
         let instances = board.instance_names().into_iter();
         let instances = instances.filter_map(|name| board.instance(name.as_str()).cloned());
