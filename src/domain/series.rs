@@ -172,6 +172,11 @@ impl Series {
         self.measured = self.measured.saturating_sub(1);
     }
 
+    /// Forgets what `hold` keeps.
+    pub fn let_go(&mut self) {
+        self.hold = None;
+    }
+
     /// Drops slices that ended before `oldest`; `all` windows keep their sum.
     pub fn trim(&mut self, rules: Rules<'_>, oldest: Instant) {
         let is_gone = |slice: i64| rules.window().slice_end(rules.calendar, slice) <= oldest;

@@ -128,7 +128,7 @@ impl Projection {
         }
     }
 
-    fn transition(&self, happening: &Happening) -> Option<AlertTransition> {
+    pub(super) fn transition(&self, happening: &Happening) -> Option<AlertTransition> {
         let AlertKey { rule, node } = happening.key;
         let rule = self.catalog.rules.get(rule as usize)?;
         let scorecard = self.scorecard_of(node)?;

@@ -6,7 +6,7 @@
 //!
 //! The rooms of this room: `shape` (the nodes of a scorecard), `instances` (who is there), `facts` (what a fact changes),
 //! `evaluate` (nodes, children before parents), `alerts` (rules at nodes), `timeline` (which clock evaluates when),
-//! `pictures` (what readers see), `image` (checkpoints).
+//! `pictures` (what readers see), `image` (checkpoints), `succession` (other definitions).
 
 mod alerts;
 mod evaluate;
@@ -16,6 +16,7 @@ mod instances;
 mod node_state;
 mod pictures;
 mod shape;
+mod succession;
 mod timeline;
 
 use std::cmp::Reverse;
@@ -35,6 +36,7 @@ use super::series::Series;
 use instances::{IncludedNode, InstanceState, Placed};
 use node_state::NodeState;
 use shape::Shape;
+pub use succession::Refold;
 use timeline::ClockState;
 
 /// Which clock drives the projection.
@@ -138,6 +140,11 @@ impl Projection {
             projection.add_instance(scorecard, None);
         }
         projection
+    }
+
+    /// How it runs.
+    pub fn options(&self) -> ProjectionOptions {
+        self.options
     }
 
     /// Definitions in force.
