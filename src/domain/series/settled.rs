@@ -42,6 +42,11 @@ impl Series {
         }
     }
 
+    /// Forgets what was final: another definition says when that is, or what the value is, and no fact restates anything.
+    pub fn open_again(&mut self) {
+        self.settled = None;
+    }
+
     /// Whether the period that the window shows is final at `at` and changed after it had become so.
     pub(super) fn is_restated(&self, rules: Rules<'_>, at: Instant, view: &View) -> bool {
         self.settled.is_some_and(|settled| {
