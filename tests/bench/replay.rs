@@ -98,9 +98,14 @@ fn replay(reader: &mut dyn BlockReader, catalog: &Arc<Catalog>, clock: ClockKind
     };
     let mut projection = Projection::new(Arc::clone(catalog), options);
     let mut transitions = 0;
-    replay_blocks(reader, (&mut projection, Following::One), Until::default(), &mut |effects, _| {
-        transitions += effects.transitions.len();
-    })
+    replay_blocks(
+        reader,
+        (&mut projection, Following::One),
+        Until::default(),
+        &mut |effects, _| {
+            transitions += effects.transitions.len();
+        },
+    )
     .unwrap();
     let mut effects = Effects::default();
     projection.finish(&mut effects);

@@ -4,9 +4,13 @@ mod arrival;
 mod succession;
 mod time;
 
+use std::collections::BTreeMap;
+
 use kpid::domain::instant::{DAY_MS, Instant};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 use crate::reference::compare_pictures::compare_pictures;
 use crate::reference::generate::Case;
@@ -50,7 +54,7 @@ pub fn usually(cases: u32) -> ProptestConfig {
 }
 
 fn any_case() -> impl Strategy<Value = Case> {
-    prop_oneof![4 => generate::cases(), 1 => generate::percentile_cases()]
+    prop_oneof![3 => generate::cases(), 1 => generate::percentile_cases(), 2 => generate::restating_cases()]
 }
 
 /// An instant to ask for: so many thousandths of the way from before the first measurement to after the last, then moved
@@ -75,15 +79,67 @@ fn pictures_agree(case: &Case, queries: &[Query]) -> Result<(), TestCaseError> {
     };
     let instants: Vec<i64> = queries.iter().map(instant).collect();
     let expected = reference::run_pictures(&case.files, &case.ndjson, case.every_ms, &instants);
-    let (posted, queried) = expected.expect("there were evaluations");
+    let (posted, wanted) = expected.expect("there were evaluations");
     let (found, answered) = kpid_pictures(&case.files, &case.ndjson, case.every_ms, &instants);
     compare_pictures(&posted, &found, case.exactness)
         .map_err(|difference| TestCaseError::fail(format!("at the end: {difference}")))?;
-    for ((want, have), at) in queried.iter().zip(&answered).zip(&instants) {
+    for ((want, have), at) in wanted.iter().zip(&answered).zip(&instants) {
         compare_pictures(want, have, case.exactness)
             .map_err(|difference| TestCaseError::fail(format!("asked for {}: {difference}", Instant(*at))))?;
     }
     Ok(())
+}
+
+#[test]
+fn generated_stories_show_everything_that_is_compared() {
+    let mut runner = TestRunner::deterministic();
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for _ in 0..200 {
+        let case = any_case().new_tree(&mut runner).expect("a case").current();
+        let Some((picture, _)) = reference::run_pictures(&case.files, &case.ndjson, case.every_ms, &[]) else {
+            continue;
+        };
+        for shown in picture.nodes.values() {
+            let trend = shown.trend.as_ref().map_or("no trend", |trend| trend.direction);
+            let facts = [
+                (shown.provisional, "provisional"),
+                (shown.restated, "restated"),
+                (!shown.fresh && shown.line.value.is_some(), "not fresh"),
+                (shown.red > 1, "red"),
+                (shown.count > 1, "count"),
+                (
+                    shown.worst.as_ref().is_some_and(|worst| worst.0 != shown.line.path),
+                    "worst",
+                ),
+                (shown.line.absence.as_deref() == Some("stale"), "stale"),
+                (true, trend),
+            ];
+            let holding = facts.iter().filter(|(holds, _)| *holds);
+            holding.for_each(|(_, fact)| *seen.entry(fact).or_default() += 1);
+        }
+        if picture.ranked.values().any(|instances| instances.len() > 1) {
+            *seen.entry("ranked").or_default() += 1;
+        }
+    }
+    let wanted = [
+        "better",
+        "count",
+        "no trend",
+        "not fresh",
+        "provisional",
+        "ranked",
+        "red",
+        "restated",
+        "same",
+        "stale",
+        "worse",
+        "worst",
+    ];
+    let rare: Vec<_> = wanted
+        .iter()
+        .filter(|fact| seen.get(*fact).is_none_or(|times| *times < 5))
+        .collect();
+    assert!(rare.is_empty(), "hardly seen: {rare:?} of {seen:?}");
 }
 
 fn agree(case: &generate::Case) -> Result<(), TestCaseError> {

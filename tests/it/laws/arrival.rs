@@ -20,7 +20,11 @@ use crate::reference::{File, catalog};
 use crate::support::blocks::{Told, story};
 
 fn any_case() -> impl Strategy<Value = Case> {
-    prop_oneof![generate::cases(), generate::percentile_cases()]
+    prop_oneof![
+        generate::cases(),
+        generate::percentile_cases(),
+        generate::restating_cases()
+    ]
 }
 
 /// What a held value is depends on when it was looked at; here it must not.

@@ -19,7 +19,11 @@ use crate::support::pictures::posted;
 const AFTERWARDS_MS: i64 = 3 * DAY_MS;
 
 fn any_case() -> impl Strategy<Value = Case> {
-    prop_oneof![generate::cases(), generate::percentile_cases()]
+    prop_oneof![
+        generate::cases(),
+        generate::percentile_cases(),
+        generate::restating_cases()
+    ]
 }
 
 fn cuts() -> impl Strategy<Value = Cuts> {

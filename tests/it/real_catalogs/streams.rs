@@ -63,7 +63,7 @@ pub fn latency(data: &Path) -> String {
             json!({ "value": value }),
         )
     });
-    disturbed(lines.collect())
+    disturbed(&lines.collect::<Vec<_>>())
 }
 
 /// All 3,162 hours of two exchanges, costs per click and per thousand impressions together; each hour goes to one of ten
@@ -101,7 +101,7 @@ pub fn advertising(data: &Path) -> String {
         }
     }
     lines.sort_by_key(|line| line["observed_at"].to_string());
-    disturbed(lines)
+    disturbed(&lines)
 }
 
 /// Every twentieth of 82,758 submissions, each to one of nine KPIs of its course. What came a year late is left out: the
@@ -133,7 +133,7 @@ pub fn submissions(data: &Path) -> String {
             fields["labels"] = json!({ "module": row["module"], "kind": row["kind"] });
             line(kpi, &row["observed_at"], fields)
         });
-    disturbed(lines.collect())
+    disturbed(&lines.collect::<Vec<_>>())
 }
 
 fn grade(score: f64) -> &'static str {
@@ -171,28 +171,28 @@ pub fn releases(data: &Path) -> String {
         let fixed = number(&row["fixed_within_7_days"]);
         lines.push(line("rel.fixed", at, json!({ "numerator": fixed, "denominator": 1 })));
     }
-    disturbed(lines)
+    disturbed(&lines)
 }
 
 /// Everything gets an id; every 13th line comes forty lines late, every 17th is sent twice, every 19th is corrected sixty
 /// lines later to what the line before it said, and some of those to another instant, every 43rd is retracted ninety lines
 /// later, every 61st says that it is not applicable.
-fn disturbed(lines: Vec<Line>) -> String {
+fn disturbed(lines: &[Line]) -> String {
     let mut told: Vec<(usize, usize, Line)> = Vec::new();
     for (place, mut line) in lines.iter().cloned().enumerate() {
         line.insert("id".to_owned(), format!("r{place}").into());
         let turn = if place % 13 == 0 { place + 40 } else { place };
         if place % 61 == 60 {
-            ["value", "numerator", "denominator", "weight"]
-                .iter()
-                .for_each(|field| drop(line.remove(*field)));
+            for field in ["value", "numerator", "denominator", "weight"] {
+                line.remove(field);
+            }
             line.insert("not_applicable".to_owned(), true.into());
         }
         if place % 17 == 0 {
             told.push((turn + 3, place, line.clone()));
         }
         if place % 19 == 0
-            && let Some(correction) = correction(&lines, place)
+            && let Some(correction) = correction(lines, place)
         {
             told.push((turn + 60, place, correction));
         }
@@ -220,7 +220,7 @@ fn correction(lines: &[Line], place: usize) -> Option<Line> {
     let mut correction = other.clone();
     correction.insert("corrects".to_owned(), format!("r{place}").into());
     correction.insert("observed_at".to_owned(), line["observed_at"].clone());
-    if place % 38 == 0 {
+    if place.is_multiple_of(38) {
         correction.insert("observed_at".to_owned(), other["observed_at"].clone());
     }
     if let Some(labels) = line.get("labels") {

@@ -43,8 +43,8 @@ pub fn run_pictures(
         picture(&moment(view), &moment(View::Before { query: is_query }), &replay.memory)
     };
     let last = last?;
-    let queried = queries.iter().map(|t| look(*t, true)).collect();
-    Some((look(last, false), queried))
+    let answers = queries.iter().map(|t| look(*t, true)).collect();
+    Some((look(last, false), answers))
 }
 
 /// What readers see at an instant after everything, when nodes are looked at whenever they change. Nothing is held, and of

@@ -44,9 +44,10 @@ impl Moment<'_> {
         let not_applicable = inside.last().is_some_and(says_not_applicable);
         let own_value = self.own_value(root, kpi, (&inside, &span), path);
         let own_value = own_value.filter(|_| !not_applicable);
-        let value = match inside.is_empty() {
-            true => self.instead(kpi, at, path),
-            false => own_value,
+        let value = if inside.is_empty() {
+            self.instead(kpi, at, path)
+        } else {
+            own_value
         };
         let latest = own.last().map(|latest| latest.observed_at);
         let final_from = span.period_end.map(|end| end + kpi.allowed_lateness_ms);

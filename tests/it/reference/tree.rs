@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ReadingLine;
-use super::definition::{Catalog, Kpi, Objective, Perspective, Scorecard};
+use super::definition::{Catalog, Kpi, Objective, Perspective, RollUp, Scorecard};
 use super::intake::Measurement;
 use super::leaf::Leaf;
 use super::score::{self, Judgement};
@@ -106,7 +106,7 @@ impl Moment<'_> {
             (weight, self.perspective(root, perspective, out))
         });
         let children: Vec<(f64, Node)> = children.collect();
-        let judgement = self.roll_up(root, root.scorecard.roll_up, &children);
+        let judgement = roll_up(root, root.scorecard.roll_up, &children);
         self.keep(root, ("scorecard", root.path()), (&judgement, &children), out)
     }
 
@@ -118,7 +118,7 @@ impl Moment<'_> {
             (weight, self.objective(root, &path, objective, out))
         });
         let children: Vec<(f64, Node)> = children.collect();
-        let judgement = self.roll_up(root, perspective.roll_up, &children);
+        let judgement = roll_up(root, perspective.roll_up, &children);
         self.keep(root, ("perspective", path), (&judgement, &children), out)
     }
 
@@ -131,7 +131,7 @@ impl Moment<'_> {
         let mut children: Vec<(f64, Node)> = kpis.collect();
         let includes = objective.include.iter();
         children.extend(includes.map(|(node, weight)| (*weight, self.included(root, node))));
-        let judgement = self.roll_up(root, objective.roll_up, &children);
+        let judgement = roll_up(root, objective.roll_up, &children);
         self.keep(root, ("objective", path), (&judgement, &children), out)
     }
 
@@ -169,14 +169,6 @@ impl Moment<'_> {
         node.leaf = leaf;
         out.push(node.clone());
         node
-    }
-
-    fn roll_up(&self, root: Root<'_>, how: super::definition::RollUp, children: &[(f64, Node)]) -> Judgement {
-        let judged: Vec<(f64, Judgement)> = children
-            .iter()
-            .map(|(weight, child)| (*weight, child.judgement()))
-            .collect();
-        score::roll_up(how, root.scorecard.min_coverage, &judged)
     }
 
     /// The node that its children make.
@@ -224,4 +216,12 @@ impl Node {
             coverage: self.line.coverage,
         }
     }
+}
+
+fn roll_up(root: Root<'_>, how: RollUp, children: &[(f64, Node)]) -> Judgement {
+    let judged: Vec<(f64, Judgement)> = children
+        .iter()
+        .map(|(weight, child)| (*weight, child.judgement()))
+        .collect();
+    score::roll_up(how, root.scorecard.min_coverage, &judged)
 }

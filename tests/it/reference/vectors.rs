@@ -187,10 +187,10 @@ impl Vector {
         let rows: Vec<(Option<i64>, String, &str)> = self.shown.iter().map(|line| row(line)).collect();
         let queries: Vec<i64> = rows.iter().filter_map(|(at, ..)| *at).collect();
         let every_ms = catalog::duration_ms(self.every);
-        let (end, queried) = look(&self.catalog(), &self.ndjson(), every_ms, &queries);
-        let mut queried = queried.iter();
+        let (end, answers) = look(&self.catalog(), &self.ndjson(), every_ms, &queries);
+        let mut answers = answers.iter();
         for ((at, path, facts), line) in rows.iter().zip(self.shown) {
-            let picture = if at.is_some() { queried.next() } else { Some(&end) };
+            let picture = if at.is_some() { answers.next() } else { Some(&end) };
             let found = node_in(picture.expect("a picture a query"), path)?;
             let told: Vec<String> = facts.split(' ').map(|fact| told(found, fact)).collect();
             if told.join(" ") != *facts {

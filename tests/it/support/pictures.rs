@@ -22,8 +22,8 @@ pub fn kpid_pictures(files: &[File], ndjson: &str, every_ms: i64, queries: &[i64
     }
     projection.finish(&mut effects);
     let boards = projection.boards(&[]);
-    let queried = queries.iter().map(|at| queried(&projection, &boards, Instant(*at)));
-    (posted(&boards), queried.collect())
+    let answers = queries.iter().map(|at| asked_for(&projection, &boards, Instant(*at)));
+    (posted(&boards), answers.collect())
 }
 
 /// The board as it is posted.
@@ -54,7 +54,7 @@ fn ranked(board: &ScorecardBoard) -> Vec<(f64, String)> {
 }
 
 /// What a query shows. Instances are not ranked there.
-fn queried(projection: &Projection, boards: &[ScorecardBoard], at: Instant) -> Picture {
+fn asked_for(projection: &Projection, boards: &[ScorecardBoard], at: Instant) -> Picture {
     let mut shown = BTreeMap::new();
     for board in boards {
         let scorecard = board.overall.scorecard.as_str();

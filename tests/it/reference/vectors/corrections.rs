@@ -85,7 +85,7 @@ const USERS: &[&str] = &[
 ];
 
 pub fn vectors() -> Vec<Vector> {
-    [ends(), sums(), sketches(), moves(), chains()]
+    [ends(), sums(), quotients(), sketches(), moves(), chains()]
         .into_iter()
         .flatten()
         .collect()
@@ -205,6 +205,11 @@ fn sums() -> Vec<Vector> {
             "2026-03-03T12:00Z k 37.416573867739416 - no_target -",
             "2026-03-03T16:00Z k 15 - no_target -",
         ]),
+    ]
+}
+
+fn quotients() -> Vec<Vector> {
+    vec![
         monday(
             "rate of a closed day: the sum by 24 hours",
             "aggregate = 'rate'\nper = '1h'",

@@ -2,7 +2,7 @@
 //!
 //! What kpid cannot express, and why:
 //!
-//! - PerformancePoint, book p. 104, the normalised 23 % for 35 of 100: it hangs on thresholds that the page does not give.
+//! - `PerformancePoint`, book p. 104, the normalised 23 % for 35 of 100: it hangs on thresholds that the page does not give.
 //! - iGrafx, performance indicator aggregation: red and amber of equal weight are 2.5, which is red, because ties go to
 //!   the worse. In kpid a score that reaches a band is in it, so ties go to the better; `roll_up = "worst"` is the
 //!   way to be stern.
