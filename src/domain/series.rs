@@ -5,6 +5,7 @@
 //! one beside the sum of the rest, so that a corrected minimum, percentile or last value is right again.
 
 mod gather;
+mod held;
 mod settled;
 mod words;
 
@@ -212,12 +213,13 @@ impl Series {
         self.slices.is_empty()
     }
 
-    /// The reading at any instant from what is known now, without what `hold` keeps.
+    /// The reading at any instant from what is known now.
     pub fn read(&self, rules: Rules<'_>, at: Instant, across: Across) -> LeafReading {
         let view = rules.window().view(rules.calendar, at);
         let seen = look(rules, &view, &self.gather(view.first, view.last), across);
+        let held = self.held_at(rules, at, seen).filter(|_| across == Across::Own);
         let known = Known {
-            held: None,
+            held: held.as_ref(),
             was_measured: self.was_measured_before(rules, at),
         };
         self.judge(rules, (at, &view), seen, known)

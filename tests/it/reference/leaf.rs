@@ -40,12 +40,11 @@ impl Moment<'_> {
         let span = windows::span(&kpi.window, &root.scorecard.calendar, at);
         let mut inside = own.clone();
         inside.retain(|one| span.covers(one.observed_at));
-        let says_not_applicable = |latest: &&Measurement| matches!(latest.what, What::NotApplicable);
         let not_applicable = inside.last().is_some_and(says_not_applicable);
         let own_value = self.own_value(root, kpi, (&inside, &span), path);
         let own_value = own_value.filter(|_| !not_applicable);
         let value = if inside.is_empty() {
-            self.instead(kpi, at, path)
+            self.instead(root, kpi, at, path)
         } else {
             own_value
         };
@@ -92,8 +91,7 @@ impl Moment<'_> {
 
     /// Over all instances, where the aggregate has no such thing: what the instances' readings make.
     fn across(&self, root: Root<'_>, kpi: &Kpi, path: &str) -> Option<f64> {
-        let ends = matches!(kpi.aggregate, Aggregate::First | Aggregate::Last | Aggregate::Delta);
-        if !ends || root.instance.is_some() || root.scorecard.each.is_none() {
+        if !is_put_together(root, kpi) {
             return None;
         }
         let below = path.strip_prefix(&root.path()).expect("a path in the scorecard");
@@ -125,19 +123,57 @@ impl Moment<'_> {
         own
     }
 
-    /// What stands for the value where the window has no measurement. Of the past only measurements are known, no
-    /// evaluations whose value could be held.
-    fn instead(&self, kpi: &Kpi, at: i64, path: &str) -> Option<f64> {
+    /// What stands for the value where the window has no measurement.
+    fn instead(&self, root: Root<'_>, kpi: &Kpi, at: i64, path: &str) -> Option<f64> {
         match kpi.missing {
             Missing::Exclude => None,
             Missing::Zero => Some(0.0),
-            Missing::Hold { .. } if self.view != View::Now => None,
-            Missing::Hold { hold_for_ms } => {
+            Missing::Hold { hold_for_ms } if self.view == View::Now => {
                 let (evaluated, value) = self.memory.held.get(path)?;
                 (at <= evaluated + hold_for_ms).then_some(*value)
             }
+            Missing::Hold { hold_for_ms } => self.held_then(root, kpi, at, hold_for_ms),
         }
     }
+
+    /// Of the past no evaluations are known, but a value ends only where the window loses a measurement or where it sees
+    /// another: the last such instant that had one is held from.
+    fn held_then(&self, root: Root<'_>, kpi: &Kpi, at: i64, hold_for_ms: i64) -> Option<f64> {
+        if is_put_together(root, kpi) {
+            return None;
+        }
+        let calendar = &root.scorecard.calendar;
+        let all = self.measurements_of(root, kpi, at);
+        let ends = all.iter().flat_map(|one| {
+            let loses = windows::seen_until(&kpi.window, calendar, one.observed_at);
+            [
+                loses,
+                Some(windows::slice_start(&kpi.window, calendar, one.observed_at)),
+            ]
+        });
+        let mut ends: Vec<i64> = ends
+            .flatten()
+            .filter(|end| *end < at && at - end <= hold_for_ms)
+            .collect();
+        ends.sort_unstable();
+        ends.iter().rev().find_map(|end| {
+            let mut inside = self.measurements_of(root, kpi, *end);
+            let span = windows::span(&kpi.window, calendar, *end);
+            inside.retain(|one| span.covers(one.observed_at));
+            let value = aggregate::value(kpi, &inside, span.length_ms);
+            value.filter(|_| !inside.last().is_some_and(says_not_applicable))
+        })
+    }
+}
+
+fn says_not_applicable(latest: &&Measurement) -> bool {
+    matches!(latest.what, What::NotApplicable)
+}
+
+/// Over all instances its aggregate is put together from theirs.
+fn is_put_together(root: Root<'_>, kpi: &Kpi) -> bool {
+    let ends = matches!(kpi.aggregate, Aggregate::First | Aggregate::Last | Aggregate::Delta);
+    ends && root.instance.is_none() && root.scorecard.each.is_some()
 }
 
 impl Leaf {

@@ -24,8 +24,9 @@
 //! - A range whose target is one point scores 100 there and falls straight to 50 at the red points and on.
 //! - `at_worst` is that band or a worse one; `since` is where pending began, in all three transitions. At one instant
 //!   the end of `keep_firing_for` comes before a repetition, and a value short of `clear` stops its running out.
-//! - A query about the past knows measurements, not evaluations: nothing is held in it. Each KPI is looked at at the end
-//!   of its own slice, bands and weights are those of the instant that is asked for.
+//! - A query about the past knows measurements, not evaluations: held is the value of the last instant at which the window
+//!   had one, but nothing over all instances where the aggregate is put together from theirs. Each KPI is looked at at the
+//!   end of its own slice, bands and weights are those of the instant that is asked for.
 //! - One window earlier a node is made of KPIs each of which is one window of its own earlier, with the bands and weights
 //!   of now; there is no trend without a score then and now. Before everything (`all`) there is nothing.
 //! - A KPI that was never measured has no period reading, so nothing provisional. A parent is provisional when a KPI below

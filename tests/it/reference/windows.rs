@@ -95,6 +95,41 @@ pub fn slice_end(window: &Window, calendar: &Calendar, t: i64) -> i64 {
     }
 }
 
+/// The last instant at which the window shows what was observed then; never for everything.
+pub fn seen_until(window: &Window, calendar: &Calendar, observed_at: i64) -> Option<i64> {
+    match window {
+        Window::Rolling { length_ms, slice_ms } => Some(observed_at.div_euclid(*slice_ms) * slice_ms + length_ms),
+        Window::Period {
+            period,
+            complete,
+            weeks,
+        } => {
+            let (_, next) = period_of(*period, *weeks, local_date(observed_at, calendar), calendar);
+            let (_, after) = period_of(*period, *weeks, next, calendar);
+            Some(if *complete {
+                midnight(after, calendar) - 1
+            } else {
+                midnight(next, calendar)
+            })
+        }
+        Window::All => None,
+    }
+}
+
+/// The beginning of the slice of an observation: up to this instant, itself included, the window does not show it.
+pub fn slice_start(window: &Window, calendar: &Calendar, observed_at: i64) -> i64 {
+    const HOUR: i64 = 3_600_000;
+    let today = midnight(local_date(observed_at, calendar), calendar);
+    match window {
+        Window::Rolling { slice_ms, .. } => observed_at.div_euclid(*slice_ms) * slice_ms,
+        Window::Period {
+            period: Period::Day, ..
+        } => observed_at - (observed_at - today).rem_euclid(HOUR),
+        Window::Period { .. } => today,
+        Window::All => observed_at.div_euclid(24 * HOUR) * 24 * HOUR,
+    }
+}
+
 /// The instant of the reading one window, or one period, before that of `t`: a rolling window's length earlier; the end
 /// of the period before the one that is shown. There is nothing before everything.
 pub fn earlier(window: &Window, calendar: &Calendar, t: i64) -> Option<i64> {

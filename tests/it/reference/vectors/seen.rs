@@ -209,6 +209,23 @@ fn past() -> Vec<Vector> {
                 "- k corrects=\"a\" value=40",
             ])
             .shows(&["12:00 k value=70 count=2", "end k value=71 count=3"]),
+        vector("what was held then is held in a query too, and for as long")
+            .kpi("k", "aggregate = 'last'\nmissing = 'hold'\nhold_for = '2h'\nwindow = { rolling = '1h', slice = '1h' }")
+            .kpi("j", "aggregate = 'last'\nmissing = 'hold'\nhold_for = '20h'\nwindow = { period = 'day', complete = true }")
+            .kpi("i", LAST)
+            .stream(&[
+                "00:10 k value=80",
+                "10:10 j value=60",
+                "2026-03-05T06:00Z i value=1",
+            ])
+            .shows(&[
+                "01:00 k value=80 count=1",
+                "02:30 k value=80 count=0",
+                "03:30 k value=- word=stale",
+                "2026-03-03T08:00Z j value=60 count=1",
+                "2026-03-04T08:00Z j value=60 count=0",
+                "2026-03-04T20:00Z j value=- word=stale",
+            ]),
         vector("before the first measurement nothing was measured")
             .kpi("k", TWO_HOURS)
             .stream(&["10:10 k value=60"])
