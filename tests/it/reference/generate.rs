@@ -72,9 +72,8 @@ pub fn restating_cases() -> impl Strategy<Value = Case> {
     let tail = vec(any::<u8>(), 32);
     (parts(Just(Exactness::Exact)), tail).prop_map(|((parts, exactness), tail)| {
         let catalog = catalogs::draw(&parts, exactness);
-        let ndjson = streams::draw(&parts.lines, &catalog, &mut |stream| {
-            stream.restate(&mut Dice::new(&tail))
-        });
+        let mut end = |stream: &mut streams::Stream<'_>| stream.restate(&mut Dice::new(&tail));
+        let ndjson = streams::draw(&parts.lines, &catalog, &mut end);
         case(&catalog, ndjson, exactness)
     })
 }

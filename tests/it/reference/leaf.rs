@@ -40,7 +40,7 @@ impl Moment<'_> {
         let span = windows::span(&kpi.window, &root.scorecard.calendar, at);
         let mut inside = own.clone();
         inside.retain(|one| span.covers(one.observed_at));
-        let not_applicable = inside.last().is_some_and(says_not_applicable);
+        let not_applicable = inside.last().is_some_and(|latest| says_not_applicable(latest));
         let own_value = self.own_value(root, kpi, (&inside, &span), path);
         let own_value = own_value.filter(|_| !not_applicable);
         let value = if inside.is_empty() {
@@ -161,12 +161,12 @@ impl Moment<'_> {
             let span = windows::span(&kpi.window, calendar, *end);
             inside.retain(|one| span.covers(one.observed_at));
             let value = aggregate::value(kpi, &inside, span.length_ms);
-            value.filter(|_| !inside.last().is_some_and(says_not_applicable))
+            value.filter(|_| !inside.last().is_some_and(|latest| says_not_applicable(latest)))
         })
     }
 }
 
-fn says_not_applicable(latest: &&Measurement) -> bool {
+fn says_not_applicable(latest: &Measurement) -> bool {
     matches!(latest.what, What::NotApplicable)
 }
 
