@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::alert::TargetBody;
-use super::reading::WorstBody;
+use super::reading::{WorstBody, shown_coverage};
 use crate::domain::alert::{AlertPhase, AlertView};
 use crate::domain::board::{Board, IncludedView, NodeView, Note, Picture, ScorecardBoard};
 use crate::domain::calendar::{Period, WeekPattern};
@@ -59,7 +59,7 @@ pub struct NodeBody<'a> {
     score: Option<f64>,
     status: Option<&'a str>,
     absence: Option<&'static str>,
-    coverage: Option<f64>,
+    coverage: f64,
     worst: Option<WorstBody<'a>>,
     red: u32,
     trend: Option<TrendBody>,
@@ -95,7 +95,7 @@ impl<'a> NodeBody<'a> {
             score: reading.score,
             status: reading.status.as_deref(),
             absence: reading.absence.map(Absence::word),
-            coverage: reading.coverage,
+            coverage: shown_coverage(reading),
             worst: reading.worst.as_ref().map(WorstBody::new),
             red: reading.red,
             trend: node.trend.map(TrendBody::from),
@@ -210,7 +210,7 @@ pub struct ScorecardEntry<'a> {
     score: Option<f64>,
     status: Option<&'a str>,
     absence: Option<&'static str>,
-    coverage: Option<f64>,
+    coverage: f64,
     worst: Option<WorstBody<'a>>,
     red: u32,
     trend: Option<TrendBody>,
@@ -235,7 +235,7 @@ impl<'a> ScorecardEntry<'a> {
             score: root.reading.score,
             status: root.reading.status.as_deref(),
             absence: root.reading.absence.map(Absence::word),
-            coverage: root.reading.coverage,
+            coverage: shown_coverage(&root.reading),
             worst: root.reading.worst.as_ref().map(WorstBody::new),
             red: root.reading.red,
             trend: root.trend.map(TrendBody::from),

@@ -6,6 +6,7 @@ use super::node::{Aim, bands_at};
 use crate::domain::alert::{AlertPhase, AlertTransition, AlertView, TransitionKind};
 use crate::domain::board::{Board, NodeView};
 use crate::domain::catalog::{Bands, Scorecard};
+use crate::domain::id::InstanceId;
 use crate::domain::instant::Instant;
 use crate::wire::alert::node_link;
 
@@ -198,7 +199,8 @@ impl<'a> Place<'a> {
             .map_or((root, None), |(id, instance)| (id, Some(instance)));
         let scorecard = board.catalog.scorecard(id);
         let title = scorecard.map_or(id, |scorecard| &scorecard.title);
-        let picture = board.picture(id, instance);
+        let name = instance.and_then(|instance| InstanceId::from_path(instance).ok());
+        let picture = board.picture(id, name.as_ref().map(InstanceId::as_str));
         Self {
             scorecard,
             node: picture.and_then(|picture| picture.nodes.iter().find(|node| node.path.as_ref() == path)),
