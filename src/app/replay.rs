@@ -10,7 +10,7 @@ use crate::domain::alert::AlertView;
 use crate::domain::board::Picture;
 use crate::domain::catalog::{Catalog, CatalogFile};
 use crate::domain::id::Sequence;
-use crate::domain::instant::{DAY_MS, Instant};
+use crate::domain::instant::Instant;
 use crate::domain::measurement::{AdmitLimits, Rejection};
 use crate::domain::movers::Movers;
 use crate::domain::projection::{ClockKind, Effects, ExplainQuestion, Explained, Projection, ProjectionOptions};
@@ -102,9 +102,10 @@ pub enum ReplayError {
     State(#[from] StateError),
 }
 
-/// Limits of a replay from files: there is no sender to protect from.
+/// Limits of a replay from files: there is no sender to protect from, and no instant of receipt from which on an id could
+/// be forgotten.
 const FILE_LIMITS: LedgerLimits = LedgerLimits {
-    dedup_window_ms: 7 * DAY_MS,
+    dedup_window_ms: i64::MAX,
     series_max: u32::MAX,
 };
 

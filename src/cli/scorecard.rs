@@ -127,8 +127,10 @@ fn remark(node: &Value) -> String {
     if node.get("fresh").and_then(Value::as_bool) == Some(false) && number(node, "value").is_some() {
         remarks.push("not fresh".to_owned());
     }
-    if node.get("provisional").and_then(Value::as_bool) == Some(true) {
-        remarks.push("provisional".to_owned());
+    for word in ["provisional", "restated"] {
+        if node.get(word).and_then(Value::as_bool) == Some(true) {
+            remarks.push(word.to_owned());
+        }
     }
     if let Some(trend) = node.get("trend").and_then(|trend| text(trend, "direction")) {
         remarks.push(trend.to_owned());

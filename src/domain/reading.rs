@@ -61,6 +61,8 @@ pub struct Reading {
     pub fresh: bool,
     /// The period has not ended yet, or may still change within `allowed_lateness`.
     pub provisional: bool,
+    /// The reading of a period that changed after it was final; KPIs only.
+    pub restated: bool,
     /// Path and score of the lowest scored leaf under it.
     pub worst: Option<(Arc<str>, f64)>,
     /// Leaves under it that are in the lowest band.
@@ -80,6 +82,7 @@ impl Reading {
             observed_at: None,
             fresh: false,
             provisional: false,
+            restated: false,
             worst: None,
             red: 0,
         }

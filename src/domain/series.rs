@@ -5,6 +5,8 @@
 //! one beside the sum of the rest, so that a corrected minimum, percentile or last value is right again.
 
 mod gather;
+mod held;
+mod settled;
 mod words;
 
 use std::collections::BTreeMap;
@@ -16,6 +18,7 @@ use super::instant::Instant;
 use super::reading::Absence;
 use super::window::View;
 use gather::Closed;
+use settled::{Settled, is_provisional};
 
 /// Slices of one KPI.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +33,8 @@ pub struct Series {
     measured: u64,
     /// What `missing = "hold"` keeps.
     hold: Option<Held>,
+    /// The last period that became final.
+    settled: Option<Settled>,
     /// The slices of the window before the newest, merged once for many evaluations; derived, never saved.
     closed: Option<Box<Closed>>,
 }
@@ -89,6 +94,8 @@ pub struct LeafReading {
     pub fresh: bool,
     /// The period may still change.
     pub provisional: bool,
+    /// It is the reading of a period that changed after it was final.
+    pub restated: bool,
 }
 
 impl Series {
@@ -206,11 +213,16 @@ impl Series {
         self.slices.is_empty()
     }
 
-    /// The reading at any instant from what is known now, without what `hold` keeps.
+    /// The reading at any instant from what is known now.
     pub fn read(&self, rules: Rules<'_>, at: Instant, across: Across) -> LeafReading {
         let view = rules.window().view(rules.calendar, at);
         let seen = look(rules, &view, &self.gather(view.first, view.last), across);
-        self.judge(rules, at, seen, None)
+        let held = self.held_at(rules, at, seen).filter(|_| across == Across::Own);
+        let known = Known {
+            held: held.as_ref(),
+            was_measured: self.was_measured_before(rules, at),
+        };
+        self.judge(rules, (at, &view), seen, known)
     }
 
     /// The reading at an evaluation, and the next instant at which it can change by itself.
@@ -223,7 +235,12 @@ impl Series {
             held.evaluated_at = held.evaluated_at.max(when.last_before);
             held.is_current = false;
         }
-        let reading = self.judge(rules, when.at, seen, self.hold.as_ref());
+        self.settle(rules, when.at, &view, seen);
+        let known = Known {
+            held: self.hold.as_ref(),
+            was_measured: self.measured > 0,
+        };
+        let reading = self.judge(rules, (when.at, &view), seen, known);
         if let (Missing::Hold(_), Some(value)) = (rules.definition.missing, seen.value) {
             self.hold = Some(Held {
                 value,
@@ -234,14 +251,14 @@ impl Series {
         (reading, self.next_change(rules, when, reading))
     }
 
-    fn judge(&self, rules: Rules<'_>, at: Instant, seen: Seen, held: Option<&Held>) -> LeafReading {
+    fn judge(&self, rules: Rules<'_>, (at, view): (Instant, &View), seen: Seen, known: Known<'_>) -> LeafReading {
         let definition = rules.definition;
         let Some(version) = definition.version(at) else {
             return LeafReading::nothing();
         };
-        let value = Self::value_or_substitute(definition, at, seen, held);
+        let value = Self::value_or_substitute(definition, at, seen, known.held);
         let latest_at = self.latest_before(rules, at);
-        let absence = self.absence(version, seen, value);
+        let absence = absence(version, known.was_measured, seen, value);
         let score = match (absence, value, &version.scoring) {
             (None, Some(value), Scoring::Curve(curve)) => Some(curve.score(value)),
             (None, Some(value), _) => Some(value.clamp(0.0, 100.0)),
@@ -263,7 +280,8 @@ impl Series {
             count: u64::from(seen.count),
             observed_at: seen.latest_at.map(Instant),
             fresh,
-            provisional: provisional(rules, at),
+            provisional: is_provisional(rules, at, view, known.was_measured),
+            restated: self.is_restated(rules, at, view),
         }
     }
 
@@ -287,15 +305,12 @@ impl Series {
         Some(cell.latest_at)
     }
 
-    fn absence(&self, version: &KpiVersion, seen: Seen, value: Option<f64>) -> Option<Absence> {
-        match value {
-            _ if version.paused => Some(Absence::Paused),
-            _ if version.scoring == Scoring::None => Some(Absence::NoTarget),
-            _ if seen.not_applicable => Some(Absence::NotApplicable),
-            None if seen.latest_at.is_some() || self.measured == 0 => Some(Absence::NoData),
-            None => Some(Absence::Stale),
-            Some(_) => None,
-        }
+    /// Whether there is a measurement before `at`, kept or not: a query about the past does not know what was observed
+    /// later.
+    fn was_measured_before(&self, rules: Rules<'_>, at: Instant) -> bool {
+        let now = rules.slice_of(at.plus_ms(-1).0);
+        let ahead = self.slices.get(self.known_until(now)..).unwrap_or_default();
+        self.measured > ahead.iter().map(|(_, cell)| u64::from(cell.any)).sum()
     }
 
     fn next_change(&self, rules: Rules<'_>, when: Evaluation, reading: LeafReading) -> Option<Instant> {
@@ -305,8 +320,8 @@ impl Series {
             .iter()
             .map(|version| version.from.plus_ms(1))
             .find(|from| *from > at);
-        // A held value outlives the measurements that gave it, even retracted ones.
-        if self.measured == 0 && self.hold.is_none() {
+        // A held value and a final reading outlive the measurements that gave them, even retracted ones.
+        if self.measured == 0 && self.hold.is_none() && self.settled.is_none() {
             return version;
         }
         let view = window.view(rules.calendar, at);
@@ -387,9 +402,16 @@ fn is_flowing(definition: &KpiDefinition) -> bool {
     running && matches!(definition.aggregate, super::catalog::Aggregate::Rate { .. })
 }
 
-fn provisional(rules: Rules<'_>, at: Instant) -> bool {
-    let end = rules.window().view(rules.calendar, at).period_end;
-    end.is_some_and(|end| at < end.plus_ms(rules.definition.allowed_lateness_ms))
+/// Why there is no score.
+fn absence(version: &KpiVersion, was_measured: bool, seen: Seen, value: Option<f64>) -> Option<Absence> {
+    match value {
+        _ if version.paused => Some(Absence::Paused),
+        _ if version.scoring == Scoring::None => Some(Absence::NoTarget),
+        _ if seen.not_applicable => Some(Absence::NotApplicable),
+        None if seen.latest_at.is_some() || !was_measured => Some(Absence::NoData),
+        None => Some(Absence::Stale),
+        Some(_) => None,
+    }
 }
 
 /// What the cell of a window says.
@@ -405,6 +427,15 @@ fn look(rules: Rules<'_>, view: &View, cell: &Cell, across: Across) -> Seen {
         latest_at: (cell.any > 0).then_some(cell.latest_at),
         not_applicable,
     }
+}
+
+/// What a reading goes by beside its window.
+#[derive(Debug, Clone, Copy)]
+struct Known<'a> {
+    /// What `missing = "hold"` keeps.
+    held: Option<&'a Held>,
+    /// There is a measurement, in the window or not.
+    was_measured: bool,
 }
 
 /// What a window sees, in short.
@@ -428,6 +459,7 @@ impl LeafReading {
             observed_at: None,
             fresh: false,
             provisional: false,
+            restated: false,
         }
     }
 }

@@ -125,7 +125,8 @@ impl Window {
                 if complete {
                     Some(end)
                 } else {
-                    oldest.and(Some(self.running_end(calendar, at)))
+                    // Also without data: whether a reading is provisional goes with the period.
+                    Some(self.running_end(calendar, at))
                 }
             }
             Self::All => None,
@@ -156,6 +157,27 @@ impl Window {
                 Some(start)
             }
             Self::All => None,
+        }
+    }
+
+    /// The last instant at which the window shows a slice; never for everything.
+    pub fn last_sight(&self, calendar: &Calendar, slice: i64) -> Instant {
+        match *self {
+            Self::Rolling { slices, slice_ms } => Instant((slice + slices).saturating_mul(slice_ms)),
+            Self::Period {
+                period,
+                complete,
+                weeks,
+            } => {
+                let day = calendar.day_of(self.slice_start(calendar, slice));
+                let (_, end) = calendar.period_of(period, weeks, day);
+                if !complete {
+                    return calendar.day_start(end);
+                }
+                let (_, next) = calendar.period_of(period, weeks, end);
+                calendar.day_start(next).plus_ms(-1)
+            }
+            Self::All => Instant(i64::MAX),
         }
     }
 

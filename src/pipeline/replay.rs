@@ -165,7 +165,7 @@ impl FileReplay {
             Ok(submission) => submission,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        // The event clock stands for `recorded_at`: ids are forgotten by it. What is not taken does not move it.
+        // The event clock stands for `recorded_at`. What is not taken does not move it.
         let now = self.clock.max(received_at);
         self.block.recorded_at = now;
         let verdict = self.ledger.draft(&mut self.block, index, submission)?;

@@ -29,7 +29,7 @@ const INDEX: u8 = 2;
 const CHUNK: u8 = 3;
 
 /// Form of the encoding; a head of another form is not read.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 
 /// Bytes after which a batch is written: sled holds a whole batch in memory, several times over.
 const BATCH_LEN_MAX: usize = 4 << 20;

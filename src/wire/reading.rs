@@ -50,6 +50,9 @@ pub struct ReadingBody<'a> {
     observed_at: Option<String>,
     fresh: bool,
     provisional: bool,
+    /// Only where it is so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    restated: bool,
     worst: Option<WorstBody<'a>>,
     red: u32,
 }
@@ -100,6 +103,7 @@ impl<'a> ReadingBody<'a> {
             observed_at: reading.observed_at.map(|instant| instant.to_string()),
             fresh: reading.fresh,
             provisional: reading.provisional,
+            restated: reading.restated,
             worst: reading.worst.as_ref().map(WorstBody::new),
             red: reading.red,
         }

@@ -114,6 +114,9 @@ struct LeafBody<'a> {
     observed_at: Option<String>,
     fresh: bool,
     provisional: bool,
+    /// Only where it is so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    restated: bool,
     target: Option<TargetBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<NoteBody<'a>>,
@@ -129,6 +132,7 @@ impl<'a> LeafBody<'a> {
             observed_at: reading.observed_at.map(|instant| instant.to_string()),
             fresh: reading.fresh,
             provisional: reading.provisional,
+            restated: reading.restated,
             target: node.target.map(TargetBody::from),
             note: node.note.as_ref().map(NoteBody::new),
         }

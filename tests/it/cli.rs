@@ -239,3 +239,59 @@ fn a_journal_is_told_and_proved_and_a_flipped_bit_ends_with_3() {
         stderr(&damaged)
     );
 }
+
+/// A KPI of the last whole day, which is late by two hours at most.
+const BOOKS: &str = "[scorecard]\nid = 'shop'\n\n[[perspective]]\nid = 'financial'\n\n[[objective]]\nid = 'books'\n\
+    perspective = 'financial'\n\n[[kpi]]\nid = 'shop.sales'\nobjective = 'books'\naggregate = 'sum'\n\
+    window = { period = 'day', complete = true }\nallowed_lateness = '2h'\ndirection = 'up'\nred = 50\ntarget = 75\n";
+
+/// What a replay prints of the KPI in the end.
+fn sales(folder: &Path, lines: &[&str], format: &str) -> String {
+    std::fs::create_dir_all(folder.join("cards")).unwrap();
+    std::fs::write(folder.join("cards/shop.toml"), BOOKS).unwrap();
+    std::fs::write(folder.join("sales.ndjson"), lines.join("\n")).unwrap();
+    let args = [
+        "replay",
+        "--input",
+        "sales.ndjson",
+        "--every",
+        "1h",
+        "--catalog",
+        "cards",
+    ];
+    let replay = kpid(
+        folder,
+        &[&args[..], &["--clock", "event", "--format", format]].concat(),
+        &[],
+    );
+    assert_eq!(replay.status.code(), Some(0), "{}", stderr(&replay));
+    stdout(&replay)
+}
+
+#[test]
+fn a_final_period_that_changes_says_that_it_is_restated() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lines = vec![
+        r#"{"kpi":"shop.sales","id":"a","observed_at":"2026-03-02T09:00:00Z","value":60}"#,
+        r#"{"kpi":"shop.sales","observed_at":"2026-03-03T00:30:00Z","value":1}"#,
+    ];
+    let json = sales(folder.path(), &lines, "json");
+    assert!(
+        json.contains(r#""provisional": true"#) && !json.contains("restated"),
+        "{json}"
+    );
+
+    lines.push(r#"{"kpi":"shop.sales","observed_at":"2026-03-03T02:30:00Z","value":1}"#);
+    let json = sales(folder.path(), &lines, "json");
+    assert!(
+        !json.contains(r#""provisional": true"#) && !json.contains("restated"),
+        "{json}"
+    );
+
+    lines.push(r#"{"kpi":"shop.sales","corrects":"a","value":75}"#);
+    let json = sales(folder.path(), &lines, "json");
+    assert!(json.contains(r#""restated": true"#), "{json}");
+    assert!(!json.contains(r#""provisional": true"#), "{json}");
+    let table = sales(folder.path(), &lines, "table");
+    assert!(table.contains("restated") && table.contains("75"), "{table}");
+}

@@ -15,6 +15,7 @@ mod durable;
 mod explain;
 mod laws;
 mod nats;
+mod real_catalogs;
 mod real_data;
 mod reference;
 mod reload;

@@ -37,7 +37,7 @@ const PASSED: (&str, &str) = ("td.pass", "numerator=passed,label.module=module")
 const ON_TIME: (&str, &str) = ("td.on-time", "numerator=on_time,label.module=module");
 
 /// Where the files are: `KPID_TEST_DATA`, else `../shared/data`.
-fn data() -> Option<PathBuf> {
+pub fn data() -> Option<PathBuf> {
     let named = std::env::var_os("KPID_TEST_DATA").map(PathBuf::from);
     let folder = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"));
     if folder.join(SUBMISSIONS).is_file() {

@@ -316,7 +316,7 @@ fn put_node(out: &mut Vec<u64>, node: &NodeState) {
     let absence = node
         .absence
         .and_then(|absence| ABSENCES.iter().position(|known| *known == absence));
-    let flags = [node.fresh, node.provisional, node.is_dirty, node.is_told];
+    let flags = [node.fresh, node.provisional, node.is_dirty, node.is_told, node.restated];
     let flags = flags
         .iter()
         .enumerate()
@@ -343,6 +343,7 @@ fn take_node(words: &mut dyn Iterator<Item = u64>, node: &mut NodeState) -> Opti
     node.absence = ABSENCES.get((flags >> 16 & 0xff) as usize).copied();
     let flag = |place: u32| flags >> (24 + place) & 1 == 1;
     (node.fresh, node.provisional, node.is_dirty, node.is_told) = (flag(0), flag(1), flag(2), flag(3));
+    node.restated = flag(4);
     Some(())
 }
 

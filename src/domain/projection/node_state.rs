@@ -12,7 +12,7 @@ pub(super) const NO_STATUS: u8 = u8::MAX;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four independent facts about one node, no states of one machine"
+    reason = "five independent facts about one node, no states of one machine"
 )]
 pub(super) struct NodeState {
     pub instance: u32,
@@ -34,6 +34,7 @@ pub(super) struct NodeState {
     pub absence: Option<Absence>,
     pub fresh: bool,
     pub provisional: bool,
+    pub restated: bool,
     pub is_dirty: bool,
     /// A reading of it was told already.
     pub is_told: bool,
@@ -67,6 +68,7 @@ impl NodeState {
             absence: Some(Absence::NoData),
             fresh: false,
             provisional: false,
+            restated: false,
             is_dirty: false,
             is_told: false,
         }
@@ -121,6 +123,7 @@ impl NodeState {
         self.observed_at = reading.observed_at.map_or(i64::MIN, |at| at.0);
         self.fresh = reading.fresh;
         self.provisional = reading.provisional;
+        self.restated = reading.restated;
         self.status = band_of(bands, reading.score);
         self.worst_leaf = node;
         self.worst_score = self.score;

@@ -8,7 +8,8 @@ use super::evaluate::weight_of;
 use super::instances::rules_of;
 use super::node_state::{NodeState, band_of, there};
 use crate::domain::board::{INSTANCE_SHARDS, IncludedView, NodeView, Picture, ScorecardBoard, instance_shard};
-use crate::domain::catalog::{NodePlace, Scorecard, version_at};
+use crate::domain::calendar::Calendar;
+use crate::domain::catalog::{NodePlace, Scorecard, Window, version_at};
 use crate::domain::id::{InstanceId, KpiId};
 use crate::domain::instant::Instant;
 use crate::domain::reading::{Reading, Trend};
@@ -123,10 +124,7 @@ impl Projection {
     fn picture(&self, instance: u32, moment: Moment) -> Option<Picture> {
         let state = self.instances.get(instance as usize)?;
         let scorecard = self.catalog.scorecards.get(state.scorecard)?;
-        let at = match moment {
-            Moment::Now => self.at(),
-            Moment::At(at) => at,
-        };
+        let at = self.instant_of(moment);
         let nodes = self
             .shapes
             .get(state.scorecard)
@@ -151,10 +149,7 @@ impl Projection {
     ) -> Option<NodeView> {
         let (_, shape, local) = self.node_place(node)?;
         let shape_node = shape.nodes.get(local as usize)?;
-        let at = match moment {
-            Moment::Now => self.at(),
-            Moment::At(at) => at,
-        };
+        let at = self.instant_of(moment);
         let state = self.node_at(node, moment, past);
         let kpi = match shape_node.place {
             NodePlace::Kpi(index) => scorecard.kpis.get(index),
@@ -172,7 +167,7 @@ impl Projection {
             title: title.into(),
             weight: weight_of(scorecard, shape_node.place, at),
             reading: self.reading_of(node, &state, at),
-            trend: self.trend(node, &state, at, earlier),
+            trend: self.trend(node, &state, moment, earlier),
             children: shape_node.children.clone(),
             unit: kpi.map_or("", |kpi| &kpi.unit).into(),
             target: kpi.and_then(|kpi| kpi.version(at)).and_then(|version| version.target),
@@ -189,7 +184,7 @@ impl Projection {
             .filter_map(|included| Some((included.node?, included.weight)))
         {
             let state = self.node_at(other, moment, past);
-            let reading = self.reading_of(other, &state, self.at());
+            let reading = self.reading_of(other, &state, self.instant_of(moment));
             let title = self.title_of(other);
             views.push(IncludedView {
                 path: self.path(other),
@@ -219,18 +214,30 @@ impl Projection {
     }
 
     /// Every leaf one window (or period) of its own earlier, rolled up; compared by score.
-    fn trend(&self, node: u32, now: &NodeState, at: Instant, earlier: &mut Past) -> Option<Trend> {
+    fn trend(&self, node: u32, now: &NodeState, moment: Moment, earlier: &mut Past) -> Option<Trend> {
         let score = there(now.score)?;
-        let then = self.node_earlier(node, at, earlier);
+        let then = self.node_earlier(node, moment, earlier);
         Some(Trend::between(there(then.score)?, score, there(then.value)))
     }
 
-    fn node_earlier(&self, node: u32, at: Instant, earlier: &mut Past) -> NodeState {
+    fn node_earlier(&self, node: u32, moment: Moment, earlier: &mut Past) -> NodeState {
         let previous = |scorecard: &Scorecard, kpi: usize| {
-            let definition = scorecard.kpis.get(kpi)?;
-            definition.window.previous(&scorecard.calendar, at)
+            let window = &scorecard.kpis.get(kpi)?.window;
+            // One window before the reading that is shown, which a query looks up at the end of its slice.
+            let shown = match moment {
+                Moment::Now => self.at(),
+                Moment::At(at) => round_up(window, &scorecard.calendar, at),
+            };
+            window.previous(&scorecard.calendar, shown)
         };
-        self.compute(node, at, earlier, &previous)
+        self.compute(node, self.instant_of(moment), earlier, &previous)
+    }
+
+    fn instant_of(&self, moment: Moment) -> Instant {
+        match moment {
+            Moment::Now => self.at(),
+            Moment::At(at) => at,
+        }
     }
 
     /// A node at a moment.
@@ -242,12 +249,10 @@ impl Projection {
                 .copied()
                 .unwrap_or_else(|| NodeState::new(0, 0)),
             Moment::At(at) => {
-                let round_up = |scorecard: &Scorecard, kpi: usize| {
-                    let window = scorecard.kpis.get(kpi)?.window;
-                    let slice = window.slice_of(&scorecard.calendar, at.plus_ms(-1));
-                    Some(window.slice_end(&scorecard.calendar, slice))
+                let rounded = |scorecard: &Scorecard, kpi: usize| {
+                    Some(round_up(&scorecard.kpis.get(kpi)?.window, &scorecard.calendar, at))
                 };
-                self.compute(node, at, past, &round_up)
+                self.compute(node, at, past, &rounded)
             }
         }
     }
@@ -317,8 +322,14 @@ impl Projection {
             observed_at: (state.observed_at != i64::MIN).then_some(Instant(state.observed_at)),
             fresh: state.fresh,
             provisional: state.provisional,
+            restated: state.restated,
             worst: there(state.worst_score).map(|score| (self.path(state.worst_leaf), score)),
             red: state.red,
         }
     }
+}
+
+/// The end of the slice that is running just before `at`.
+fn round_up(window: &Window, calendar: &Calendar, at: Instant) -> Instant {
+    window.slice_end(calendar, window.slice_of(calendar, at.plus_ms(-1)))
 }

@@ -212,12 +212,18 @@ impl Projection {
             let (Some(false), Some(&(_, old_index))) = (is_anew, known) else {
                 continue;
             };
+            let is_final_alike = before.catalog.kpi(&definition.id).is_some_and(|(_, old)| {
+                (old.across, old.allowed_lateness_ms) == (definition.across, definition.allowed_lateness_ms)
+            });
             let source = before.series.get_mut(old.series_base as usize + old_index);
             let target = self.series.get_mut(new.series_base as usize + index);
             if let (Some(source), Some(target)) = (source, target) {
                 *target = std::mem::take(source);
                 if !matches!(definition.missing, Missing::Hold(_)) {
                     target.let_go();
+                }
+                if !is_final_alike {
+                    target.open_again();
                 }
             }
         }

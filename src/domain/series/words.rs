@@ -1,5 +1,6 @@
 //! A series as words, for checkpoints; floats keep their bits. Words that are not a series give `None`.
 
+use super::settled::Settled;
 use super::{Correctable, Held, Series};
 use crate::domain::aggregate::{Cell, Sample, SampleValue};
 use crate::domain::instant::Instant;
@@ -30,6 +31,7 @@ impl Series {
                 ]);
             }
         }
+        self.settled_to_words(out);
     }
 
     /// Back from words.
@@ -62,6 +64,7 @@ impl Series {
                 is_current: hold == 2,
             });
         }
+        series.settled = Settled::from_words(words)?;
         Some(series)
     }
 }

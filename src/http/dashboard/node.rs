@@ -255,6 +255,8 @@ pub struct KpiRow {
     pub overdue: bool,
     /// The period is not over.
     pub provisional: bool,
+    /// It changed after the period was final.
+    pub restated: bool,
     /// The words beside it.
     pub note: Option<NoteView>,
     /// Alerts on it: `firing`, `pending`.
@@ -289,6 +291,7 @@ impl KpiRow {
             observed: reading.observed_at.map(|instant| When::new(instant, context.now)),
             overdue: !reading.fresh && reading.observed_at.is_some(),
             provisional: reading.provisional,
+            restated: reading.restated,
             note: node.note.as_ref().map(|note| NoteView::new(note, context.now)),
             alerts: alerts.map(|alert| AlertPhase::word(alert.phase)).collect(),
             share: share(context, node),

@@ -95,6 +95,7 @@ fn leaf(path: &str, kpi: &KpiDefinition, value: Option<f64>) -> NodeView {
             observed_at: Some(NOW.plus_ms(-35 * MINUTE_MS)),
             fresh: true,
             provisional: false,
+            restated: false,
             worst: Some((Arc::clone(&node.path), score)),
             red: u32::from(score < 50.0),
         };
@@ -138,7 +139,7 @@ fn roll_up(nodes: &mut [NodeView], index: usize) {
     }
 }
 
-/// What only some nodes have: a stale one, a provisional one, a note, a paused one, included nodes.
+/// What only some nodes have: a stale one, a provisional one, a restated one, a note, a paused one, included nodes.
 fn decorate(nodes: &mut [NodeView]) {
     for node in nodes {
         let id = node.path.rsplit('/').next().unwrap_or_default().to_owned();
@@ -155,6 +156,7 @@ fn decorate(nodes: &mut [NodeView]) {
                 node.reading.observed_at = Some(NOW.plus_ms(-9 * DAY_MS));
             }
             "it.cost-per-user" => node.reading.provisional = true,
+            "it.reopen" => node.reading.restated = true,
             "it.deploys" => {
                 node.reading.score = None;
                 node.reading.status = None;

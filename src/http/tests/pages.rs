@@ -63,6 +63,7 @@ async fn a_scorecard_page_shows_perspectives_objectives_and_kpis() {
         "after the outage of the mail gateway",
         "82.5 % target \u{2265} 90 %",
         "provisional: the period goes on",
+        "restated: changed after it was final",
         "overdue: not fresh",
         "paused",
         "no data yet",

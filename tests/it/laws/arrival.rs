@@ -20,11 +20,15 @@ use crate::reference::{File, catalog};
 use crate::support::blocks::{Told, story};
 
 fn any_case() -> impl Strategy<Value = Case> {
-    prop_oneof![generate::cases(), generate::percentile_cases()]
+    prop_oneof![
+        generate::cases(),
+        generate::percentile_cases(),
+        generate::restating_cases()
+    ]
 }
 
 /// What a held value is depends on when it was looked at; here it must not.
-fn without_hold(files: &[File]) -> Vec<File> {
+pub fn without_hold(files: &[File]) -> Vec<File> {
     let drop_hold = |text: &str| -> String {
         let lines = text.lines().filter(|line| !line.starts_with("hold_for"));
         lines
@@ -175,7 +179,7 @@ fn with_duplicates(ndjson: &str, places: &[usize]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(super::usually(64))]
 
     #[test]
     fn duplicates_change_nothing(case in any_case(), places in vec(0..100_000_usize, 1..12)) {

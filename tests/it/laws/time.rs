@@ -3,19 +3,27 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kpid::domain::instant::{DAY_MS, Instant};
+use kpid::domain::instant::{DAY_MS, HOUR_MS, Instant};
 use kpid::domain::projection::{ClockKind, Effects, Projection};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::arrival::without_hold;
+use crate::reference;
+use crate::reference::compare_pictures::compare_pictures;
 use crate::reference::generate::{self, Case};
 use crate::support::blocks::{Cuts, Story, Told, image, options, story};
+use crate::support::pictures::posted;
 
 /// Long enough after the end for windows to empty, held values to end and alerts to repeat.
 const AFTERWARDS_MS: i64 = 3 * DAY_MS;
 
 fn any_case() -> impl Strategy<Value = Case> {
-    prop_oneof![generate::cases(), generate::percentile_cases()]
+    prop_oneof![
+        generate::cases(),
+        generate::percentile_cases(),
+        generate::restating_cases()
+    ]
 }
 
 fn cuts() -> impl Strategy<Value = Cuts> {
@@ -32,6 +40,15 @@ fn replayed(story: &Story, clock: ClockKind) -> (Told, Projection) {
     }
     told.add(&ended(&mut projection, story));
     (told, projection)
+}
+
+/// All blocks by the recorded clock, and no time after them.
+fn live_until_end(story: &Story) -> Projection {
+    let mut projection = story.projection(ClockKind::Recorded);
+    for block in &story.blocks {
+        applied(&mut projection, block);
+    }
+    projection
 }
 
 fn applied(projection: &mut Projection, block: &kpid::domain::fact::Block) -> Effects {
@@ -58,7 +75,7 @@ fn same(one: &Told, other: &Told) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(super::usually(64))]
 
     #[test]
     fn by_the_event_clock_blocks_do_not_matter(case in any_case(), one in cuts(), other in cuts()) {
@@ -93,6 +110,27 @@ proptest! {
         told_live.add(&advanced(&mut live, story.end().plus_ms(AFTERWARDS_MS)));
         same(&told, &told_live)?;
         prop_assert_eq!(image(&mut replay), image(&mut live));
+    }
+
+    #[test]
+    fn at_any_instant_the_live_board_shows_what_the_naive_reference_sees(
+        case in any_case(),
+        cuts in cuts(),
+        after_ms in prop_oneof![0..HOUR_MS, 0..40 * DAY_MS],
+    ) {
+        let files = without_hold(&case.files);
+        // A rate over a running period moves with every instant, and is looked at once a slice.
+        prop_assume!(!files.iter().any(|(_, text)| text.contains("\"rate\"")));
+        let story = story(&files, &case.ndjson, &cuts);
+        prop_assume!(!story.blocks.is_empty());
+        let mut live = live_until_end(&story);
+        let at = story.end().plus_ms(1 + after_ms);
+        advanced(&mut live, at);
+        let mut found = posted(&live.boards(&[]));
+        found.nodes.values_mut().for_each(|shown| shown.restated = false);
+        let expected = reference::picture_at(&files, &case.ndjson, at.0);
+        compare_pictures(&expected, &found, case.exactness)
+            .map_err(|difference| TestCaseError::fail(format!("at {at}: {difference}")))?;
     }
 
     #[test]

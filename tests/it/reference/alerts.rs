@@ -212,12 +212,23 @@ fn concerns(rule: &Rule, node: &Node) -> bool {
     of_kind && matches(&pattern, &path)
 }
 
-/// `*` is one level, `**` any number of levels, none included.
+/// A star stands for any text within a level, none included.
+fn matches_level(level: &str, name: &str) -> bool {
+    let Some((before, after)) = level.split_once('*') else {
+        return level == name;
+    };
+    let Some(rest) = name.strip_prefix(before) else {
+        return false;
+    };
+    (0..=rest.len()).any(|end| rest.is_char_boundary(end) && matches_level(after, &rest[end..]))
+}
+
+/// `*` is one level, or any text in it, `**` any number of levels, none included.
 fn matches(pattern: &[&str], path: &[&str]) -> bool {
     match (pattern, path) {
         ([], []) => true,
         (["**", rest @ ..], _) => matches(rest, path) || !path.is_empty() && matches(pattern, &path[1..]),
-        ([level, pattern @ ..], [name, path @ ..]) => (*level == "*" || level == name) && matches(pattern, path),
+        ([level, pattern @ ..], [name, path @ ..]) => matches_level(level, name) && matches(pattern, path),
         _ => false,
     }
 }

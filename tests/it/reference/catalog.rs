@@ -103,6 +103,7 @@ fn kpi(table: &Table, calendar: &Calendar) -> Kpi {
             },
             Some(other) => panic!("missing = {other:?}"),
         },
+        allowed_lateness_ms: duration(table, "allowed_lateness").unwrap_or(0),
         accept: table.get("accept").map(pair),
         scale: table.get("scale").map(|scale| {
             let words = scale.as_table().expect("scale").iter();

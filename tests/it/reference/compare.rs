@@ -36,6 +36,9 @@ fn compare_readings(expected: &[ReadingLine], actual: &[ReadingLine], exactness:
     for instant in instants {
         let mut touched: BTreeSet<&str> = learn(&mut wanted, expected, instant);
         touched.extend(learn(&mut found, actual, instant));
+        // Leaves first: a leaf that differs says more than its parents.
+        let mut touched: Vec<&str> = touched.into_iter().collect();
+        touched.sort_by_key(|path| std::cmp::Reverse(path.matches('/').count()));
         for path in touched {
             let (want, have) = (wanted.get(path).copied(), found.get(path).copied());
             if !agree(want, have, exactness) {
@@ -105,7 +108,7 @@ fn agree(want: Option<&ReadingLine>, have: Option<&ReadingLine>, exactness: Exac
 
 /// Scores that differ by a rounding may lie on either side of a band's border; equal ones may not. Borders are whole
 /// numbers in everything that is compared.
-fn on_the_edge(want: &ReadingLine, have: &ReadingLine) -> bool {
+pub fn on_the_edge(want: &ReadingLine, have: &ReadingLine) -> bool {
     match (want.score, have.score) {
         (Some(want), Some(have)) => want != have && (want - want.round()).abs() < 1e-9,
         _ => false,
@@ -113,7 +116,7 @@ fn on_the_edge(want: &ReadingLine, have: &ReadingLine) -> bool {
 }
 
 /// Equal to the tolerance: relative for great numbers, absolute for small ones.
-fn near(want: Option<f64>, have: Option<f64>, tolerance: f64) -> bool {
+pub fn near(want: Option<f64>, have: Option<f64>, tolerance: f64) -> bool {
     match (want, have) {
         (None, None) => true,
         (Some(want), Some(have)) => (want - have).abs() <= tolerance * want.abs().max(1.0),
@@ -122,7 +125,7 @@ fn near(want: Option<f64>, have: Option<f64>, tolerance: f64) -> bool {
 }
 
 /// Values may be tiny: relative to the tolerance, unless both are next to nothing.
-fn near_value(want: Option<f64>, have: Option<f64>, tolerance: f64) -> bool {
+pub fn near_value(want: Option<f64>, have: Option<f64>, tolerance: f64) -> bool {
     match (want, have) {
         (Some(want), Some(have)) => (want - have).abs() <= tolerance * want.abs() + 1e-12,
         (want, have) => want == have,

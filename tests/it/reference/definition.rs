@@ -77,6 +77,7 @@ pub struct Kpi {
     /// `across = "mean"`.
     pub averages_across: bool,
     pub missing: Missing,
+    pub allowed_lateness_ms: i64,
     pub accept: Option<(f64, f64)>,
     /// (word, score).
     pub scale: Option<Vec<(String, f64)>>,

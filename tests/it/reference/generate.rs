@@ -67,6 +67,17 @@ pub fn percentile_cases() -> impl Strategy<Value = Case> {
     parts(Just(Exactness::Percentiles)).prop_map(|(parts, exactness)| draw(&parts, exactness))
 }
 
+/// Cases that end with changes of periods that are over: what comes late, is corrected or is retracted the day after.
+pub fn restating_cases() -> impl Strategy<Value = Case> {
+    let tail = vec(any::<u8>(), 32);
+    (parts(Just(Exactness::Exact)), tail).prop_map(|((parts, exactness), tail)| {
+        let catalog = catalogs::draw(&parts, exactness);
+        let mut end = |stream: &mut streams::Stream<'_>| stream.restate(&mut Dice::new(&tail));
+        let ndjson = streams::draw(&parts.lines, &catalog, &mut end);
+        case(&catalog, ndjson, exactness)
+    })
+}
+
 /// Two cases of one time and one scale, whose catalogs define some of the same KPIs otherwise.
 pub fn pairs() -> impl Strategy<Value = (Case, Case)> {
     let either = prop_oneof![Just(Exactness::Exact), Just(Exactness::Percentiles)];
@@ -103,7 +114,11 @@ fn parts(exactness: Just<Exactness>) -> impl Strategy<Value = (Parts, Exactness)
 
 fn draw(parts: &Parts, exactness: Exactness) -> Case {
     let catalog = catalogs::draw(parts, exactness);
-    let ndjson = streams::draw(&parts.lines, &catalog);
+    let ndjson = streams::draw(&parts.lines, &catalog, &mut |_| {});
+    case(&catalog, ndjson, exactness)
+}
+
+fn case(catalog: &catalogs::Catalog, ndjson: String, exactness: Exactness) -> Case {
     Case {
         files: catalog.files(),
         ndjson,

@@ -3,19 +3,47 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ReadingLine;
-use super::aggregate;
-use super::definition::{Aggregate, Catalog, Kpi, KpiVersion, Missing, Objective, Perspective, Scorecard, Scoring};
-use super::intake::{Measurement, What};
+use super::definition::{Catalog, Kpi, Objective, Perspective, RollUp, Scorecard};
+use super::intake::Measurement;
+use super::leaf::Leaf;
 use super::score::{self, Judgement};
-use super::windows;
 
 /// One evaluation.
 pub struct Moment<'a> {
     pub catalog: &'a Catalog,
     pub measurements: &'a [Measurement],
-    /// By path of a KPI: the last evaluation before this one whose window gave a value, and that value.
-    pub held: &'a BTreeMap<String, (i64, f64)>,
+    pub memory: &'a Memory,
     pub t: i64,
+    pub view: View,
+}
+
+/// What is remembered of the evaluations before, by path of a KPI.
+#[derive(Default, Clone)]
+pub struct Memory {
+    /// The last evaluation whose window gave a value, and that value.
+    pub held: BTreeMap<String, (i64, f64)>,
+    /// The last period that became final.
+    pub settled: BTreeMap<String, Settled>,
+}
+
+/// What a period said when it became final.
+#[derive(Clone, PartialEq)]
+pub struct Settled {
+    pub period_end: i64,
+    pub value: Option<f64>,
+    /// It said something else since.
+    pub restated: bool,
+}
+
+/// From where the nodes are looked at.
+#[derive(Clone, Copy, PartialEq)]
+pub enum View {
+    /// An evaluation at the moment.
+    Now,
+    /// A query: every KPI at the end of its slice.
+    Query,
+    /// Every KPI one window, or one period, before its reading now, or before that of a query.
+    Before { query: bool },
 }
 
 /// A node as it is at the moment.
@@ -23,35 +51,25 @@ pub struct Moment<'a> {
 pub struct Node {
     pub kind: &'static str,
     pub line: ReadingLine,
-    /// The value that the window itself gave, neither held nor zero for want of one.
-    pub own_value: Option<f64>,
+    /// KPIs only: what its window gives.
+    pub leaf: Option<Leaf>,
+    /// Of a KPI or of one below it the period is not final yet.
+    pub provisional: bool,
+    /// The scored KPIs under it, itself included: path, score, and whether that is in the lowest band.
+    pub scored: Vec<(String, f64, bool)>,
     /// Bands of its scorecard, lowest first.
     pub bands: Vec<String>,
 }
 
-/// What the window of a KPI gives.
-struct Look {
-    /// Its latest measurement, in the window or before it.
-    latest: Option<i64>,
-    /// There is no measurement in the window.
-    empty: bool,
-    /// The latest measurement in the window says so.
-    not_applicable: bool,
-    /// The aggregate of the window.
-    own_value: Option<f64>,
-    /// That, or what stands for it.
-    value: Option<f64>,
-}
-
 /// One scorecard, overall or one instance of it.
 #[derive(Clone, Copy)]
-struct Root<'a> {
-    scorecard: &'a Scorecard,
-    instance: Option<&'a str>,
+pub struct Root<'a> {
+    pub scorecard: &'a Scorecard,
+    pub instance: Option<&'a str>,
 }
 
 impl Root<'_> {
-    fn path(&self) -> String {
+    pub fn path(&self) -> String {
         match self.instance {
             None => self.scorecard.id.clone(),
             Some(instance) => format!("{}@{instance}", self.scorecard.id),
@@ -64,27 +82,16 @@ impl Moment<'_> {
     pub fn nodes(&self) -> Vec<Node> {
         let mut nodes = Vec::new();
         for scorecard in &self.catalog.scorecards {
-            self.scorecard(
-                Root {
-                    scorecard,
-                    instance: None,
-                },
-                &mut nodes,
-            );
-            for instance in self.instances(scorecard) {
-                self.scorecard(
-                    Root {
-                        scorecard,
-                        instance: Some(instance),
-                    },
-                    &mut nodes,
-                );
+            let overall = [None].into_iter();
+            let instances = self.instances(scorecard).into_iter().map(Some);
+            for instance in overall.chain(instances) {
+                self.scorecard(Root { scorecard, instance }, &mut nodes);
             }
         }
         nodes
     }
 
-    fn instances(&self, scorecard: &Scorecard) -> BTreeSet<&str> {
+    pub fn instances(&self, scorecard: &Scorecard) -> BTreeSet<&str> {
         let mine = self
             .measurements
             .iter()
@@ -92,200 +99,94 @@ impl Moment<'_> {
         mine.filter_map(|measurement| measurement.instance.as_deref()).collect()
     }
 
-    fn scorecard(&self, root: Root<'_>, out: &mut Vec<Node>) {
-        let path = root.path();
-        let children: Vec<(f64, Judgement)> = root
-            .scorecard
-            .perspectives
-            .iter()
-            .map(|perspective| {
-                (
-                    *perspective.weight.just_before(self.t),
-                    self.perspective(root, perspective, out),
-                )
-            })
-            .collect();
-        let judgement = score::roll_up(root.scorecard.roll_up, root.scorecard.min_coverage, &children);
-        out.push(self.node(root, "scorecard", path, &judgement));
+    fn scorecard(&self, root: Root<'_>, out: &mut Vec<Node>) -> Node {
+        let perspectives = root.scorecard.perspectives.iter();
+        let children = perspectives.map(|perspective| {
+            let weight = *perspective.weight.just_before(self.t);
+            (weight, self.perspective(root, perspective, out))
+        });
+        let children: Vec<(f64, Node)> = children.collect();
+        let judgement = roll_up(root, root.scorecard.roll_up, &children);
+        self.keep(root, ("scorecard", root.path()), (&judgement, &children), out)
     }
 
-    fn perspective(&self, root: Root<'_>, perspective: &Perspective, out: &mut Vec<Node>) -> Judgement {
+    fn perspective(&self, root: Root<'_>, perspective: &Perspective, out: &mut Vec<Node>) -> Node {
         let path = format!("{}/{}", root.path(), perspective.id);
-        let children: Vec<(f64, Judgement)> = perspective
-            .objectives
-            .iter()
-            .map(|objective| {
-                (
-                    *objective.weight.just_before(self.t),
-                    self.objective(root, &path, objective, out),
-                )
-            })
-            .collect();
-        let judgement = score::roll_up(perspective.roll_up, root.scorecard.min_coverage, &children);
-        out.push(self.node(root, "perspective", path, &judgement));
-        judgement
+        let objectives = perspective.objectives.iter();
+        let children = objectives.map(|objective| {
+            let weight = *objective.weight.just_before(self.t);
+            (weight, self.objective(root, &path, objective, out))
+        });
+        let children: Vec<(f64, Node)> = children.collect();
+        let judgement = roll_up(root, perspective.roll_up, &children);
+        self.keep(root, ("perspective", path), (&judgement, &children), out)
     }
 
-    fn objective(&self, root: Root<'_>, parent: &str, objective: &Objective, out: &mut Vec<Node>) -> Judgement {
+    fn objective(&self, root: Root<'_>, parent: &str, objective: &Objective, out: &mut Vec<Node>) -> Node {
         let path = format!("{parent}/{}", objective.id);
         let kpis = objective
             .kpis
             .iter()
             .map(|kpi| (kpi.versions.just_before(self.t).weight, self.kpi(root, &path, kpi, out)));
-        let mut children: Vec<(f64, Judgement)> = kpis.collect();
-        children.extend(
-            objective
-                .include
-                .iter()
-                .map(|(node, weight)| (*weight, self.included(node))),
-        );
-        let judgement = score::roll_up(objective.roll_up, root.scorecard.min_coverage, &children);
-        out.push(self.node(root, "objective", path, &judgement));
-        judgement
+        let mut children: Vec<(f64, Node)> = kpis.collect();
+        let includes = objective.include.iter();
+        children.extend(includes.map(|(node, weight)| (*weight, self.included(root, node))));
+        let judgement = roll_up(root, objective.roll_up, &children);
+        self.keep(root, ("objective", path), (&judgement, &children), out)
     }
 
     /// A node of another scorecard, computed once more where it counts.
-    fn included(&self, path: &str) -> Judgement {
+    fn included(&self, from: Root<'_>, path: &str) -> Node {
         let root = path.split('/').next().expect("a path");
         let (id, instance) = root
             .split_once('@')
             .map_or((root, None), |(id, instance)| (id, Some(instance)));
-        let scorecard = self
-            .catalog
-            .scorecards
-            .iter()
-            .find(|known| known.id == id)
-            .expect("a scorecard");
+        let mut scorecards = self.catalog.scorecards.iter();
+        let scorecard = scorecards.find(|known| known.id == id).expect("a scorecard");
         if instance.is_some_and(|instance| !self.instances(scorecard).contains(instance)) {
-            return Judgement::without_score("no_data", Some(0.0));
+            let nothing = Judgement::without_score("no_data", Some(0.0));
+            return self.node(from, ("", path.to_owned()), &nothing);
         }
         let mut nodes = Vec::new();
         self.scorecard(Root { scorecard, instance }, &mut nodes);
-        let line = nodes
-            .into_iter()
-            .find(|node| node.line.path == path)
-            .expect("a node")
-            .line;
-        Judgement {
-            score: line.score,
-            absence: line.absence,
-            coverage: line.coverage,
-        }
+        nodes.into_iter().find(|node| node.line.path == path).expect("a node")
     }
 
-    fn kpi(&self, root: Root<'_>, parent: &str, kpi: &Kpi, out: &mut Vec<Node>) -> Judgement {
+    fn kpi(&self, root: Root<'_>, parent: &str, kpi: &Kpi, out: &mut Vec<Node>) -> Node {
         let path = format!("{parent}/{}", kpi.id);
-        let window = self.look(root, kpi, &path);
-        let judgement = self.judge(kpi.versions.just_before(self.t), &window);
-        let mut node = self.node(root, "kpi", path, &judgement);
-        node.line.value = window.value;
-        node.own_value = window.own_value;
-        out.push(node);
-        judgement
+        let leaf = self.leaf(root, kpi, &path);
+        let judgement = leaf.as_ref().map_or_else(
+            || Judgement::without_score("no_data", Some(0.0)),
+            |leaf| leaf.judge(kpi.versions.just_before(leaf.at)),
+        );
+        let mut node = self.node(root, ("kpi", path), &judgement);
+        node.line.value = leaf.as_ref().and_then(|leaf| leaf.value);
+        node.provisional = leaf.as_ref().is_some_and(|leaf| leaf.provisional);
+        if let Some(score) = node.line.score {
+            let is_lowest = node.line.status.as_ref() == node.bands.first();
+            node.scored.push((node.line.path.clone(), score, is_lowest));
+        }
+        node.leaf = leaf;
+        out.push(node.clone());
+        node
     }
 
-    /// What the window of a KPI gives.
-    fn look(&self, root: Root<'_>, kpi: &Kpi, path: &str) -> Look {
-        let own = self.measurements_of(root, kpi);
-        let span = windows::span(&kpi.window, &root.scorecard.calendar, self.t);
-        let mut inside = own.clone();
-        inside.retain(|one| span.covers(one.observed_at));
-        let not_applicable = inside
-            .last()
-            .is_some_and(|latest| matches!(latest.what, What::NotApplicable));
-        let own_value = if not_applicable {
-            None
-        } else {
-            let own = aggregate::value(kpi, &inside, span.length_ms);
-            own.map(|own| self.across(root, kpi, path).unwrap_or(own))
-        };
-        Look {
-            latest: own.last().map(|latest| latest.observed_at),
-            empty: inside.is_empty(),
-            not_applicable,
-            own_value,
-            value: if inside.is_empty() {
-                self.instead(kpi, path)
-            } else {
-                own_value
-            },
-        }
+    /// The node that its children make.
+    fn keep(
+        &self,
+        root: Root<'_>,
+        (kind, path): (&'static str, String),
+        (judgement, children): (&Judgement, &[(f64, Node)]),
+        out: &mut Vec<Node>,
+    ) -> Node {
+        let mut node = self.node(root, (kind, path), judgement);
+        node.provisional = children.iter().any(|(_, child)| child.provisional);
+        node.scored = children.iter().flat_map(|(_, child)| child.scored.clone()).collect();
+        out.push(node.clone());
+        node
     }
 
-    /// Over all instances, where the aggregate has no such thing: what the instances' readings make.
-    fn across(&self, root: Root<'_>, kpi: &Kpi, path: &str) -> Option<f64> {
-        let ends = matches!(kpi.aggregate, Aggregate::First | Aggregate::Last | Aggregate::Delta);
-        if !ends || root.instance.is_some() || root.scorecard.each.is_none() {
-            return None;
-        }
-        let below = path.strip_prefix(&root.path()).expect("a path in the scorecard");
-        let reading = |instance| {
-            let root = Root {
-                instance: Some(instance),
-                ..root
-            };
-            self.look(root, kpi, &format!("{}{below}", root.path())).value
-        };
-        let readings: Vec<f64> = self.instances(root.scorecard).into_iter().filter_map(reading).collect();
-        Some(aggregate::across(kpi, &readings))
-    }
-
-    /// Its measurements before the moment, sorted by `observed_at`, then by their place in the journal.
-    fn measurements_of(&self, root: Root<'_>, kpi: &Kpi) -> Vec<&Measurement> {
-        let mut own: Vec<&Measurement> = self
-            .measurements
-            .iter()
-            .filter(|one| one.kpi == kpi.id && !one.retracted && one.observed_at < self.t)
-            .filter(|one| root.instance.is_none() || one.instance.as_deref() == root.instance)
-            .collect();
-        own.sort_by_key(|one| one.observed_at);
-        own
-    }
-
-    /// What stands for the value where the window has no measurement.
-    fn instead(&self, kpi: &Kpi, path: &str) -> Option<f64> {
-        match kpi.missing {
-            Missing::Exclude => None,
-            Missing::Zero => Some(0.0),
-            Missing::Hold { hold_for_ms } => {
-                let (evaluated, value) = self.held.get(path)?;
-                (self.t <= evaluated + hold_for_ms).then_some(*value)
-            }
-        }
-    }
-
-    /// Left out for good, left out now, without a value, or scored: in this order.
-    fn judge(&self, version: &KpiVersion, window: &Look) -> Judgement {
-        if version.paused {
-            return Judgement::without_score("paused", None);
-        }
-        if matches!(version.scoring, Scoring::None) {
-            return Judgement::without_score("no_target", None);
-        }
-        if window.not_applicable {
-            return Judgement::without_score("not_applicable", None);
-        }
-        let Some(score) = window.value.and_then(|value| score::score(&version.scoring, value)) else {
-            let stale = window.empty && window.latest.is_some();
-            return Judgement::without_score(if stale { "stale" } else { "no_data" }, Some(0.0));
-        };
-        let coverage = if self.is_fresh(version, window) { 1.0 } else { 0.0 };
-        Judgement {
-            score: Some(score),
-            absence: None,
-            coverage: Some(coverage),
-        }
-    }
-
-    /// Not older than `expected_every`, by the latest measurement, whether it is in the window or not.
-    fn is_fresh(&self, version: &KpiVersion, window: &Look) -> bool {
-        let Some(expected_every) = version.expected_every else {
-            return true;
-        };
-        window.latest.is_some_and(|latest| self.t - latest <= expected_every)
-    }
-
-    fn node(&self, root: Root<'_>, kind: &'static str, path: String, judgement: &Judgement) -> Node {
+    fn node(&self, root: Root<'_>, (kind, path): (&'static str, String), judgement: &Judgement) -> Node {
         let bands = root.scorecard.bands.just_before(self.t);
         let line = ReadingLine {
             at_ms: self.t,
@@ -299,8 +200,28 @@ impl Moment<'_> {
         Node {
             kind,
             line,
-            own_value: None,
+            leaf: None,
+            provisional: false,
+            scored: Vec::new(),
             bands: bands.iter().map(|(name, _)| name.clone()).collect(),
         }
     }
+}
+
+impl Node {
+    fn judgement(&self) -> Judgement {
+        Judgement {
+            score: self.line.score,
+            absence: self.line.absence.clone(),
+            coverage: self.line.coverage,
+        }
+    }
+}
+
+fn roll_up(root: Root<'_>, how: RollUp, children: &[(f64, Node)]) -> Judgement {
+    let judged: Vec<(f64, Judgement)> = children
+        .iter()
+        .map(|(weight, child)| (*weight, child.judgement()))
+        .collect();
+    score::roll_up(how, root.scorecard.min_coverage, &judged)
 }

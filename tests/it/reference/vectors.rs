@@ -10,19 +10,26 @@
 //! - A reading is `instant path value score word coverage`, `-` for none; the word is the status where there is a
 //!   score and the absence where there is none. Of the paths that are named all lines are given, of others none.
 //! - An alert is `instant rule path transition since`; all that are printed are given.
+//! - What is seen is `instant path name=word ...`, the instant being `end` for the last evaluation, else what a query asks for
+//!   then; a leaf is named by its id, a trend is `previous:change:direction`, what is not there is `-`.
 
 mod aggregates;
 mod alerts;
 mod clock;
+mod corrections;
+mod definitions;
 mod measurements;
+mod published;
 mod roll_up;
 mod scores;
+mod seen;
 mod windows;
 
 use std::collections::BTreeSet;
 
 use super::compare::{Exactness, compare};
-use super::{AlertLine, File, Lines, ReadingLine, Replay, catalog};
+use super::pictures::{Picture, Shown};
+use super::{AlertLine, File, Lines, Look, ReadingLine, Replay, catalog};
 
 /// Value and score are the same number.
 pub const POINTS: &str = "direction = 'up'\nred = 50\ntarget = 75\n";
@@ -39,6 +46,7 @@ pub struct Vector {
     stream: &'static [&'static str],
     readings: &'static [&'static str],
     alerts: &'static [&'static str],
+    shown: &'static [&'static str],
     exactness: Exactness,
 }
 
@@ -55,6 +63,7 @@ pub fn vector(name: &'static str) -> Vector {
         stream: &[],
         readings: &[],
         alerts: &[],
+        shown: &[],
         exactness: Exactness::Exact,
     }
 }
@@ -135,6 +144,11 @@ impl Vector {
         Self { alerts, ..self }
     }
 
+    /// What readers see.
+    pub fn shows(self, shown: &'static [&'static str]) -> Self {
+        Self { shown, ..self }
+    }
+
     /// Values are those of a sketch.
     pub fn percentiles(self) -> Self {
         Self {
@@ -163,6 +177,29 @@ impl Vector {
         self.stream.iter().map(|line| measurement(line) + "\n").collect()
     }
 
+    /// Looks at it and compares what is shown.
+    fn check_seen(&self, look: Look<'_>) -> Result<(), String> {
+        let row = |line: &'static str| {
+            let (at, rest) = line.split_once(' ').expect("an instant");
+            let (node, facts) = rest.split_once(' ').expect("a path");
+            ((at != "end").then(|| instant(at)), path(node), facts)
+        };
+        let rows: Vec<(Option<i64>, String, &str)> = self.shown.iter().map(|line| row(line)).collect();
+        let queries: Vec<i64> = rows.iter().filter_map(|(at, ..)| *at).collect();
+        let every_ms = catalog::duration_ms(self.every);
+        let (end, answers) = look(&self.catalog(), &self.ndjson(), every_ms, &queries);
+        let mut answers = answers.iter();
+        for ((at, path, facts), line) in rows.iter().zip(self.shown) {
+            let picture = if at.is_some() { answers.next() } else { Some(&end) };
+            let found = node_in(picture.expect("a picture a query"), path)?;
+            let told: Vec<String> = facts.split(' ').map(|fact| told(found, fact)).collect();
+            if told.join(" ") != *facts {
+                return Err(format!("expected {line}\nactual {}\nof {found:#?}", told.join(" ")));
+            }
+        }
+        Ok(())
+    }
+
     fn expected(&self) -> Lines {
         (
             self.readings.iter().map(|line| reading(line)).collect(),
@@ -187,22 +224,30 @@ impl Vector {
 pub fn all() -> Vec<Vector> {
     let sections = [
         measurements::vectors(),
+        corrections::vectors(),
+        definitions::vectors(),
         windows::vectors(),
         aggregates::vectors(),
         scores::vectors(),
         roll_up::vectors(),
+        seen::vectors(),
         clock::vectors(),
         alerts::vectors(),
+        published::vectors(),
     ];
     sections.into_iter().flatten().collect()
 }
 
-/// Tells all stories to `run`; panics with those that end otherwise.
-pub fn check_vectors(run: Replay<'_>) {
+/// Tells all stories to `run` and shows them to `look`; panics with those that end otherwise.
+pub fn check_vectors(run: Replay<'_>, look: Look<'_>) {
     let vectors = all();
     let mut failures = Vec::new();
     for vector in &vectors {
-        if let Err(difference) = vector.check(run) {
+        let checked = vector.check(run).and_then(|()| match vector.shown {
+            [] => Ok(()),
+            _ => vector.check_seen(look),
+        });
+        if let Err(difference) = checked {
             let (name, catalog, stream) = (vector.name, &vector.catalog()[0].1, vector.stream.join("\n"));
             failures.push(format!(
                 "## {name}\n{difference}\ncatalog:\n{catalog}\nstream:\n{stream}\n"
@@ -215,6 +260,37 @@ pub fn check_vectors(run: Replay<'_>) {
         "{wrong} of {total} vectors end otherwise:\n\n{}",
         failures.join("\n")
     );
+}
+
+fn node_in<'a>(picture: &'a Picture, path: &str) -> Result<&'a Shown, String> {
+    picture.nodes.get(path).ok_or_else(|| format!("{path} is not shown"))
+}
+
+/// The fact of that name as it is shown.
+fn told(shown: &Shown, fact: &str) -> String {
+    let (name, _) = fact.split_once('=').expect("name=word");
+    let number = |number: f64| ((number * 1e9).round() / 1e9).to_string();
+    let line = &shown.line;
+    let word = match name {
+        "value" => line.value.map(number),
+        "score" => line.score.map(number),
+        "word" => line.status.clone().or(line.absence.clone()),
+        "count" => Some(shown.count.to_string()),
+        "fresh" => Some(shown.fresh.to_string()),
+        "provisional" => Some(shown.provisional.to_string()),
+        "restated" => Some(shown.restated.to_string()),
+        "red" => Some(shown.red.to_string()),
+        "worst" => shown.worst.as_ref().map(|(path, score)| {
+            let leaf = path.rsplit('/').next().unwrap_or_default();
+            format!("{leaf}:{}", number(*score))
+        }),
+        "trend" => shown.trend.as_ref().map(|trend| {
+            let (previous, change) = (number(trend.previous), number(trend.change));
+            format!("{previous}:{change}:{}", trend.direction)
+        }),
+        other => panic!("nothing is shown under {other}"),
+    };
+    format!("{name}={}", word.as_deref().unwrap_or("-"))
 }
 
 /// `[scorecard]`, open for further lines.

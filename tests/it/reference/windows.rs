@@ -10,6 +10,8 @@ pub struct Span {
     pub from: i64,
     pub to: i64,
     pub length_ms: i64,
+    /// When the period that is shown ends.
+    pub period_end: Option<i64>,
 }
 
 impl Span {
@@ -35,6 +37,7 @@ pub fn span(window: &Window, calendar: &Calendar, t: i64) -> Span {
                     from,
                     to: t,
                     length_ms: t - from,
+                    period_end: Some(to),
                 };
             }
             if to <= t {
@@ -42,6 +45,7 @@ pub fn span(window: &Window, calendar: &Calendar, t: i64) -> Span {
                     from,
                     to,
                     length_ms: to - from,
+                    period_end: Some(to),
                 };
             }
             let (first, _) = period_of(*period, *weeks, first.yesterday().expect("a day before"), calendar);
@@ -49,12 +53,14 @@ pub fn span(window: &Window, calendar: &Calendar, t: i64) -> Span {
                 from: midnight(first, calendar),
                 to: from,
                 length_ms: from - midnight(first, calendar),
+                period_end: Some(from),
             }
         }
         Window::All => Span {
             from: i64::MIN,
             to: t,
             length_ms: t,
+            period_end: None,
         },
     }
 }
@@ -67,6 +73,70 @@ fn rolling(length_ms: i64, slice_ms: i64, t: i64) -> Span {
         from: (running - slices + 1) * slice_ms,
         to: (running + 1) * slice_ms,
         length_ms,
+        period_end: None,
+    }
+}
+
+/// The end of the slice that contains `t - 1 ms`: to this a query about the past rounds its instant up.
+pub fn slice_end(window: &Window, calendar: &Calendar, t: i64) -> i64 {
+    const HOUR: i64 = 3_600_000;
+    const DAY: i64 = 24 * HOUR;
+    let last = t - 1;
+    let day = local_date(last, calendar);
+    let (today, tomorrow) = (midnight(day, calendar), midnight(plus_days(day, 1), calendar));
+    match window {
+        Window::Rolling { slice_ms, .. } => (last.div_euclid(*slice_ms) + 1) * slice_ms,
+        // Hours are counted from midnight on; the last of a day ends with it.
+        Window::Period {
+            period: Period::Day, ..
+        } => (last - (last - today).rem_euclid(HOUR) + HOUR).min(tomorrow),
+        Window::Period { .. } => tomorrow,
+        Window::All => (last.div_euclid(DAY) + 1) * DAY,
+    }
+}
+
+/// The last instant at which the window shows what was observed then; never for everything.
+pub fn seen_until(window: &Window, calendar: &Calendar, observed_at: i64) -> Option<i64> {
+    match window {
+        Window::Rolling { length_ms, slice_ms } => Some(observed_at.div_euclid(*slice_ms) * slice_ms + length_ms),
+        Window::Period {
+            period,
+            complete,
+            weeks,
+        } => {
+            let (_, next) = period_of(*period, *weeks, local_date(observed_at, calendar), calendar);
+            let (_, after) = period_of(*period, *weeks, next, calendar);
+            Some(if *complete {
+                midnight(after, calendar) - 1
+            } else {
+                midnight(next, calendar)
+            })
+        }
+        Window::All => None,
+    }
+}
+
+/// The beginning of the slice of an observation: up to this instant, itself included, the window does not show it.
+pub fn slice_start(window: &Window, calendar: &Calendar, observed_at: i64) -> i64 {
+    const HOUR: i64 = 3_600_000;
+    let today = midnight(local_date(observed_at, calendar), calendar);
+    match window {
+        Window::Rolling { slice_ms, .. } => observed_at.div_euclid(*slice_ms) * slice_ms,
+        Window::Period {
+            period: Period::Day, ..
+        } => observed_at - (observed_at - today).rem_euclid(HOUR),
+        Window::Period { .. } => today,
+        Window::All => observed_at.div_euclid(24 * HOUR) * 24 * HOUR,
+    }
+}
+
+/// The instant of the reading one window, or one period, before that of `t`: a rolling window's length earlier; the end
+/// of the period before the one that is shown. There is nothing before everything.
+pub fn earlier(window: &Window, calendar: &Calendar, t: i64) -> Option<i64> {
+    match window {
+        Window::Rolling { length_ms, .. } => Some(t - length_ms),
+        Window::Period { .. } => Some(span(window, calendar, t).from),
+        Window::All => None,
     }
 }
 

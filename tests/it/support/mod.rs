@@ -7,4 +7,5 @@ pub mod daemon;
 pub mod intake;
 pub mod ledger;
 pub mod nats;
+pub mod pictures;
 pub mod replays;

@@ -4,6 +4,7 @@ mod arrives;
 mod wrong_alerts;
 mod wrong_kpis;
 mod wrong_trees;
+mod wrong_words;
 
 use super::*;
 use proptest::prelude::*;

@@ -56,7 +56,13 @@ pub fn toml(kpi: &Kpi, dice: &mut Dice<'_>, head: &Head) -> String {
     let points = Points::draw(kpi, dice);
     text.push_str(&points.toml(kpi, 0).join("\n"));
     text.push('\n');
-    text + &changes(kpi, &points, dice, head)
+    text.push_str(&changes(kpi, &points, dice, head));
+    // Drawn last, so that the choices before it stay what they were in the seeds that are kept.
+    if window.contains("period") && dice.chance(50) {
+        let lateness = duration((1 + dice.below(40)) * head.every_ms / 2);
+        let _ = writeln!(text, "allowed_lateness = \"{lateness}\"");
+    }
+    text
 }
 
 fn window(kpi: &Kpi, dice: &mut Dice<'_>, head: &Head) -> String {

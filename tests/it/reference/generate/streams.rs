@@ -11,12 +11,10 @@ const DAY: i64 = 86_400_000;
 struct Sent {
     kpi: usize,
     object: Map<String, Value>,
-    /// The greatest instant when it was sent.
-    clock: i64,
 }
 
 /// The stream so far.
-struct Stream<'a> {
+pub struct Stream<'a> {
     catalog: &'a Catalog,
     clock: i64,
     /// Lines with an id.
@@ -24,7 +22,8 @@ struct Stream<'a> {
     text: String,
 }
 
-pub fn draw(lines: &[Vec<u8>], catalog: &Catalog) -> String {
+/// The lines that the bytes say, then what `end` adds.
+pub fn draw(lines: &[Vec<u8>], catalog: &Catalog, end: &mut dyn FnMut(&mut Stream<'_>)) -> String {
     let mut stream = Stream {
         catalog,
         clock: catalog.head.start_ms,
@@ -34,6 +33,7 @@ pub fn draw(lines: &[Vec<u8>], catalog: &Catalog) -> String {
     for (place, bytes) in lines.iter().enumerate() {
         stream.line(place, &mut Dice::new(bytes));
     }
+    end(&mut stream);
     stream.text
 }
 
@@ -46,9 +46,33 @@ impl Stream<'_> {
         match act {
             86..=89 => self.again(back, dice, Self::correction),
             90..=92 => self.again(back, dice, |_, sent, _| retraction(sent)),
-            93..=95 => self.again(back, dice, Self::duplicate),
+            93..=95 => self.again(back, dice, |stream, sent, dice| Some(stream.duplicate(sent, dice))),
             96..=99 => self.refused(kpi, dice),
             _ => self.measure(place, kpi, dice),
+        }
+    }
+
+    /// A day passes and all KPIs are measured; then something comes late, is corrected or retracted, and time goes on.
+    pub fn restate(&mut self, dice: &mut Dice<'_>) {
+        self.clock = (self.clock.div_euclid(DAY) + 1) * DAY + dice.below(48) * 3_600_000;
+        for kpi in 0..self.catalog.kpis.len() {
+            let object = self.object(kpi, dice);
+            self.send(object);
+        }
+        for _ in 0..=dice.below(4) {
+            self.clock += self.catalog.head.every_ms * dice.below(3);
+            let kpi = dice.below(self.catalog.kpis.len() as i64) as usize;
+            let back = dice.below(8) as usize;
+            match dice.below(3) {
+                0 => {
+                    let mut object = self.object(kpi, dice);
+                    let late = self.clock - dice.below(60) * 3_600_000;
+                    object.insert("observed_at".into(), instant(late));
+                    self.send(object);
+                }
+                1 => self.again(back, dice, Self::correction),
+                _ => self.again(back, dice, |_, sent, _| retraction(sent)),
+            }
         }
     }
 
@@ -59,7 +83,6 @@ impl Stream<'_> {
             self.known.push(Sent {
                 kpi,
                 object: object.clone(),
-                clock: self.clock,
             });
         }
         self.send(object);
@@ -125,17 +148,13 @@ impl Stream<'_> {
         Some(object)
     }
 
-    /// The same line once more, or another value under its id, which is refused. Within a few days: how long an id is
-    /// remembered is a setting.
-    fn duplicate(&self, sent: &Sent, dice: &mut Dice<'_>) -> Option<Map<String, Value>> {
+    /// The same line once more, or another value under its id, which is refused: a file remembers every id.
+    fn duplicate(&self, sent: &Sent, dice: &mut Dice<'_>) -> Map<String, Value> {
         let mut object = sent.object.clone();
         if dice.chance(40) && object.contains_key("value") {
             object.extend(value(&self.catalog.kpis[sent.kpi], dice));
         }
-        // A late line stands at its own instant in the memory of ids, where nothing later came before it.
-        let observed_at: jiff::Timestamp = sent.object.get("observed_at")?.as_str()?.parse().ok()?;
-        let recorded_at = sent.clock.min(observed_at.as_millisecond());
-        (self.clock - recorded_at < 5 * DAY).then_some(object)
+        object
     }
 
     /// Must leave no trace and not move the clock, although its instant is far ahead.
