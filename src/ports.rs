@@ -290,6 +290,9 @@ pub trait Views: Send + Sync {
     /// A scorecard as its measurements up to given instants show it, with what is known now: one picture an instant.
     fn pictures(&self, query: PicturesQuery) -> BoxFuture<'_, Result<Vec<Picture>, QueryError>>;
 
+    /// One instance of a scorecard as it is now. Instances are not on the board: there may be a hundred thousand of them.
+    fn instance(&self, query: InstanceQuery) -> BoxFuture<'_, Result<Picture, QueryError>>;
+
     /// Everything that changes from now on.
     fn subscribe(&self) -> broadcast::Receiver<Arc<Notice>>;
 
@@ -319,6 +322,15 @@ pub struct PicturesQuery {
     pub at: Vec<Instant>,
 }
 
+/// One instance of a scorecard.
+#[derive(Debug, Clone)]
+pub struct InstanceQuery {
+    /// Which scorecard.
+    pub scorecard: String,
+    /// Which instance.
+    pub instance: InstanceId,
+}
+
 /// Why a question has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
@@ -328,6 +340,21 @@ pub enum QueryError {
     /// The house is closing.
     #[error("kpid is shutting down")]
     Closed,
+}
+
+impl QueryError {
+    /// There is no such instance. `each` is the scorecard's label, `alike` names that begin like this one.
+    pub fn no_instance(scorecard: &str, instance: &InstanceId, each: Option<&str>, alike: &[&str]) -> Self {
+        let remedy = match (each, alike) {
+            (None, _) => "this scorecard has no instances: leave `instance` out".to_owned(),
+            (Some(label), []) => format!("use a value that was measured under the label `{label}`"),
+            (Some(label), names) => {
+                let names = names.join(", ");
+                format!("use a value that was measured under the label `{label}`, such as {names}")
+            }
+        };
+        Self::Unknown(format!("scorecard `{scorecard}` has no instance `{instance}`: {remedy}"))
+    }
 }
 
 /// Something that happened, for those who listen.

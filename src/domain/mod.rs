@@ -11,6 +11,7 @@ pub mod alerting;
 pub mod board;
 pub mod calendar;
 pub mod catalog;
+pub mod exact;
 pub mod fact;
 pub mod id;
 pub mod instant;

@@ -20,13 +20,13 @@ use super::outbox::LatestReadings;
 use crate::domain::alert::{AlertPhase, AlertTransition};
 use crate::domain::board::{Board, Picture, RECENT_TRANSITIONS_MAX};
 use crate::domain::fact::Block;
-use crate::domain::id::Sequence;
+use crate::domain::id::{InstanceId, Sequence};
 use crate::domain::instant::Instant;
 use crate::domain::projection::{Effects, Projection};
 use crate::domain::reading::Reading;
 use crate::ports::{
-    CheckpointHead, Checkpoints, HouseState, Notice, Outbox, PicturesQuery, QueryError, ReadingsQuery, StateError,
-    Views,
+    CheckpointHead, Checkpoints, HouseState, InstanceQuery, Notice, Outbox, PicturesQuery, QueryError, ReadingsQuery,
+    StateError, Views,
 };
 use crate::telemetry::metric;
 
@@ -42,6 +42,10 @@ pub enum Message {
 
 /// Messages handled before anything is posted or put into the outbox.
 const BATCH: usize = 64;
+/// Instances that one question may look into for a KPI over all of them: some ten milliseconds.
+const INSTANCES_AT_ONCE: usize = 100_000;
+/// Names that are told to somebody who asked for one that is not there.
+const ALIKE_MAX: usize = 5;
 /// Readings in one notice.
 const NOTICE_LEN_MAX: usize = 1_000;
 
@@ -294,6 +298,51 @@ impl Window {
         drop(messages);
         answer.await.map_err(|_| QueryError::Closed)
     }
+
+    /// So many instants of the past are one question: a KPI that is put together from its instances asks each of them.
+    fn instants_at_once(&self, scorecard: Option<&str>, instance: Option<&InstanceId>) -> usize {
+        let board = self.board.load();
+        let on_board = scorecard.filter(|_| instance.is_none()).and_then(|id| board.on_board(id));
+        let instances = on_board.map_or(0, |on_board| on_board.instance_count);
+        (INSTANCES_AT_ONCE / instances.max(1)).max(1)
+    }
+
+    /// Asks the same of many instants, so many of them at once; blocks go on in between.
+    async fn ask_of_each<Q, A>(
+        &self,
+        (at, step): (Vec<Instant>, usize),
+        query: Q,
+        answer: fn(&Projection, &Q, Instant) -> Result<A, QueryError>,
+    ) -> Result<Vec<A>, QueryError>
+    where
+        Q: Send + Sync + 'static,
+        A: Send + 'static,
+    {
+        let query = Arc::new(query);
+        let mut answers = Vec::with_capacity(at.len());
+        for part in at.chunks(step) {
+            let (query, part) = (Arc::clone(&query), part.to_vec());
+            let asked = self.ask(move |projection| {
+                let each = part.iter().map(|at| answer(projection, &query, *at));
+                each.collect::<Result<Vec<A>, _>>()
+            });
+            answers.extend(asked.await??);
+        }
+        Ok(answers)
+    }
+}
+
+/// Says so, with the names that begin alike.
+fn no_instance(projection: &Projection, scorecard: &str, instance: &InstanceId) -> QueryError {
+    let definition = projection.catalog().scorecard(scorecard);
+    let each = definition.and_then(|own| own.each.as_deref());
+    let beginnings = (1..=instance.as_str().len()).rev().filter_map(|len| instance.as_str().get(..len));
+    let alike = beginnings.map(|beginning| {
+        let names = projection.instance_names(scorecard, beginning).take(ALIKE_MAX);
+        names.map(InstanceId::as_str).collect::<Vec<_>>()
+    });
+    let alike = alike.into_iter().find(|names| !names.is_empty()).unwrap_or_default();
+    QueryError::no_instance(scorecard, instance, each, &alike)
 }
 
 impl Views for Window {
@@ -302,30 +351,44 @@ impl Views for Window {
     }
 
     fn readings(&self, query: ReadingsQuery) -> BoxFuture<'_, Result<Vec<(Instant, Reading)>, QueryError>> {
+        let read = |projection: &Projection, query: &ReadingsQuery, at: Instant| {
+            let reading = projection.reading_at(&query.kpi, query.instance.as_ref(), at);
+            let scorecard = projection.catalog().kpi(&query.kpi).map(|(own, _)| own.id.as_str());
+            let unknown = || match (scorecard, &query.instance) {
+                (Some(scorecard), Some(instance)) => no_instance(projection, scorecard, instance),
+                _ => QueryError::Unknown(format!("there is no KPI `{}`", query.kpi)),
+            };
+            Ok((at, reading.ok_or_else(unknown)?))
+        };
         Box::pin(async move {
-            self.ask(move |projection| {
-                let read = |at: &Instant| {
-                    let reading = projection.reading_at(&query.kpi, query.instance.as_ref(), *at);
-                    let unknown =
-                        || QueryError::Unknown(format!("`{}` has no such instance, or is not known", query.kpi));
-                    Ok((*at, reading.ok_or_else(unknown)?))
-                };
-                query.at.iter().map(read).collect()
-            })
-            .await?
+            let scorecard = self.board().catalog.kpi(&query.kpi).map(|(own, _)| own.id.to_string());
+            let step = self.instants_at_once(scorecard.as_deref(), query.instance.as_ref());
+            let at = query.at.clone();
+            self.ask_of_each((at, step), query, read).await
         })
     }
 
     fn pictures(&self, query: PicturesQuery) -> BoxFuture<'_, Result<Vec<Picture>, QueryError>> {
+        let draw = |projection: &Projection, query: &PicturesQuery, at: Instant| {
+            let picture = projection.picture_at(&query.scorecard, query.instance.as_ref(), at);
+            let unknown = || match &query.instance {
+                None => QueryError::Unknown(format!("there is no scorecard `{}`", query.scorecard)),
+                Some(instance) => no_instance(projection, &query.scorecard, instance),
+            };
+            picture.ok_or_else(unknown)
+        };
+        Box::pin(async move {
+            let step = self.instants_at_once(Some(&query.scorecard), query.instance.as_ref());
+            let at = query.at.clone();
+            self.ask_of_each((at, step), query, draw).await
+        })
+    }
+
+    fn instance(&self, query: InstanceQuery) -> BoxFuture<'_, Result<Picture, QueryError>> {
         Box::pin(async move {
             self.ask(move |projection| {
-                let picture = |at: &Instant| {
-                    let picture = projection.picture_at(&query.scorecard, query.instance.as_ref(), *at);
-                    let unknown =
-                        || QueryError::Unknown(format!("`{}` has no such instance, or is not known", query.scorecard));
-                    picture.ok_or_else(unknown)
-                };
-                query.at.iter().map(picture).collect()
+                let picture = projection.picture_now(&query.scorecard, Some(&query.instance));
+                picture.ok_or_else(|| no_instance(projection, &query.scorecard, &query.instance))
             })
             .await?
         })

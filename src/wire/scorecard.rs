@@ -276,7 +276,7 @@ impl<'a> KpiBody<'a> {
 
 /// All KPIs of the board in catalog order, over all instances.
 pub fn kpi_entries(board: &Board) -> Vec<KpiBody<'_>> {
-    let of_scorecard = |scorecard: &'_ Scorecard| board.picture(scorecard.id.as_str(), None);
+    let of_scorecard = |scorecard: &'_ Scorecard| board.picture(scorecard.id.as_str());
     let scorecards = board.catalog.scorecards.iter();
     let with_picture = scorecards.filter_map(|scorecard| Some((scorecard, of_scorecard(scorecard)?)));
     with_picture

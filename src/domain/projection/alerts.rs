@@ -112,19 +112,11 @@ impl Projection {
             if let Some(transition) = self.transition(&happening) {
                 effects.transitions.push(transition);
             }
-            self.touch(happening.key.node);
         }
         let rule_index =
             |transition: &AlertTransition| catalog.rules.iter().position(|rule| rule.id == transition.rule);
         if let Some(told) = effects.transitions.get_mut(first..) {
             told.sort_by_cached_key(|transition| (transition.at, rule_index(transition), Arc::clone(&transition.path)));
-        }
-    }
-
-    fn touch(&mut self, node: u32) {
-        let instance = self.nodes.get(node as usize).map(|state| state.instance as usize);
-        if let Some(state) = instance.and_then(|instance| self.instances.get_mut(instance)) {
-            state.is_changed = true;
         }
     }
 
@@ -251,7 +243,7 @@ impl Projection {
         let path = self.path(key.node);
         let fires_at = active.fired_at.unwrap_or(active.since.plus_ms(rule.for_ms));
         let reading = self.reading(key.node, self.at());
-        let (title, unit, _) = self.described(key.node, self.at())?;
+        let (title, unit, target) = self.described(key.node, self.at())?;
         Some(AlertView {
             id: transition_id(rule, &path, active, (TransitionKind::Firing, fires_at)),
             rule: rule.id.clone(),
@@ -267,8 +259,10 @@ impl Projection {
             severity: rule.severity,
             value: reading.value,
             unit,
+            target,
             score: reading.score,
             status: reading.status,
+            absence: reading.absence,
         })
     }
 }

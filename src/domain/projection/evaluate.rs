@@ -1,17 +1,15 @@
 //! Nodes and their evaluation: each dirty node once an instant, children before parents.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::instances::rules_of;
 use super::node_state::{NodeState, there};
 use super::{Effects, Projection};
-use crate::domain::aggregate::Sum;
 use crate::domain::catalog::{self, NodePlace, Scorecard, version_at};
 use crate::domain::instant::Instant;
 use crate::domain::reading::{Reading, ReadingChange};
 use crate::domain::roll_up::{Child, Rolled, roll_up};
-use crate::domain::series::{Across, Evaluation};
+use crate::domain::series::Evaluation;
 
 impl Projection {
     /// A node will be evaluated at the next evaluation.
@@ -110,49 +108,55 @@ impl Projection {
         if let Some(state) = self.nodes.get_mut(node as usize) {
             *state = after;
         }
-        if after.due != before.due && after.due != i64::MAX {
-            self.dues.push(Reverse((Instant(after.due), node)));
-        }
+        self.queue(node);
         self.note_change(instance, node, &before, &after);
         if after.seen_above() != before.seen_above() || !before.is_told {
-            self.mark_above(node, parent.map(|parent| base + parent), place, instance);
+            self.mark_above(node, parent.map(|parent| base + parent));
         }
         after.told() != before.told() || !before.is_told
     }
 
-    fn mark_above(&mut self, node: u32, parent: Option<u32>, place: NodePlace, instance: u32) {
+    fn mark_above(&mut self, node: u32, parent: Option<u32>) {
         if let Some(parent) = parent {
             self.mark(parent);
         }
-        for owner in self.counts_in.get(&node).cloned().unwrap_or_default() {
-            self.mark(owner);
-        }
-        // `first`, `last` and `delta` over all instances are put together from the instances' values.
-        let state = self
-            .instances
-            .get(instance as usize)
-            .map(|state| (state.scorecard, state.name.is_some()));
-        if let (NodePlace::Kpi(_), Some((scorecard, true))) = (place, state)
-            && let Some(overall) = self.find_node(scorecard, None, place)
-        {
-            self.mark(overall);
+        if !self.counts_in.is_empty() {
+            for owner in self.counts_in.get(&node).cloned().unwrap_or_default() {
+                self.mark(owner);
+            }
         }
     }
 
-    /// Keeps the ranking of instances, and what is to be posted and saved.
+    /// Keeps the ranking and the totals of instances, and what is to be posted and saved.
     fn note_change(&mut self, instance: u32, node: u32, before: &NodeState, after: &NodeState) {
         let Some(state) = self.instances.get_mut(instance as usize) else {
             return;
         };
         state.is_unsaved = true;
         state.is_changed = true;
-        if state.name.is_none() || node != state.node_base || before.score.to_bits() == after.score.to_bits() {
+        if state.name.is_none() {
             return;
         }
-        if let Some(ranking) = self.ranking.get_mut(state.scorecard) {
+        let (scorecard, is_root) = (state.scorecard, node == state.node_base);
+        if before.value.to_bits() != after.value.to_bits() {
+            self.note_value(node, before.value, after.value);
+        }
+        if !is_root || before.score.to_bits() == after.score.to_bits() {
+            return;
+        }
+        if let Some(ranking) = self.ranking.get_mut(scorecard) {
             // Scores are 0..=100, so their bits are ordered as they are.
             there(before.score).map(|score| ranking.remove(&(score.to_bits(), instance)));
             there(after.score).map(|score| ranking.insert((score.to_bits(), instance)));
+        }
+    }
+
+    /// `first`, `last` and `delta` over all instances are put together from the instances' values.
+    fn note_value(&mut self, node: u32, before: f64, after: f64) {
+        let Some(total) = self.total_above(node) else { return };
+        total.replace(before, after);
+        if let Some(overall) = self.overall_node(node) {
+            self.mark(overall);
         }
     }
 
@@ -171,13 +175,16 @@ impl Projection {
         else {
             return;
         };
-        let across = self.across(after.instance, scorecard, kpi, None);
+        let across = self.across(node, scorecard, kpi, None);
         let oldest = self.oldest(when.at, rules);
         let Some(series) = self.series.get_mut(base as usize + kpi) else {
             return;
         };
-        series.trim(rules, oldest);
+        let trimmed = series.trim(rules, oldest);
         let (reading, due) = series.evaluate(rules, when, across);
+        if let (Some(trimmed), Some(total)) = (trimmed, self.total_above(node)) {
+            total.forget_past(..=trimmed);
+        }
         let bands_due = self.branch_due(node, when.at);
         let age_due = self.age_due(after.instance, after.local, base as usize + kpi, when.at);
         let due = [due, age_due, bands_due].into_iter().flatten().min();
@@ -189,51 +196,6 @@ impl Projection {
                 .map(|bands| &**bands)
                 .unwrap_or_default(),
         );
-    }
-
-    /// The value over all instances, for KPIs that are put together from theirs. `at` asks for a past instant; `None`
-    /// takes the values as they are now.
-    pub(super) fn across(&self, instance: u32, scorecard: &Scorecard, kpi: usize, at: Option<Instant>) -> Across {
-        let Some(definition) = scorecard
-            .kpis
-            .get(kpi)
-            .filter(|definition| self.is_across(instance, definition))
-        else {
-            return Across::Own;
-        };
-        let own = self.instances.get(instance as usize).map(|state| state.scorecard);
-        let (mut sum, mut count) = (Sum::default(), 0_u32);
-        for other in self
-            .instances
-            .iter()
-            .filter(|other| Some(other.scorecard) == own && other.name.is_some())
-        {
-            let value = match at {
-                None => {
-                    let local = self
-                        .shapes
-                        .get(other.scorecard)
-                        .and_then(|shape| shape.find(NodePlace::Kpi(kpi)));
-                    let node = local.and_then(|local| self.nodes.get((other.node_base + local) as usize));
-                    node.and_then(|node| there(node.value))
-                }
-                Some(at) => rules_of(scorecard, kpi).and_then(|rules| {
-                    self.series
-                        .get(other.series_base as usize + kpi)?
-                        .read(rules, at, Across::Own)
-                        .value
-                }),
-            };
-            if let Some(value) = value {
-                sum.add(value);
-                count += 1;
-            }
-        }
-        let total = (count > 0).then(|| sum.total());
-        Across::Given(match definition.across {
-            catalog::Across::Sum => total,
-            catalog::Across::Mean => total.map(|total| total / f64::from(count)),
-        })
     }
 
     fn evaluate_branch(

@@ -27,7 +27,7 @@ impl Projection {
         let Some(place) = self.series_place(row.series) else {
             return;
         };
-        if let Some(sample) = self.sample(sequence, row) {
+        if let Some(sample) = self.sample(sequence, row, place) {
             let has_id = row.extra.is_some_and(|extra| extra.id.is_some());
             self.add(place, &sample, has_id, now);
         }
@@ -60,7 +60,7 @@ impl Projection {
         };
         self.remove(place, target);
         let row = correction.row();
-        if let Some(sample) = self.sample(target.sequence, &row) {
+        if let Some(sample) = self.sample(target.sequence, &row, place) {
             self.add(place, &sample, true, now);
         }
         self.keep_note(place, correction.observed_at, &correction.extra);
@@ -68,22 +68,23 @@ impl Projection {
 
     fn series_place(&mut self, series: SeriesNumber) -> Option<SeriesPlace> {
         let (key, placed) = self.journal_series.get(series.0 as usize)?;
-        match placed {
-            Placed::At(place) => Some(*place),
+        let found = match placed {
+            Placed::At(node, series) => Some((*node, *series)),
             Placed::Nowhere => None,
             Placed::NotYet => {
                 let key = key.clone();
-                let place = self.place_of(&key);
-                self.journal_series.get_mut(series.0 as usize)?.1 = place.map_or(Placed::Nowhere, Placed::At);
-                place
+                let found = self.place_of(&key);
+                let placed = found.map_or(Placed::Nowhere, |(node, series)| Placed::At(node, series));
+                self.journal_series.get_mut(series.0 as usize)?.1 = placed;
+                found
             }
-        }
+        };
+        let (node, series) = found?;
+        self.series_place_at(node, series)
     }
 
-    fn sample(&self, sequence: Sequence, row: &Row<'_>) -> Option<Sample> {
-        let (key, Placed::At(place)) = self.journal_series.get(row.series.0 as usize)? else {
-            return None;
-        };
+    fn sample(&self, sequence: Sequence, row: &Row<'_>, place: SeriesPlace) -> Option<Sample> {
+        let (key, _) = self.journal_series.get(row.series.0 as usize)?;
         let definition = self.catalog.scorecards.get(place.scorecard)?.kpis.get(place.kpi)?;
         let each = key.each.as_ref().map(|(label, name)| (&**label, name.as_str()));
         let value = Sample::read(definition, row, each)?;
@@ -104,6 +105,7 @@ impl Projection {
             return;
         };
         let oldest = self.oldest(now, rules);
+        self.forget_past(place, Instant(sample.observed_at));
         for (node, series) in [Some(place.own), place.overall].into_iter().flatten() {
             if let Some(series) = self.series.get_mut(series as usize) {
                 series.add(rules, sample, correctable, oldest);
@@ -121,6 +123,7 @@ impl Projection {
         else {
             return;
         };
+        self.forget_past(place, target.observed_at);
         for (node, series) in [Some(place.own), place.overall].into_iter().flatten() {
             if let Some(series) = self.series.get_mut(series as usize) {
                 series.remove(rules, target.sequence.0, target.observed_at);

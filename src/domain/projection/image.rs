@@ -4,7 +4,6 @@
 //! journal's series by the thousand. [`Projection::take_image`] gives only the parts that changed since it was last asked.
 //! What can be derived from the catalog (shapes, rules, links) is made anew, so an image fits one catalog only.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::node_state::NodeState;
@@ -228,18 +227,18 @@ impl Projection {
         Some(())
     }
 
-    /// Queues and rankings follow from the nodes.
+    /// Queues, totals and rankings follow from the nodes.
     fn restore_queues(&mut self) {
+        self.restore_totals();
         self.dirty.iter_mut().for_each(Vec::clear);
         self.dues.clear();
         for node in 0..self.nodes.len() as u32 {
             let Some(state) = self.nodes.get_mut(node as usize) else {
                 continue;
             };
-            let (is_dirty, due) = (std::mem::take(&mut state.is_dirty), state.due);
-            if due != i64::MAX {
-                self.dues.push(Reverse((Instant(due), node)));
-            }
+            state.queued = i64::MAX;
+            let is_dirty = std::mem::take(&mut state.is_dirty);
+            self.queue(node);
             if is_dirty {
                 self.mark(node);
             }
@@ -310,7 +309,7 @@ fn put_node(out: &mut Vec<u64>, node: &NodeState) {
     let absence = absence.map_or(0xff, |place| place as u64);
     out.extend([node.value, node.score, node.coverage, node.worst_score].map(f64::to_bits));
     out.push(u64::from(node.worst_leaf) << 32 | u64::from(node.red));
-    out.extend([node.count, node.observed_at as u64, node.due as u64]);
+    out.extend([u64::from(node.count), node.observed_at as u64, node.due as u64]);
     out.push(flags << 24 | absence << 16 | u64::from(node.status_before) << 8 | u64::from(node.status));
 }
 
@@ -321,7 +320,7 @@ fn take_node(words: &mut dyn Iterator<Item = u64>, node: &mut NodeState) -> Opti
     node.worst_score = f64::from_bits(words.next()?);
     let leaf = words.next()?;
     (node.worst_leaf, node.red) = ((leaf >> 32) as u32, leaf as u32);
-    node.count = words.next()?;
+    node.count = u32::try_from(words.next()?).ok()?;
     node.observed_at = words.next()? as i64;
     node.due = words.next()? as i64;
     let flags = words.next()?;

@@ -5,9 +5,10 @@
 //! walked, and what is walked stands in vectors, in catalog order or in order of first appearance in the journal.
 //!
 //! The rooms of this room: `shape` (the nodes of a scorecard), `instances` (who is there), `facts` (what a fact changes),
-//! `evaluate` (nodes, children before parents), `alerts` (rules at nodes), `timeline` (which clock evaluates when),
-//! `pictures` (what readers see), `image` (checkpoints).
+//! `evaluate` (nodes, children before parents), `across` (KPIs put together from their instances), `alerts` (rules at
+//! nodes), `timeline` (which clock evaluates when), `pictures` (what readers see), `image` (checkpoints).
 
+mod across;
 mod alerts;
 mod evaluate;
 mod facts;
@@ -19,7 +20,7 @@ mod shape;
 mod timeline;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use super::alert::AlertTransition;
@@ -32,7 +33,8 @@ use super::measurement::SeriesKey;
 use super::reading::ReadingChange;
 use super::series::Series;
 
-use instances::{IncludedNode, InstanceState, Placed};
+use across::Total;
+use instances::{Common, IncludedNode, InstanceState, Placed};
 use node_state::NodeState;
 use shape::Shape;
 use timeline::ClockState;
@@ -80,8 +82,10 @@ pub struct Projection {
     sequence: Sequence,
     /// Scorecards first, then instances in order of appearance.
     instances: Vec<InstanceState>,
-    /// Looked up only.
-    instance_by_name: HashMap<(usize, InstanceId), u32>,
+    /// By scorecard, then name.
+    instance_by_name: Vec<BTreeMap<InstanceId, u32>>,
+    /// What the instances of each scorecard have in common.
+    common: Vec<Common>,
     nodes: Vec<NodeState>,
     series: Vec<Series>,
     /// By series number of the journal.
@@ -92,9 +96,11 @@ pub struct Projection {
     counts_in: HashMap<u32, Vec<u32>>,
     /// Latest words beside a KPI's value, by node. Looked up only.
     notes: HashMap<u32, Note>,
+    /// By node, as far as scorecards go: the sums of KPIs that are put together from their instances.
+    totals: Vec<Option<Total>>,
     /// Nodes to evaluate, by rank.
     dirty: Vec<Vec<u32>>,
-    /// (instant, node): when a reading changes by itself. Entries that are not the node's own `due` any more are void.
+    /// (instant, node): when a reading changes by itself, or was to. Entries that are not where the node is `queued` are void.
     dues: BinaryHeap<Reverse<(Instant, u32)>>,
     alerting: Alerting,
     /// Scored instances of each scorecard, by score (as ordered bits), then instance.
@@ -120,13 +126,15 @@ impl Projection {
             clock: ClockState::new(options.clock),
             sequence: Sequence::ZERO,
             instances: Vec::new(),
-            instance_by_name: HashMap::new(),
+            instance_by_name: vec![BTreeMap::new(); catalog.scorecards.len()],
+            common: Common::of(&catalog),
             nodes: Vec::new(),
             series: Vec::new(),
             journal_series: Vec::new(),
             included: HashMap::new(),
             counts_in: HashMap::new(),
             notes: HashMap::new(),
+            totals: Vec::new(),
             dirty: vec![Vec::new(); ranks],
             dues: BinaryHeap::new(),
             alerting: Alerting::default(),
@@ -137,6 +145,7 @@ impl Projection {
         for scorecard in 0..projection.catalog.scorecards.len() {
             projection.add_instance(scorecard, None);
         }
+        projection.start_totals();
         projection
     }
 

@@ -23,11 +23,13 @@ pub(super) struct NodeState {
     pub worst_score: f64,
     pub worst_leaf: u32,
     pub red: u32,
-    pub count: u64,
+    pub count: u32,
     /// `i64::MIN` when there is none.
     pub observed_at: i64,
     /// When the reading changes by itself; `i64::MAX` when never.
     pub due: i64,
+    /// Where the node stands in the queue of such changes, at `due` or before; `i64::MAX` when it does not.
+    pub queued: i64,
     pub status: u8,
     /// The status before the present one.
     pub status_before: u8,
@@ -62,6 +64,7 @@ impl NodeState {
             count: 0,
             observed_at: i64::MIN,
             due: i64::MAX,
+            queued: i64::MAX,
             status: NO_STATUS,
             status_before: NO_STATUS,
             absence: Some(Absence::NoData),
@@ -117,7 +120,7 @@ impl NodeState {
         self.score = or_nan(reading.score);
         self.coverage = or_nan(reading.coverage);
         self.absence = reading.absence;
-        self.count = reading.count;
+        self.count = u32::try_from(reading.count).unwrap_or(u32::MAX);
         self.observed_at = reading.observed_at.map_or(i64::MIN, |at| at.0);
         self.fresh = reading.fresh;
         self.provisional = reading.provisional;

@@ -1,21 +1,21 @@
 //! What readers see: pictures of a scorecard now, and as its measurements up to another instant show it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::Projection;
 use super::evaluate::weight_of;
 use super::instances::rules_of;
 use super::node_state::{NodeState, band_of, there};
-use crate::domain::board::{INSTANCE_SHARDS, IncludedView, NodeView, Picture, ScorecardBoard, instance_shard};
+use crate::domain::board::{
+    INSTANCE_NAMES_MAX, IncludedView, NodeView, Picture, RANKED_MAX, RankedInstance, ScorecardBoard,
+};
 use crate::domain::catalog::{NodePlace, Scorecard, version_at};
 use crate::domain::id::{InstanceId, KpiId};
 use crate::domain::instant::Instant;
 use crate::domain::reading::{Reading, Trend};
 use crate::domain::roll_up::Child;
-
-/// Instances that the board names as best and worst.
-const RANKED_MAX: usize = 10;
 
 /// Instant of a picture: now, from the readings as they are, or another, from the slices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Projection {
             .position(|known| known.id.as_str() == scorecard)?;
         match name {
             None => Some(index as u32),
-            Some(name) => self.instance_by_name.get(&(index, name.clone())).copied(),
+            Some(name) => self.instance_by_name.get(index)?.get(name).copied(),
         }
     }
 
@@ -54,64 +54,69 @@ impl Projection {
         Some(self.reading_of(node, &state, at))
     }
 
-    /// The board's part of every scorecard. What did not change since `before` is taken over by pointer.
-    pub fn boards(&mut self, before: &[ScorecardBoard]) -> Vec<ScorecardBoard> {
-        let known = |index| before.get(index).cloned().or_else(|| self.fresh_board(index));
-        let mut boards: Vec<ScorecardBoard> = (0..self.catalog.scorecards.len()).filter_map(known).collect();
-        for instance in 0..self.instances.len() {
-            let Some(state) = self.instances.get_mut(instance) else {
-                continue;
-            };
-            let is_new = std::mem::take(&mut state.is_changed);
-            let (scorecard, name) = (state.scorecard, state.name.clone());
-            let is_old = before.get(scorecard).is_some();
-            let Some(board) = boards.get_mut(scorecard).filter(|_| is_new || !is_old) else {
-                continue;
-            };
-            let Some(picture) = self.picture(instance as u32, Moment::Now).map(Arc::new) else {
-                continue;
-            };
-            match name {
-                None => board.overall = picture,
-                Some(name) => {
-                    if let Some(shard) = board.instances.get_mut(instance_shard(&name)) {
-                        let is_first = Arc::make_mut(shard).insert(name, picture).is_none();
-                        board.instance_count += usize::from(is_first);
-                    }
-                }
-            }
-        }
-        for (index, board) in boards.iter_mut().enumerate() {
-            board.worst_instances = self.ranked(index, false);
-            board.best_instances = self.ranked(index, true);
-        }
-        boards
+    /// A scorecard, or an instance of it, as it is now.
+    pub fn picture_now(&self, scorecard: &str, instance: Option<&InstanceId>) -> Option<Picture> {
+        self.picture(self.instance_number(scorecard, instance)?, Moment::Now)
     }
 
-    fn fresh_board(&self, scorecard: usize) -> Option<ScorecardBoard> {
-        let shards = self
-            .catalog
-            .scorecards
-            .get(scorecard)
-            .and_then(|own| own.each.as_ref())
-            .map_or(0, |_| INSTANCE_SHARDS);
+    /// The instances of a scorecard whose names begin so, in order of their names.
+    pub fn instance_names(&self, scorecard: &str, prefix: &str) -> impl Iterator<Item = &InstanceId> {
+        let index = self.catalog.scorecards.iter();
+        let index = index.clone().position(|known| known.id.as_str() == scorecard);
+        let names = index.and_then(|index| self.instance_by_name.get(index));
+        let from = (Bound::Included(prefix), Bound::Unbounded);
+        let names = names.into_iter().flat_map(move |names| names.range::<str, _>(from));
+        let prefix = prefix.to_owned();
+        names
+            .map(|(name, _)| name)
+            .take_while(move |name| name.as_str().starts_with(&prefix))
+    }
+
+    /// The board's part of every scorecard. What did not change since `before` is taken over by pointer. The work is the
+    /// same with one instance and with a hundred thousand: an instance is drawn when somebody asks for it.
+    pub fn boards(&mut self, before: &[ScorecardBoard]) -> Vec<ScorecardBoard> {
+        (0..self.catalog.scorecards.len())
+            .filter_map(|index| self.board(index, before.get(index)))
+            .collect()
+    }
+
+    fn board(&mut self, scorecard: usize, before: Option<&ScorecardBoard>) -> Option<ScorecardBoard> {
+        let state = self.instances.get_mut(scorecard)?;
+        let is_changed = std::mem::take(&mut state.is_changed);
+        let overall = match before {
+            Some(before) if !is_changed => Arc::clone(&before.overall),
+            _ => {
+                self.remember_across(scorecard);
+                Arc::new(self.picture(scorecard as u32, Moment::Now)?)
+            }
+        };
+        let names = self.instance_by_name.get(scorecard)?;
+        let instance_names = match before {
+            Some(before) if before.instance_count == names.len() => Arc::clone(&before.instance_names),
+            _ if names.len() > INSTANCE_NAMES_MAX => Arc::default(),
+            _ => Arc::new(names.keys().cloned().collect()),
+        };
         Some(ScorecardBoard {
-            overall: Arc::new(self.picture(scorecard as u32, Moment::Now)?),
-            // Each shard is replaced as a whole when it changes, so all may begin as the same empty one.
-            instances: std::iter::repeat_n(Arc::new(BTreeMap::new()), shards).collect(),
-            instance_count: 0,
-            worst_instances: Vec::new(),
-            best_instances: Vec::new(),
+            overall,
+            instance_count: names.len(),
+            instance_names,
+            worst_instances: self.ranked(scorecard, false),
+            best_instances: self.ranked(scorecard, true),
         })
     }
 
-    fn ranked(&self, scorecard: usize, is_best: bool) -> Vec<(InstanceId, f64)> {
+    fn ranked(&self, scorecard: usize, is_best: bool) -> Vec<RankedInstance> {
         let Some(ranking) = self.ranking.get(scorecard) else {
             return Vec::new();
         };
-        let named = |&(score, instance): &(u64, u32)| {
-            let name = self.instances.get(instance as usize)?.name.clone()?;
-            Some((name, f64::from_bits(score)))
+        let named = |&(score, number): &(u64, u32)| {
+            let instance = self.instances.get(number as usize)?;
+            let status = self.nodes.get(instance.node_base as usize)?.status;
+            Some(RankedInstance {
+                name: instance.name.clone()?,
+                score: f64::from_bits(score),
+                status: self.band_name(instance.node_base, status, self.at()),
+            })
         };
         if is_best {
             ranking.iter().rev().filter_map(named).take(RANKED_MAX).collect()
@@ -287,7 +292,7 @@ impl Projection {
         let mut state = NodeState::new(instance, local);
         if let NodePlace::Kpi(kpi) = shape_node.place {
             let instant = when(scorecard, kpi)?;
-            let across = self.across(instance, scorecard, kpi, Some(instant));
+            let across = self.across(node, scorecard, kpi, Some(instant));
             let series = self.series.get(own.series_base as usize + kpi)?;
             state.set_leaf(node, series.read(rules_of(scorecard, kpi)?, instant, across), bands);
             state.status = band_of(bands, there(state.score));
@@ -313,7 +318,7 @@ impl Projection {
             status: self.band_name(node, state.status, at),
             absence: state.absence,
             coverage: there(state.coverage),
-            count: state.count,
+            count: u64::from(state.count),
             observed_at: (state.observed_at != i64::MIN).then_some(Instant(state.observed_at)),
             fresh: state.fresh,
             provisional: state.provisional,

@@ -122,13 +122,30 @@ impl Projection {
         self.run_timers(when.at, effects);
     }
 
-    /// The instant of the next reading that changes by itself; drops void entries.
+    /// Puts a node into the queue of readings that change by themselves. A node whose change is put off, as freshness is by
+    /// each measurement, keeps its earlier place until that comes: otherwise the queue would grow with every measurement.
+    pub(super) fn queue(&mut self, node: u32) {
+        let Some(state) = self.nodes.get_mut(node as usize) else {
+            return;
+        };
+        if state.due < state.queued {
+            state.queued = state.due;
+            self.dues.push(Reverse((Instant(state.due), node)));
+        }
+    }
+
+    /// The instant of the next reading that changes by itself; drops void entries and moves those that were put off.
     fn next_node_due(&mut self) -> Option<Instant> {
         while let Some(Reverse((at, node))) = self.dues.peek().copied() {
-            if self.nodes.get(node as usize).is_some_and(|state| state.due == at.0) {
+            let state = self.nodes.get_mut(node as usize)?;
+            if (state.due, state.queued) == (at.0, at.0) {
                 return Some(at);
             }
             self.dues.pop();
+            if state.queued == at.0 {
+                state.queued = i64::MAX;
+                self.queue(node);
+            }
         }
         None
     }
@@ -137,7 +154,7 @@ impl Projection {
         while self.next_node_due().is_some_and(|due| due <= at) {
             if let Some(Reverse((_, node))) = self.dues.pop() {
                 if let Some(state) = self.nodes.get_mut(node as usize) {
-                    state.due = i64::MAX;
+                    (state.due, state.queued) = (i64::MAX, i64::MAX);
                 }
                 self.mark(node);
             }

@@ -1,0 +1,187 @@
+//! KPIs over all instances that are put together from their instances' values: `first`, `last` and `delta`.
+//!
+//! A value enters when an instance's reading has changed, and leaves when it changes again; the sum is exact, so it is a
+//! function of the values there are now, whatever came first. One change costs the same however many instances
+//! there are. A past instant is asked of every instance; the one that trends look at is remembered until something
+//! in its window changes.
+
+use super::Projection;
+use super::instances::{SeriesPlace, rules_of};
+use super::node_state::there;
+use crate::domain::catalog::{self, Missing, NodePlace, Scorecard};
+use crate::domain::exact::ExactSum;
+use crate::domain::instant::Instant;
+use crate::domain::series::Across;
+use crate::domain::window::View;
+
+/// The values of a KPI in all instances of its scorecard.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Total {
+    sum: ExactSum,
+    /// Instances with a value.
+    count: u32,
+    /// The value that a window of the past gives.
+    past: Option<(View, Option<f64>)>,
+}
+
+impl Total {
+    /// The value of an instance is another one; NaN is none.
+    pub fn replace(&mut self, before: f64, after: f64) {
+        if let Some(before) = there(before) {
+            self.sum.remove(before);
+            self.count -= 1;
+        }
+        if let Some(after) = there(after) {
+            self.sum.add(after);
+            self.count += 1;
+        }
+    }
+
+    fn value(&self, across: catalog::Across) -> Option<f64> {
+        let total = self.sum.total();
+        let value = match across {
+            catalog::Across::Sum => total,
+            catalog::Across::Mean => total / f64::from(self.count),
+        };
+        (self.count > 0 && value.is_finite()).then_some(value)
+    }
+
+    /// Slices of an instance have changed, or are gone.
+    pub fn forget_past(&mut self, slices: impl std::ops::RangeBounds<i64>) {
+        let is_touched = |view: &View| {
+            use std::ops::Bound::{Excluded, Included, Unbounded};
+            let ends_before = match slices.end_bound() {
+                Included(end) => *end < view.first,
+                Excluded(end) => *end <= view.first,
+                Unbounded => false,
+            };
+            let starts_after = match slices.start_bound() {
+                Included(start) | Excluded(start) => *start > view.last,
+                Unbounded => false,
+            };
+            !ends_before && !starts_after
+        };
+        self.past = self.past.filter(|(view, _)| !is_touched(view));
+    }
+}
+
+impl Projection {
+    /// An empty total for each KPI that needs one, once all scorecards are there.
+    pub(super) fn start_totals(&mut self) {
+        let needs_total = |node: u32| {
+            let instance = self.nodes.get(node as usize)?.instance;
+            let (_, shape, local) = self.node_place(node)?;
+            let NodePlace::Kpi(kpi) = shape.nodes.get(local as usize)?.place else {
+                return None;
+            };
+            let definition = self.scorecard_of(node)?.kpis.get(kpi)?;
+            self.is_across(instance, definition).then(Total::default)
+        };
+        self.totals = (0..self.nodes.len() as u32).map(needs_total).collect();
+    }
+
+    /// The totals follow from the nodes.
+    pub(super) fn restore_totals(&mut self) {
+        for number in 0..self.nodes.len() as u32 {
+            let value = self.nodes.get(number as usize).map_or(f64::NAN, |state| state.value);
+            if let Some(total) = self.total_above(number) {
+                total.replace(f64::NAN, value);
+            }
+        }
+    }
+
+    /// The node over all instances of an instance's node.
+    pub(super) fn overall_node(&self, node: u32) -> Option<u32> {
+        let state = self.nodes.get(node as usize)?;
+        let instance = self.instances.get(state.instance as usize)?;
+        instance.name.as_ref()?;
+        Some(self.instances.get(instance.scorecard)?.node_base + state.local)
+    }
+
+    /// The total in which an instance's node counts.
+    pub(super) fn total_above(&mut self, node: u32) -> Option<&mut Total> {
+        let overall = self.overall_node(node)?;
+        self.totals.get_mut(overall as usize)?.as_mut()
+    }
+
+    /// The value over all instances, for KPIs that are put together from theirs. `at` asks for a past instant; `None`
+    /// takes the values as they are now.
+    pub(super) fn across(&self, node: u32, scorecard: &Scorecard, kpi: usize, at: Option<Instant>) -> Across {
+        let Some(Some(total)) = self.totals.get(node as usize) else {
+            return Across::Own;
+        };
+        let Some(definition) = scorecard.kpis.get(kpi) else {
+            return Across::Own;
+        };
+        Across::Given(match at {
+            None => total.value(definition.across),
+            Some(at) => {
+                let view = definition.window.view(&scorecard.calendar, at);
+                let known = total.past.filter(|(known, _)| *known == view);
+                known.map_or_else(|| self.across_afresh(node, scorecard, kpi, at), |(_, value)| value)
+            }
+        })
+    }
+
+    /// Asks every instance.
+    fn across_afresh(&self, node: u32, scorecard: &Scorecard, kpi: usize, at: Instant) -> Option<f64> {
+        let rules = rules_of(scorecard, kpi)?;
+        let own = self.nodes.get(node as usize)?.instance as usize;
+        let instances = self.instance_by_name.get(self.instances.get(own)?.scorecard)?.values();
+        let mut total = Total::default();
+        for other in instances.filter_map(|instance| self.instances.get(*instance as usize)) {
+            let series = self.series.get(other.series_base as usize + kpi)?;
+            let value = series.read(rules, at, Across::Own).value;
+            total.replace(f64::NAN, value.unwrap_or(f64::NAN));
+        }
+        total.value(rules.definition.across)
+    }
+
+    /// Remembers what the trends of a scorecard look at, so that drawing it does not ask every instance each time.
+    pub(super) fn remember_across(&mut self, scorecard: usize) {
+        let catalog = std::sync::Arc::clone(&self.catalog);
+        let Some(definition) = catalog.scorecards.get(scorecard) else {
+            return;
+        };
+        for (kpi, own) in definition.kpis.iter().enumerate() {
+            let Some(node) = self.find_node(scorecard, None, NodePlace::Kpi(kpi)) else {
+                continue;
+            };
+            let Some(at) = own.window.previous(&definition.calendar, self.at()) else {
+                continue;
+            };
+            let Across::Given(value) = self.across(node, definition, kpi, Some(at)) else {
+                continue;
+            };
+            let view = own.window.view(&definition.calendar, at);
+            if let Some(Some(total)) = self.totals.get_mut(node as usize) {
+                total.past = Some((view, value));
+            }
+        }
+    }
+
+    /// An instance is new: where an empty window counts as zero, it is part of every past.
+    pub(super) fn note_instance(&mut self, scorecard: usize) {
+        let catalog = std::sync::Arc::clone(&self.catalog);
+        let kpis = catalog.scorecards.get(scorecard).map(|own| own.kpis.as_slice());
+        for (kpi, own) in kpis.unwrap_or_default().iter().enumerate() {
+            let node = (own.missing == Missing::Zero).then(|| self.find_node(scorecard, None, NodePlace::Kpi(kpi)));
+            if let Some(Some(total)) = node.flatten().and_then(|node| self.totals.get_mut(node as usize)) {
+                total.forget_past(..);
+            }
+        }
+    }
+
+    /// A measurement of an instance came or went: what was remembered of its window may be wrong.
+    pub(super) fn forget_past(&mut self, place: SeriesPlace, observed_at: Instant) {
+        let Some((overall, _)) = place.overall else { return };
+        let Some(scorecard) = self.catalog.scorecards.get(place.scorecard) else {
+            return;
+        };
+        let Some(own) = scorecard.kpis.get(place.kpi) else { return };
+        let slice = own.window.slice_of(&scorecard.calendar, observed_at);
+        if let Some(Some(total)) = self.totals.get_mut(overall as usize) {
+            total.forget_past(slice..=slice);
+        }
+    }
+}
