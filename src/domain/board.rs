@@ -23,7 +23,7 @@ pub struct Board {
     /// In catalog order.
     pub scorecards: Vec<ScorecardBoard>,
     /// Pending and firing alerts, by rule, then path.
-    pub alerts: Arc<Vec<AlertView>>,
+    pub alerts: Arc<Vec<Arc<AlertView>>>,
     /// The latest transitions, newest first, at most [`RECENT_TRANSITIONS_MAX`].
     pub recent: Arc<Vec<AlertTransition>>,
 }

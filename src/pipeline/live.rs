@@ -17,7 +17,7 @@ use super::appender::NextDue;
 use super::beside;
 use super::intake::SourcePositions;
 use super::outbox::LatestReadings;
-use crate::domain::alert::{AlertPhase, AlertTransition};
+use crate::domain::alert::{AlertPhase, AlertTransition, AlertView};
 use crate::domain::board::{Board, Picture, RECENT_TRANSITIONS_MAX};
 use crate::domain::fact::Block;
 use crate::domain::id::{InstanceId, Sequence};
@@ -220,13 +220,9 @@ impl Live {
     /// Posts the board: what changed is drawn anew, the rest is taken over by pointer.
     pub fn post(&mut self) {
         let before = self.board.load_full();
-        let alerts = self.projection.alerts();
-        for severity in ["info", "warning", "critical"] {
-            let firing = |alert: &&crate::domain::alert::AlertView| {
-                alert.phase == AlertPhase::Firing && alert.severity.word() == severity
-            };
-            metrics::gauge!(metric::ALERTS_FIRING, "severity" => severity)
-                .set(alerts.iter().filter(firing).count() as f64);
+        let alerts = self.projection.alerts_again(&before.alerts);
+        if !Arc::ptr_eq(&alerts, &before.alerts) {
+            count_firing(&alerts);
         }
         metrics::gauge!(metric::SERIES).set(self.projection.series_count() as f64);
         self.board.store(Arc::new(Board {
@@ -234,7 +230,7 @@ impl Live {
             at: self.projection.at(),
             catalog: Arc::clone(self.projection.catalog()),
             scorecards: self.projection.boards(&before.scorecards),
-            alerts: Arc::new(alerts),
+            alerts,
             recent: Arc::clone(&before.recent),
         }));
     }
@@ -266,6 +262,16 @@ impl Live {
         };
         metrics::counter!(metric::CHECKPOINTS, "result" => result).increment(1);
         metrics::histogram!(metric::CHECKPOINT_SECONDS).record(started.elapsed().as_secs_f64());
+    }
+}
+
+fn count_firing(alerts: &[Arc<AlertView>]) {
+    for severity in ["info", "warning", "critical"] {
+        let firing = |alert: &&Arc<AlertView>| {
+            alert.phase == AlertPhase::Firing && alert.severity.word() == severity
+        };
+        let count = alerts.iter().filter(firing).count();
+        metrics::gauge!(metric::ALERTS_FIRING, "severity" => severity).set(count as f64);
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod cli;
 mod durable;
+mod instances;
 mod laws;
 mod nats;
 mod real_data;

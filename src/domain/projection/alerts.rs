@@ -35,8 +35,10 @@ impl Projection {
                     continue;
                 };
                 let truth = self.truth(rule, node, at);
-                self.alerting
-                    .evaluate((AlertKey { rule: index, node }, rule), truth, at, state.status_before);
+                let key = AlertKey { rule: index, node };
+                if self.alerting.evaluate((key, rule), truth, at, state.status_before) {
+                    self.touched_alerts.insert(key);
+                }
             }
         }
     }
@@ -112,6 +114,7 @@ impl Projection {
             if let Some(transition) = self.transition(&happening) {
                 effects.transitions.push(transition);
             }
+            self.touched_alerts.insert(happening.key);
         }
         let rule_index =
             |transition: &AlertTransition| catalog.rules.iter().position(|rule| rule.id == transition.rule);
@@ -225,6 +228,29 @@ impl Projection {
         if all > 0.0 {
             counted().for_each(|(child, own)| self.collect_losses(*child, weight * own / all, at, losses));
         }
+    }
+
+    /// Pending and firing alerts for the board, by rule, then path. Only those are drawn that changed since the last call,
+    /// or whose node did; without any the list of before is given back.
+    pub fn alerts_again(&mut self, before: &Arc<Vec<Arc<AlertView>>>) -> Arc<Vec<Arc<AlertView>>> {
+        let touched = std::mem::take(&mut self.touched_alerts);
+        if touched.is_empty() && self.alert_views.is_some() {
+            return Arc::clone(before);
+        }
+        let mut views = self.alert_views.take().unwrap_or_default();
+        for key in touched {
+            let Some(rule) = self.catalog.rules.get(key.rule as usize) else {
+                continue;
+            };
+            let place = (rule.id.clone(), self.path(key.node));
+            match self.alerting.find(key).and_then(|active| self.alert_view(key, active)) {
+                Some(view) => views.insert(place, Arc::new(view)),
+                None => views.remove(&place),
+            };
+        }
+        let all = views.values().cloned().collect();
+        self.alert_views = Some(views);
+        Arc::new(all)
     }
 
     /// Pending and firing alerts, by rule, then path.

@@ -17,9 +17,18 @@ impl Projection {
     pub(super) fn learn_series(&mut self, base: u32, new_series: &[SeriesKey]) {
         // A checkpoint may know them already.
         let known = (self.journal_series.len() as u32).saturating_sub(base) as usize;
-        let unknown = new_series.get(known..).unwrap_or_default();
-        self.journal_series
-            .extend(unknown.iter().map(|key| (key.clone(), Placed::NotYet)));
+        for key in new_series.get(known..).unwrap_or_default() {
+            self.name_series(key.clone());
+        }
+    }
+
+    /// Keeps the key of the next series, with the catalog's and its neighbour's texts.
+    pub(super) fn name_series(&mut self, mut key: SeriesKey) {
+        if let Some((kpi, _)) = self.catalog.kpis.get_key_value(&key.kpi) {
+            key.kpi = kpi.clone();
+        }
+        let key = key.sharing_with(self.journal_series.last().map(|(key, _)| key));
+        self.journal_series.push((key, Placed::NotYet));
     }
 
     /// Takes a measurement in. `now` is the clock: what is older than the history is only counted.

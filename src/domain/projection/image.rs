@@ -145,14 +145,12 @@ impl Projection {
             let active = take_active(words)?;
             let catalog = Arc::clone(&self.catalog);
             let index = catalog.rules.iter().position(|rule| rule.id.as_str() == rule_id)?;
-            self.alerting.restore(
-                AlertKey {
-                    rule: index as u32,
-                    node,
-                },
-                catalog.rules.get(index)?,
-                active,
-            );
+            let key = AlertKey {
+                rule: index as u32,
+                node,
+            };
+            self.alerting.restore(key, catalog.rules.get(index)?, active);
+            self.touched_alerts.insert(key);
         }
         Some(())
     }
@@ -222,7 +220,7 @@ impl Projection {
                 source: source.into(),
                 each,
             };
-            self.journal_series.push((key, super::Placed::NotYet));
+            self.name_series(key);
         }
         Some(())
     }

@@ -23,11 +23,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 
-use super::alert::AlertTransition;
-use super::alerting::Alerting;
+use super::alert::{AlertTransition, AlertView};
+use super::alerting::{AlertKey, Alerting};
 use super::board::Note;
 use super::catalog::Catalog;
-use super::id::{InstanceId, Sequence};
+use super::id::{InstanceId, Sequence, Slug};
 use super::instant::Instant;
 use super::measurement::SeriesKey;
 use super::reading::ReadingChange;
@@ -103,6 +103,12 @@ pub struct Projection {
     /// (instant, node): when a reading changes by itself, or was to. Entries that are not where the node is `queued` are void.
     dues: BinaryHeap<Reverse<(Instant, u32)>>,
     alerting: Alerting,
+    /// Alerts that changed, or whose node did, since the board was posted.
+    touched_alerts: BTreeSet<AlertKey>,
+    /// Alerts as the board has them, by rule, then path; `None` before it was posted.
+    alert_views: Option<BTreeMap<(Slug, Arc<str>), Arc<AlertView>>>,
+    /// The board was posted from this projection.
+    is_posted: bool,
     /// Scored instances of each scorecard, by score (as ordered bits), then instance.
     ranking: Vec<BTreeSet<(u64, u32)>>,
 }
@@ -138,6 +144,9 @@ impl Projection {
             dirty: vec![Vec::new(); ranks],
             dues: BinaryHeap::new(),
             alerting: Alerting::default(),
+            touched_alerts: BTreeSet::new(),
+            alert_views: None,
+            is_posted: false,
             ranking: vec![BTreeSet::new(); catalog.scorecards.len()],
             shapes,
             catalog,

@@ -75,6 +75,9 @@ impl Projection {
     /// The board's part of every scorecard. What did not change since `before` is taken over by pointer. The work is the
     /// same with one instance and with a hundred thousand: an instance is drawn when somebody asks for it.
     pub fn boards(&mut self, before: &[ScorecardBoard]) -> Vec<ScorecardBoard> {
+        // What another projection drew is of other definitions.
+        let before = if self.is_posted { before } else { &[] };
+        self.is_posted = true;
         (0..self.catalog.scorecards.len())
             .filter_map(|index| self.board(index, before.get(index)))
             .collect()

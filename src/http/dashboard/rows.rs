@@ -106,7 +106,7 @@ pub struct AlertList {
 
 /// Alerts of a page.
 pub fn alert_list(board: &Board, now: Instant, wanted: impl Fn(&AlertView) -> bool) -> AlertList {
-    let mut alerts: Vec<&AlertView> = board.alerts.iter().filter(|alert| wanted(alert)).collect();
+    let mut alerts: Vec<&AlertView> = board.alerts.iter().map(AsRef::as_ref).filter(|alert| wanted(alert)).collect();
     alerts.sort_by(|a, b| {
         let rank = |alert: &AlertView| (alert.phase, alert.severity);
         rank(b).cmp(&rank(a)).then(a.since.cmp(&b.since))

@@ -217,7 +217,7 @@ fn board_of(scorecards: Vec<Scorecard>) -> Board {
         ..Board::empty(Arc::clone(&catalog))
     };
     board.scorecards = catalog.scorecards.iter().map(on_board).collect();
-    board.alerts = Arc::new(alerts());
+    board.alerts = Arc::new(alerts().into_iter().map(Arc::new).collect());
     board.recent = Arc::new(transitions());
     board
 }
