@@ -353,7 +353,9 @@ impl QueryError {
                 format!("use a value that was measured under the label `{label}`, such as {names}")
             }
         };
-        Self::Unknown(format!("scorecard `{scorecard}` has no instance `{instance}`: {remedy}"))
+        Self::Unknown(format!(
+            "scorecard `{scorecard}` has no instance `{instance}`: {remedy}"
+        ))
     }
 }
 

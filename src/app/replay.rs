@@ -79,7 +79,9 @@ impl ReplayOutcome {
         self.catalog.scorecards.iter().flat_map(|scorecard| {
             let id = scorecard.id.as_str();
             let instances = self.projection.instance_names(id, "").map(Some);
-            std::iter::once(None).chain(instances).filter_map(|name| self.picture(id, name))
+            std::iter::once(None)
+                .chain(instances)
+                .filter_map(|name| self.picture(id, name))
         })
     }
 

@@ -334,7 +334,11 @@ mod tests {
             ("*lin/**", true),
             ("**/*lin", true),
         ] {
-            assert_eq!(PathPattern::parse(pattern).unwrap().tells_instances_apart(), tells, "{pattern}");
+            assert_eq!(
+                PathPattern::parse(pattern).unwrap().tells_instances_apart(),
+                tells,
+                "{pattern}"
+            );
         }
     }
 

@@ -165,8 +165,15 @@ mod tests {
 
     /// Numbers of every size, and many that nearly cancel.
     fn any_number() -> impl Strategy<Value = f64> {
-        let by_bits = any::<u64>().prop_map(f64::from_bits).prop_filter("finite", |number| number.is_finite());
-        prop_oneof![by_bits, -1e3..1e3, (-50_i32..50).prop_map(|n| f64::from(n) / 8.0), -1e-300..1e-300]
+        let by_bits = any::<u64>()
+            .prop_map(f64::from_bits)
+            .prop_filter("finite", |number| number.is_finite());
+        prop_oneof![
+            by_bits,
+            -1e3..1e3,
+            (-50_i32..50).prop_map(|n| f64::from(n) / 8.0),
+            -1e-300..1e-300
+        ]
     }
 
     /// Small multiples of 2^-40 summed as integers are a second opinion.

@@ -267,9 +267,7 @@ impl Live {
 
 fn count_firing(alerts: &[Arc<AlertView>]) {
     for severity in ["info", "warning", "critical"] {
-        let firing = |alert: &&Arc<AlertView>| {
-            alert.phase == AlertPhase::Firing && alert.severity.word() == severity
-        };
+        let firing = |alert: &&Arc<AlertView>| alert.phase == AlertPhase::Firing && alert.severity.word() == severity;
         let count = alerts.iter().filter(firing).count();
         metrics::gauge!(metric::ALERTS_FIRING, "severity" => severity).set(count as f64);
     }
@@ -308,7 +306,9 @@ impl Window {
     /// So many instants of the past are one question: a KPI that is put together from its instances asks each of them.
     fn instants_at_once(&self, scorecard: Option<&str>, instance: Option<&InstanceId>) -> usize {
         let board = self.board.load();
-        let on_board = scorecard.filter(|_| instance.is_none()).and_then(|id| board.on_board(id));
+        let on_board = scorecard
+            .filter(|_| instance.is_none())
+            .and_then(|id| board.on_board(id));
         let instances = on_board.map_or(0, |on_board| on_board.instance_count);
         (INSTANCES_AT_ONCE / instances.max(1)).max(1)
     }
@@ -342,7 +342,9 @@ impl Window {
 fn no_instance(projection: &Projection, scorecard: &str, instance: &InstanceId) -> QueryError {
     let definition = projection.catalog().scorecard(scorecard);
     let each = definition.and_then(|own| own.each.as_deref());
-    let beginnings = (1..=instance.as_str().len()).rev().filter_map(|len| instance.as_str().get(..len));
+    let beginnings = (1..=instance.as_str().len())
+        .rev()
+        .filter_map(|len| instance.as_str().get(..len));
     let alike = beginnings.map(|beginning| {
         let names = projection.instance_names(scorecard, beginning).take(ALIKE_MAX);
         names.map(InstanceId::as_str).collect::<Vec<_>>()

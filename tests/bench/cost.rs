@@ -39,7 +39,11 @@ const AGGREGATES: [&str; 12] = [
 fn catalog(window: &str) -> Arc<Catalog> {
     let mut text = String::from("[scorecard]\nid = \"shop\"\ntitle = \"Shop\"\neach = \"site\"\n");
     for n in 0..4 {
-        writeln!(text, "[[perspective]]\nid = \"p{n}\"\n[[objective]]\nid = \"o{n}\"\nperspective = \"p{n}\"").unwrap();
+        writeln!(
+            text,
+            "[[perspective]]\nid = \"p{n}\"\n[[objective]]\nid = \"o{n}\"\nperspective = \"p{n}\""
+        )
+        .unwrap();
     }
     for (n, aggregate) in AGGREGATES.iter().enumerate() {
         writeln!(
@@ -99,7 +103,9 @@ impl World {
         let births = names.chunks(100).map(|names| {
             let base = names[0] * AGGREGATES.len();
             let new_series: Vec<SeriesKey> = names.iter().flat_map(|name| keys(*name)).collect();
-            let rows: Vec<(usize, i64)> = (base..base + new_series.len()).map(|series| (series, self.now)).collect();
+            let rows: Vec<(usize, i64)> = (base..base + new_series.len())
+                .map(|series| (series, self.now - 1))
+                .collect();
             Block {
                 series_base: base as u32,
                 new_series,
@@ -185,7 +191,10 @@ fn measured(bencher: Bencher, name: &str, world: &mut World) {
         .bench_local_values(|()| {
             let blocks = world.updates(UPDATES);
             let told = timed(name, blocks.len(), || {
-                blocks.iter().map(|block| world.apply(block).readings.len()).sum::<usize>()
+                blocks
+                    .iter()
+                    .map(|block| world.apply(block).readings.len())
+                    .sum::<usize>()
             });
             assert!(told > UPDATES, "each block changed something");
         });
@@ -222,7 +231,10 @@ fn birth(bencher: Bencher, size: usize) {
         let blocks = world.births(ADDED);
         world.instances += ADDED;
         timed(&name, ADDED, || {
-            blocks.iter().map(|block| world.apply(block).readings.len()).sum::<usize>()
+            blocks
+                .iter()
+                .map(|block| world.apply(block).readings.len())
+                .sum::<usize>()
         })
     });
 }
@@ -250,7 +262,11 @@ fn picture(bencher: Bencher, size: usize) {
     stands_on(&name, &of_size("cost of one instance's picture", SIZES[0]));
     let instances: Vec<InstanceId> = world.projection.instance_names("shop", "").cloned().collect();
     let picture = |n: usize| world.projection.picture_now("shop", instances.get(n * 7919 % size));
-    bencher.bench_local(|| timed(&name, 1_000, || (0..1_000).map(picture).for_each(|picture| drop(black_box(picture)))));
+    bencher.bench_local(|| {
+        timed(&name, 1_000, || {
+            (0..1_000).map(picture).for_each(|picture| drop(black_box(picture)))
+        })
+    });
 }
 
 /// The first checkpoint, and one after a thousand changes.

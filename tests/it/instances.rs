@@ -57,8 +57,16 @@ fn two_thousand_instances_are_scored_ranked_shown_and_replayed() {
     one_more_is_refused(&daemon);
     let overall = daemon.node("shop");
     let one = daemon.node("shop?instance=site-0500");
-    assert_eq!(kpi(&overall, "shop.members")["value"], 200.0, "2,000 times a tenth, without an error");
-    assert_eq!(kpi(&overall, "shop.stock")["value"], 0.0, "the mean of the instances' own deltas");
+    assert_eq!(
+        kpi(&overall, "shop.members")["value"],
+        200.0,
+        "2,000 times a tenth, without an error"
+    );
+    assert_eq!(
+        kpi(&overall, "shop.stock")["value"],
+        0.0,
+        "the mean of the instances' own deltas"
+    );
     assert_eq!(kpi(&overall, "shop.rating")["count"], INSTANCES);
     assert_eq!(
         (&one["path"], &kpi(&one, "shop.rating")["value"]),
@@ -81,7 +89,11 @@ fn two_thousand_instances_are_scored_ranked_shown_and_replayed() {
     daemon.stop_well();
     daemon.start_ready();
     for (name, live) in &before {
-        assert_eq!(&daemon.node(&question(*name)), live, "{name:?} after a restart from its checkpoint");
+        assert_eq!(
+            &daemon.node(&question(*name)),
+            live,
+            "{name:?} after a restart from its checkpoint"
+        );
     }
 }
 
@@ -102,9 +114,16 @@ fn kpi<'a>(node: &'a Value, id: &str) -> &'a Value {
 fn one_more_is_refused(daemon: &Daemon) {
     let (status, receipt) = daemon.post(&line("rating", "site-new", now_ms() - 1_000, 50.0));
     let rejection = &receipt["rejected"][0];
-    assert_eq!((status, &rejection["reason"]), (422, &"too_many_series".into()), "{receipt}");
+    assert_eq!(
+        (status, &rejection["reason"]),
+        (422, &"too_many_series".into()),
+        "{receipt}"
+    );
     let detail = rejection["detail"].as_str().unwrap();
-    assert!(detail.contains("8001 of 8000") && detail.contains("raise ingest.series_max"), "{detail}");
+    assert!(
+        detail.contains("8001 of 8000") && detail.contains("raise ingest.series_max"),
+        "{detail}"
+    );
 }
 
 fn listed_and_ranked(daemon: &Daemon) {
@@ -112,18 +131,31 @@ fn listed_and_ranked(daemon: &Daemon) {
     assert_eq!(list["scorecards"][0]["instances"], INSTANCES);
     let (status, detail) = daemon.get("/api/v1/scorecards/shop?instance=site-19999");
     assert_eq!(status, 404);
-    assert!(detail.contains("such as site-1999"), "names that begin alike are told: {detail}");
+    assert!(
+        detail.contains("such as site-1999"),
+        "names that begin alike are told: {detail}"
+    );
     let (_, page) = daemon.get("/scorecards/shop");
-    assert!(page.contains("2 000 instances by site") || page.contains("2,000 instances by site"), "{page}");
+    assert!(
+        page.contains("2 000 instances by site") || page.contains("2,000 instances by site"),
+        "{page}"
+    );
     for name in ["site-1999", "site-1995", "site-0000", "site-0004"] {
-        assert!(page.contains(&format!("instance={name}\"")), "{name} is among the best or the worst");
+        assert!(
+            page.contains(&format!("instance={name}\"")),
+            "{name} is among the best or the worst"
+        );
     }
     assert!(!page.contains("<option"), "nobody chooses from a list of thousands");
     assert!(page.len() < 100_000, "{} bytes", page.len());
     let alerts = daemon.json("/api/v1/alerts");
     let alerts = alerts["alerts"].as_array().unwrap();
     let paths: Vec<&str> = alerts.iter().filter_map(|alert| alert["path"].as_str()).collect();
-    assert!(paths.is_sorted() && paths.len() == 2 * INSTANCES + 40, "{} alerts", paths.len());
+    assert!(
+        paths.is_sorted() && paths.len() == 2 * INSTANCES + 40,
+        "{} alerts",
+        paths.len()
+    );
 }
 
 // ---------------------------------------------------------------- laws
@@ -183,7 +215,10 @@ fn holds_together(projection: &mut Projection) -> Result<(), TestCaseError> {
     prop_assert_eq!(known.map(f64::to_bits), (counted > 0).then_some(members.to_bits()));
     let (stock, counted) = summed(projection, "shop.stock");
     let mean = stock / f64::from(counted);
-    prop_assert_eq!(value(&board.overall, "shop.stock").map(f64::to_bits), (counted > 0).then_some(mean.to_bits()));
+    prop_assert_eq!(
+        value(&board.overall, "shop.stock").map(f64::to_bits),
+        (counted > 0).then_some(mean.to_bits())
+    );
     let score = |name: InstanceId| {
         let root = &projection.picture_now("shop", Some(&name)).unwrap().nodes[0];
         Some((root.reading.score?, name))

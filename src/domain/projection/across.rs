@@ -7,7 +7,7 @@
 
 use super::Projection;
 use super::instances::{SeriesPlace, rules_of};
-use super::node_state::there;
+use super::node_state::{NodeState, there};
 use crate::domain::catalog::{self, Missing, NodePlace, Scorecard};
 use crate::domain::exact::ExactSum;
 use crate::domain::instant::Instant;
@@ -83,7 +83,7 @@ impl Projection {
     /// The totals follow from the nodes.
     pub(super) fn restore_totals(&mut self) {
         for number in 0..self.nodes.len() as u32 {
-            let value = self.nodes.get(number as usize).map_or(f64::NAN, |state| state.value);
+            let value = self.nodes.get(number as usize).map_or(f64::NAN, NodeState::value);
             if let Some(total) = self.total_above(number) {
                 total.replace(f64::NAN, value);
             }
@@ -95,7 +95,7 @@ impl Projection {
         let state = self.nodes.get(node as usize)?;
         let instance = self.instances.get(state.instance as usize)?;
         instance.name.as_ref()?;
-        Some(self.instances.get(instance.scorecard)?.node_base + state.local)
+        Some(self.instances.get(instance.scorecard)?.node_base + node.checked_sub(instance.node_base)?)
     }
 
     /// The total in which an instance's node counts.
@@ -178,7 +178,9 @@ impl Projection {
         let Some(scorecard) = self.catalog.scorecards.get(place.scorecard) else {
             return;
         };
-        let Some(own) = scorecard.kpis.get(place.kpi) else { return };
+        let Some(own) = scorecard.kpis.get(place.kpi) else {
+            return;
+        };
         let slice = own.window.slice_of(&scorecard.calendar, observed_at);
         if let Some(Some(total)) = self.totals.get_mut(overall as usize) {
             total.forget_past(slice..=slice);

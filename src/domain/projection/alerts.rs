@@ -23,14 +23,11 @@ impl Projection {
             let Some(state) = self.nodes.get(node as usize).copied() else {
                 continue;
             };
-            let Some(rules) = self
-                .instances
-                .get(state.instance as usize)
-                .map(|own| Arc::clone(&own.rules))
-            else {
+            let Some(own) = self.instances.get(state.instance as usize) else {
                 continue;
             };
-            for &index in rules.get(state.local as usize).map(Vec::as_slice).unwrap_or_default() {
+            let (rules, local) = (Arc::clone(&own.rules), node.wrapping_sub(own.node_base));
+            for &index in rules.get(local as usize).map(Vec::as_slice).unwrap_or_default() {
                 let Some(rule) = catalog.rules.get(index as usize) else {
                     continue;
                 };
@@ -68,7 +65,7 @@ impl Projection {
     fn metric(&self, metric: Metric, node: u32, at: Instant) -> Option<f64> {
         let state = self.nodes.get(node as usize)?;
         match metric {
-            Metric::Value => there(state.value),
+            Metric::Value => there(state.value()),
             Metric::Score => there(state.score),
             Metric::Status => (state.status != NO_STATUS).then(|| f64::from(state.status)),
             Metric::Coverage => there(state.coverage),
@@ -91,7 +88,8 @@ impl Projection {
     }
 
     /// When an age will cross a rule's threshold by itself.
-    pub(super) fn age_due(&self, instance: u32, local: u32, series: usize, at: Instant) -> Option<Instant> {
+    pub(super) fn age_due(&self, node: u32, series: usize, at: Instant) -> Option<Instant> {
+        let (instance, _, local) = self.node_place(node)?;
         let rules = &self.instances.get(instance as usize)?.rules;
         let own = rules
             .get(local as usize)?

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::instances::rules_of;
-use super::node_state::{NodeState, there};
+use super::node_state::NodeState;
 use super::{Effects, Projection};
 use crate::domain::catalog::{self, NodePlace, Scorecard, version_at};
 use crate::domain::instant::Instant;
@@ -108,7 +108,7 @@ impl Projection {
         if let Some(state) = self.nodes.get_mut(node as usize) {
             *state = after;
         }
-        self.queue(node);
+        self.queue(node, before.due, after.due);
         self.note_change(instance, node, &before, &after);
         if after.seen_above() != before.seen_above() || !before.is_told {
             self.mark_above(node, parent.map(|parent| base + parent));
@@ -138,16 +138,14 @@ impl Projection {
             return;
         }
         let (scorecard, is_root) = (state.scorecard, node == state.node_base);
-        if before.value.to_bits() != after.value.to_bits() {
-            self.note_value(node, before.value, after.value);
+        if before.value().to_bits() != after.value().to_bits() {
+            self.note_value(node, before.value(), after.value());
         }
         if !is_root || before.score.to_bits() == after.score.to_bits() {
             return;
         }
         if let Some(ranking) = self.ranking.get_mut(scorecard) {
-            // Scores are 0..=100, so their bits are ordered as they are.
-            there(before.score).map(|score| ranking.remove(&(score.to_bits(), instance)));
-            there(after.score).map(|score| ranking.insert((score.to_bits(), instance)));
+            ranking.replace(instance, before.score, after.score);
         }
     }
 
@@ -186,11 +184,10 @@ impl Projection {
             total.forget_past(..=trimmed);
         }
         let bands_due = self.branch_due(node, when.at);
-        let age_due = self.age_due(after.instance, after.local, base as usize + kpi, when.at);
+        let age_due = self.age_due(node, base as usize + kpi, when.at);
         let due = [due, age_due, bands_due].into_iter().flatten().min();
         after.due = due.map_or(i64::MAX, |due| due.0);
         after.set_leaf(
-            node,
             reading,
             version_at(&scorecard.bands, when.at)
                 .map(|bands| &**bands)
@@ -239,19 +236,18 @@ impl Projection {
             .unwrap_or_default();
         let own = own.iter().filter_map(|child| {
             let place = shape.nodes.get(*child as usize)?.place;
+            let child = base + child;
             Some(
                 self.nodes
-                    .get((base + child) as usize)?
-                    .child(weight_of(scorecard, place, at)),
+                    .get(child as usize)?
+                    .child(child, weight_of(scorecard, place, at)),
             )
         });
         let included = self.included.get(&node).map(Vec::as_slice).unwrap_or_default().iter();
         let included = included.map(|included| {
-            let state = included.node.and_then(|node| self.nodes.get(node as usize));
-            state
-                .copied()
-                .unwrap_or_else(|| NodeState::new(0, 0))
-                .child(included.weight)
+            let number = included.node.unwrap_or(u32::MAX);
+            let state = self.nodes.get(number as usize).copied();
+            state.unwrap_or_else(NodeState::nobody).child(number, included.weight)
         });
         own.chain(included).collect()
     }

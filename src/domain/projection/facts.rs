@@ -6,6 +6,7 @@ use super::Projection;
 use super::instances::{Placed, SeriesPlace, rules_of};
 use crate::domain::aggregate::Sample;
 use crate::domain::board::Note;
+use crate::domain::catalog::Aggregate;
 use crate::domain::fact::{Correction, Fact, MeasurementPlace, Row, SeriesNumber};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
@@ -27,8 +28,9 @@ impl Projection {
         if let Some((kpi, _)) = self.catalog.kpis.get_key_value(&key.kpi) {
             key.kpi = kpi.clone();
         }
-        let key = key.sharing_with(self.journal_series.last().map(|(key, _)| key));
-        self.journal_series.push((key, Placed::NotYet));
+        let key = key.sharing_with(self.journal_series.last());
+        self.journal_series.push(key);
+        self.placed.push(Placed::NotYet);
     }
 
     /// Takes a measurement in. `now` is the clock: what is older than the history is only counted.
@@ -76,15 +78,14 @@ impl Projection {
     }
 
     fn series_place(&mut self, series: SeriesNumber) -> Option<SeriesPlace> {
-        let (key, placed) = self.journal_series.get(series.0 as usize)?;
-        let found = match placed {
+        let found = match self.placed.get(series.0 as usize)? {
             Placed::At(node, series) => Some((*node, *series)),
             Placed::Nowhere => None,
             Placed::NotYet => {
-                let key = key.clone();
+                let key = self.journal_series.get(series.0 as usize)?.clone();
                 let found = self.place_of(&key);
                 let placed = found.map_or(Placed::Nowhere, |(node, series)| Placed::At(node, series));
-                self.journal_series.get_mut(series.0 as usize)?.1 = placed;
+                *self.placed.get_mut(series.0 as usize)? = placed;
                 found
             }
         };
@@ -93,9 +94,11 @@ impl Projection {
     }
 
     fn sample(&self, sequence: Sequence, row: &Row<'_>, place: SeriesPlace) -> Option<Sample> {
-        let (key, _) = self.journal_series.get(row.series.0 as usize)?;
         let definition = self.catalog.scorecards.get(place.scorecard)?.kpis.get(place.kpi)?;
-        let each = key.each.as_ref().map(|(label, name)| (&**label, name.as_str()));
+        let key = matches!(definition.aggregate, Aggregate::Distinct { .. })
+            .then(|| self.journal_series.get(row.series.0 as usize));
+        let each = key.flatten().and_then(|key| key.each.as_ref());
+        let each = each.map(|(label, name)| (&**label, name.as_str()));
         let value = Sample::read(definition, row, each)?;
         Some(Sample {
             sequence: sequence.0,

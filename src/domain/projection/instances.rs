@@ -112,7 +112,8 @@ impl Projection {
         let instance = self.instances.get(state.instance as usize)?;
         let kpi = series.checked_sub(instance.series_base)?;
         let overall = self.instances.get(instance.scorecard)?;
-        let overall = (overall.node_base + state.local, overall.series_base + kpi);
+        let local = node.checked_sub(instance.node_base)?;
+        let overall = (overall.node_base + local, overall.series_base + kpi);
         Some(SeriesPlace {
             scorecard: instance.scorecard,
             kpi: kpi as usize,
@@ -147,7 +148,7 @@ impl Projection {
             .get(scorecard)
             .map_or(0, |scorecard| scorecard.kpis.len());
         self.nodes
-            .extend((0..shape.nodes.len() as u32).map(|local| NodeState::new(instance, local)));
+            .extend(shape.nodes.iter().map(|node| NodeState::new(instance, node.kind)));
         self.series.resize_with(self.series.len() + kpis, Series::default);
         let state = InstanceState {
             scorecard,
@@ -302,18 +303,7 @@ impl Projection {
 
     /// `scorecard` or `scorecard@instance`
     pub(super) fn root_path(&self, instance: u32) -> String {
-        let Some(state) = self.instances.get(instance as usize) else {
-            return String::new();
-        };
-        let scorecard = self
-            .catalog
-            .scorecards
-            .get(state.scorecard)
-            .map_or("", |scorecard| scorecard.id.as_str());
-        match &state.name {
-            None => scorecard.to_owned(),
-            Some(name) => format!("{scorecard}@{name}"),
-        }
+        self.path_of(instance, "")
     }
 
     /// The path of a node.
@@ -322,14 +312,27 @@ impl Projection {
             return "".into();
         };
         let suffix = shape.nodes.get(local as usize).map_or("", |node| node.suffix.as_str());
-        format!("{}{suffix}", self.root_path(instance)).into()
+        self.path_of(instance, suffix).into()
+    }
+
+    fn path_of(&self, instance: u32, suffix: &str) -> String {
+        let Some(state) = self.instances.get(instance as usize) else {
+            return String::new();
+        };
+        let scorecard = self.catalog.scorecards.get(state.scorecard);
+        let scorecard = scorecard.map_or("", |scorecard| scorecard.id.as_str());
+        match &state.name {
+            None => [scorecard, suffix].concat(),
+            Some(name) => [scorecard, "@", name.as_str(), suffix].concat(),
+        }
     }
 
     /// Instance, shape and place in the shape of a node.
     pub(super) fn node_place(&self, node: u32) -> Option<(u32, &Shape, u32)> {
         let state = self.nodes.get(node as usize)?;
         let instance = self.instances.get(state.instance as usize)?;
-        Some((state.instance, self.shapes.get(instance.scorecard)?, state.local))
+        let local = node.checked_sub(instance.node_base)?;
+        Some((state.instance, self.shapes.get(instance.scorecard)?, local))
     }
 
     /// The definition of a node's scorecard.

@@ -6,7 +6,8 @@
 //!
 //! The rooms of this room: `shape` (the nodes of a scorecard), `instances` (who is there), `facts` (what a fact changes),
 //! `evaluate` (nodes, children before parents), `across` (KPIs put together from their instances), `alerts` (rules at
-//! nodes), `timeline` (which clock evaluates when), `pictures` (what readers see), `image` (checkpoints).
+//! nodes), `timeline` (which clock evaluates when), `ranking` (best and worst instances), `pictures` (what readers see),
+//! `image` (checkpoints).
 
 mod across;
 mod alerts;
@@ -16,6 +17,7 @@ mod image;
 mod instances;
 mod node_state;
 mod pictures;
+mod ranking;
 mod shape;
 mod timeline;
 
@@ -36,6 +38,7 @@ use super::series::Series;
 use across::Total;
 use instances::{Common, IncludedNode, InstanceState, Placed};
 use node_state::NodeState;
+use ranking::Ranking;
 use shape::Shape;
 use timeline::ClockState;
 
@@ -89,7 +92,9 @@ pub struct Projection {
     nodes: Vec<NodeState>,
     series: Vec<Series>,
     /// By series number of the journal.
-    journal_series: Vec<(SeriesKey, Placed)>,
+    journal_series: Vec<SeriesKey>,
+    /// Where each of them belongs; apart from the names, which are hardly ever looked at.
+    placed: Vec<Placed>,
     /// Nodes of other scorecards that count in an objective node. Looked up only.
     included: HashMap<u32, Vec<IncludedNode>>,
     /// Objective nodes in which a node counts. Looked up only.
@@ -100,7 +105,7 @@ pub struct Projection {
     totals: Vec<Option<Total>>,
     /// Nodes to evaluate, by rank.
     dirty: Vec<Vec<u32>>,
-    /// (instant, node): when a reading changes by itself, or was to. Entries that are not where the node is `queued` are void.
+    /// (instant, node): when a reading changes by itself, or was to. Entries that are not the node's own `due` any more are void.
     dues: BinaryHeap<Reverse<(Instant, u32)>>,
     alerting: Alerting,
     /// Alerts that changed, or whose node did, since the board was posted.
@@ -109,8 +114,8 @@ pub struct Projection {
     alert_views: Option<BTreeMap<(Slug, Arc<str>), Arc<AlertView>>>,
     /// The board was posted from this projection.
     is_posted: bool,
-    /// Scored instances of each scorecard, by score (as ordered bits), then instance.
-    ranking: Vec<BTreeSet<(u64, u32)>>,
+    /// Scored instances of each scorecard.
+    ranking: Vec<Ranking>,
 }
 
 impl Projection {
@@ -137,6 +142,7 @@ impl Projection {
             nodes: Vec::new(),
             series: Vec::new(),
             journal_series: Vec::new(),
+            placed: Vec::new(),
             included: HashMap::new(),
             counts_in: HashMap::new(),
             notes: HashMap::new(),
@@ -147,7 +153,7 @@ impl Projection {
             touched_alerts: BTreeSet::new(),
             alert_views: None,
             is_posted: false,
-            ranking: vec![BTreeSet::new(); catalog.scorecards.len()],
+            ranking: vec![Ranking::default(); catalog.scorecards.len()],
             shapes,
             catalog,
         };
@@ -175,7 +181,7 @@ impl Projection {
 
     /// The journal's series, in the order of their numbers.
     pub fn series_names(&self) -> Vec<SeriesKey> {
-        self.journal_series.iter().map(|(key, _)| key.clone()).collect()
+        self.journal_series.clone()
     }
 
     /// Collect reading changes in [`Effects`] from now on, or no more.

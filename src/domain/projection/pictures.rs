@@ -112,20 +112,21 @@ impl Projection {
         let Some(ranking) = self.ranking.get(scorecard) else {
             return Vec::new();
         };
-        let named = |&(score, number): &(u64, u32)| {
+        let named = |(score, number): (f64, u32)| {
             let instance = self.instances.get(number as usize)?;
             let status = self.nodes.get(instance.node_base as usize)?.status;
             Some(RankedInstance {
                 name: instance.name.clone()?,
-                score: f64::from_bits(score),
+                score,
                 status: self.band_name(instance.node_base, status, self.at()),
             })
         };
-        if is_best {
-            ranking.iter().rev().filter_map(named).take(RANKED_MAX).collect()
+        let ranked = if is_best {
+            ranking.best(RANKED_MAX)
         } else {
-            ranking.iter().filter_map(named).take(RANKED_MAX).collect()
-        }
+            ranking.worst(RANKED_MAX)
+        };
+        ranked.into_iter().filter_map(named).collect()
     }
 
     fn picture(&self, instance: u32, moment: Moment) -> Option<Picture> {
@@ -230,7 +231,7 @@ impl Projection {
     fn trend(&self, node: u32, now: &NodeState, at: Instant, earlier: &mut Past) -> Option<Trend> {
         let score = there(now.score)?;
         let then = self.node_earlier(node, at, earlier);
-        Some(Trend::between(there(then.score)?, score, there(then.value)))
+        Some(Trend::between(there(then.score)?, score, there(then.value())))
     }
 
     fn node_earlier(&self, node: u32, at: Instant, earlier: &mut Past) -> NodeState {
@@ -244,11 +245,7 @@ impl Projection {
     /// A node at a moment.
     fn node_at(&self, node: u32, moment: Moment, past: &mut Past) -> NodeState {
         match moment {
-            Moment::Now => self
-                .nodes
-                .get(node as usize)
-                .copied()
-                .unwrap_or_else(|| NodeState::new(0, 0)),
+            Moment::Now => self.nodes.get(node as usize).copied().unwrap_or_else(NodeState::nobody),
             Moment::At(at) => {
                 let round_up = |scorecard: &Scorecard, kpi: usize| {
                     let window = scorecard.kpis.get(kpi)?.window;
@@ -273,7 +270,7 @@ impl Projection {
         }
         let state = self
             .compute_fresh(node, at, done, when)
-            .unwrap_or_else(|| NodeState::new(0, 0));
+            .unwrap_or_else(NodeState::nobody);
         done.insert(node, state);
         state
     }
@@ -292,41 +289,44 @@ impl Projection {
         let bands = version_at(&scorecard.bands, at)
             .map(|bands| &**bands)
             .unwrap_or_default();
-        let mut state = NodeState::new(instance, local);
+        let mut state = NodeState::new(instance, shape_node.kind);
         if let NodePlace::Kpi(kpi) = shape_node.place {
             let instant = when(scorecard, kpi)?;
             let across = self.across(node, scorecard, kpi, Some(instant));
             let series = self.series.get(own.series_base as usize + kpi)?;
-            state.set_leaf(node, series.read(rules_of(scorecard, kpi)?, instant, across), bands);
+            state.set_leaf(series.read(rules_of(scorecard, kpi)?, instant, across), bands);
             state.status = band_of(bands, there(state.score));
             return Some(state);
         }
         let mut children: Vec<Child<u32>> = Vec::new();
         for child in &shape_node.children {
             let weight = weight_of(scorecard, shape.nodes.get(*child as usize)?.place, at);
-            children.push(self.compute(own.node_base + child, at, done, when).child(weight));
+            let child = own.node_base + child;
+            children.push(self.compute(child, at, done, when).child(child, weight));
         }
         for included in self.included.get(&node).map(Vec::as_slice).unwrap_or_default() {
             let other = included.node.map(|other| self.compute(other, at, done, when));
-            children.push(other.unwrap_or_else(|| NodeState::new(0, 0)).child(included.weight));
+            let number = included.node.unwrap_or(u32::MAX);
+            children.push(other.unwrap_or_else(NodeState::nobody).child(number, included.weight));
         }
         state.set_rolled(Self::roll(scorecard, shape_node.place, &children), bands);
         Some(state)
     }
 
     pub(super) fn reading_of(&self, node: u32, state: &NodeState, at: Instant) -> Reading {
+        let (count, observed_at) = state.measured();
         Reading {
-            value: there(state.value),
+            value: there(state.value()),
             score: there(state.score),
             status: self.band_name(node, state.status, at),
             absence: state.absence,
             coverage: there(state.coverage),
-            count: u64::from(state.count),
-            observed_at: (state.observed_at != i64::MIN).then_some(Instant(state.observed_at)),
+            count: u64::from(count),
+            observed_at,
             fresh: state.fresh,
             provisional: state.provisional,
-            worst: there(state.worst_score).map(|score| (self.path(state.worst_leaf), score)),
-            red: state.red,
+            worst: state.worst(node).map(|(leaf, score)| (self.path(leaf), score)),
+            red: state.red(),
         }
     }
 }

@@ -122,29 +122,25 @@ impl Projection {
         self.run_timers(when.at, effects);
     }
 
-    /// Puts a node into the queue of readings that change by themselves. A node whose change is put off, as freshness is by
-    /// each measurement, keeps its earlier place until that comes: otherwise the queue would grow with every measurement.
-    pub(super) fn queue(&mut self, node: u32) {
-        let Some(state) = self.nodes.get_mut(node as usize) else {
-            return;
-        };
-        if state.due < state.queued {
-            state.queued = state.due;
-            self.dues.push(Reverse((Instant(state.due), node)));
+    /// Puts a node into the queue of readings that change by themselves. Where the change is put off, as freshness is by each
+    /// measurement, the earlier entry stays until it comes: otherwise the queue would grow with every measurement.
+    pub(super) fn queue(&mut self, node: u32, due_before: i64, due: i64) {
+        if due < due_before {
+            self.dues.push(Reverse((Instant(due), node)));
         }
     }
 
     /// The instant of the next reading that changes by itself; drops void entries and moves those that were put off.
     fn next_node_due(&mut self) -> Option<Instant> {
         while let Some(Reverse((at, node))) = self.dues.peek().copied() {
-            let state = self.nodes.get_mut(node as usize)?;
-            if (state.due, state.queued) == (at.0, at.0) {
+            let due = self.nodes.get(node as usize).map_or(i64::MAX, |state| state.due);
+            if due == at.0 {
                 return Some(at);
             }
             self.dues.pop();
-            if state.queued == at.0 {
-                state.queued = i64::MAX;
-                self.queue(node);
+            // One that is due before has an entry of its own.
+            if due > at.0 {
+                self.queue(node, i64::MAX, due);
             }
         }
         None
@@ -154,7 +150,7 @@ impl Projection {
         while self.next_node_due().is_some_and(|due| due <= at) {
             if let Some(Reverse((_, node))) = self.dues.pop() {
                 if let Some(state) = self.nodes.get_mut(node as usize) {
-                    (state.due, state.queued) = (i64::MAX, i64::MAX);
+                    state.due = i64::MAX;
                 }
                 self.mark(node);
             }

@@ -81,7 +81,9 @@ impl AlertRow {
             href: node_link(&alert.path),
             since: When::new(alert.since, now),
             value: alert.value.map(|value| format::quantity(value, &alert.unit)),
-            target: alert.target.map(|target| format::target(target, aim.and_then(|aim| aim.rising), &alert.unit)),
+            target: alert
+                .target
+                .map(|target| format::target(target, aim.and_then(|aim| aim.rising), &alert.unit)),
             score: alert.score.map(format::score),
             badge: Badge::new(alert.status.as_deref(), alert.absence, &bands),
         }
@@ -106,7 +108,12 @@ pub struct AlertList {
 
 /// Alerts of a page.
 pub fn alert_list(board: &Board, now: Instant, wanted: impl Fn(&AlertView) -> bool) -> AlertList {
-    let mut alerts: Vec<&AlertView> = board.alerts.iter().map(AsRef::as_ref).filter(|alert| wanted(alert)).collect();
+    let mut alerts: Vec<&AlertView> = board
+        .alerts
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|alert| wanted(alert))
+        .collect();
     alerts.sort_by(|a, b| {
         let rank = |alert: &AlertView| (alert.phase, alert.severity);
         rank(b).cmp(&rank(a)).then(a.since.cmp(&b.since))
