@@ -129,7 +129,7 @@ pub struct Seen {
 /// Promises: `load` gives back exactly what one `save` or an unbroken row of saves left, or `None`; never a mixture.
 pub trait Checkpoints: Send {
     /// Saves changed parts (`None` removes one) and the head. Incremental: parts not named stay as they were.
-    fn save(&mut self, head: &CheckpointHead, parts: &[(u64, Option<Vec<u64>>)]) -> Result<(), StateError>;
+    fn save(&mut self, head: &CheckpointHead, parts: Vec<ChangedPart>) -> Result<(), StateError>;
 
     /// The last state saved: its head and all its parts.
     fn load(&self) -> Result<Option<SavedState>, StateError>;
@@ -137,6 +137,9 @@ pub trait Checkpoints: Send {
     /// Forgets everything, for example after a change of the catalog.
     fn clear(&mut self) -> Result<(), StateError>;
 }
+
+/// A part by its key, or that it is gone.
+pub type ChangedPart = (u64, Option<Vec<u64>>);
 
 /// A saved state: its head, and its parts by key.
 pub type SavedState = (CheckpointHead, Vec<(u64, Vec<u64>)>);

@@ -17,6 +17,7 @@ use super::appender::NextDue;
 use super::beside;
 use super::intake::SourcePositions;
 use super::outbox::LatestReadings;
+use super::saver::Saver;
 use crate::domain::alert::{AlertPhase, AlertTransition, AlertView};
 use crate::domain::board::{Board, Picture, RECENT_TRANSITIONS_MAX};
 use crate::domain::fact::Block;
@@ -25,7 +26,7 @@ use crate::domain::instant::Instant;
 use crate::domain::projection::{Effects, Projection};
 use crate::domain::reading::Reading;
 use crate::ports::{
-    CheckpointHead, Checkpoints, HouseState, InstanceQuery, Notice, Outbox, PicturesQuery, QueryError, ReadingsQuery,
+    CheckpointHead, HouseState, InstanceQuery, Notice, Outbox, PicturesQuery, QueryError, ReadingsQuery,
     StateError, Views,
 };
 use crate::telemetry::metric;
@@ -73,7 +74,7 @@ pub struct Live {
     /// What is decided and not delivered.
     pub outbox: Arc<dyn Outbox>,
     /// Saved states.
-    pub checkpoints: Box<dyn Checkpoints>,
+    pub checkpoints: Saver,
     /// The board that readers hold.
     pub board: Arc<ArcSwap<Board>>,
     /// Listeners.
@@ -117,7 +118,8 @@ impl Live {
                 self.post();
                 (is_unposted, posted) = (false, Moment::now());
             }
-            if saved.0.elapsed() >= self.checkpoint_every && saved.1 != self.projection.sequence() {
+            let is_new = saved.1 != self.projection.sequence();
+            if saved.0.elapsed() >= self.checkpoint_every && is_new && !self.checkpoints.is_busy() {
                 self.save();
                 saved = (Moment::now(), self.projection.sequence());
             }
@@ -245,8 +247,8 @@ impl Live {
         };
         let mut parts = self.projection.take_image(self.names_saved);
         parts.extend(beside::parts(&self.positions.all(), &self.board.load().recent));
-        let parts: Vec<(u64, Option<Vec<u64>>)> = parts.into_iter().map(|(key, words)| (key, Some(words))).collect();
-        let result = match self.checkpoints.save(&head, &parts) {
+        let parts = parts.into_iter().map(|(key, words)| (key, Some(words))).collect();
+        let result = match self.checkpoints.save(&head, parts) {
             Ok(()) => {
                 self.names_saved = self.projection.series_count();
                 "saved"

@@ -21,3 +21,4 @@ pub mod ledger;
 pub mod live;
 pub mod outbox;
 pub mod replay;
+pub mod saver;
