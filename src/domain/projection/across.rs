@@ -140,7 +140,9 @@ impl Projection {
     /// Remembers what the trends of a scorecard look at, so that drawing it does not ask every instance each time.
     pub(super) fn remember_across(&mut self, scorecard: usize) {
         let catalog = std::sync::Arc::clone(&self.catalog);
-        let Some(definition) = catalog.scorecards.get(scorecard) else {
+        // Before the first block there is no past.
+        let has_begun = self.at() >= Instant::EARLIEST;
+        let Some(definition) = catalog.scorecards.get(scorecard).filter(|_| has_begun) else {
             return;
         };
         for (kpi, own) in definition.kpis.iter().enumerate() {

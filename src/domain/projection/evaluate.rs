@@ -52,12 +52,16 @@ impl Projection {
         let mut evaluated = Vec::new();
         let mut changed = Vec::new();
         for rank in 0..self.dirty.len() {
-            let Some(nodes) = self.dirty.get_mut(rank).map(std::mem::take) else {
+            let Some(mut nodes) = self.dirty.get_mut(rank).map(std::mem::take) else {
                 continue;
             };
-            for node in nodes {
+            for node in nodes.drain(..) {
                 changed.extend(self.evaluate_node(node, when).then_some(node));
                 evaluated.push(node);
+            }
+            // What became dirty meanwhile has a higher rank: the place is free, and its memory is used again.
+            if let Some(place) = self.dirty.get_mut(rank).filter(|place| place.is_empty()) {
+                *place = nodes;
             }
         }
         evaluated.sort_unstable();
@@ -196,14 +200,17 @@ impl Projection {
     }
 
     fn evaluate_branch(
-        &self,
+        &mut self,
         scorecard: &Scorecard,
         (node, place): (u32, NodePlace),
         at: Instant,
         after: &mut NodeState,
     ) {
-        let children = self.children(scorecard, node, at);
+        let mut children = std::mem::take(&mut self.children);
+        children.clear();
+        self.gather_children(scorecard, (node, at), &mut children);
         let rolled = Self::roll(scorecard, place, &children);
+        self.children = children;
         after.due = self.branch_due(node, at).map_or(i64::MAX, |due| due.0);
         after.set_rolled(
             rolled,
@@ -222,12 +229,12 @@ impl Projection {
         roll_up(kind.unwrap_or(catalog::RollUp::Mean), scorecard.min_coverage, children)
     }
 
-    fn children(&self, scorecard: &Scorecard, node: u32, at: Instant) -> Vec<Child<u32>> {
+    fn gather_children(&self, scorecard: &Scorecard, (node, at): (u32, Instant), children: &mut Vec<Child<u32>>) {
         let Some((instance, shape, local)) = self.node_place(node) else {
-            return Vec::new();
+            return;
         };
         let Some(base) = self.instances.get(instance as usize).map(|state| state.node_base) else {
-            return Vec::new();
+            return;
         };
         let own = shape
             .nodes
@@ -249,7 +256,7 @@ impl Projection {
             let state = self.nodes.get(number as usize).copied();
             state.unwrap_or_else(NodeState::nobody).child(number, included.weight)
         });
-        own.chain(included).collect()
+        children.extend(own.chain(included));
     }
 
     /// When weights or bands of a node change by themselves.

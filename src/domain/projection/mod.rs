@@ -33,6 +33,7 @@ use super::id::{InstanceId, Sequence, Slug};
 use super::instant::Instant;
 use super::measurement::SeriesKey;
 use super::reading::ReadingChange;
+use super::roll_up::Child;
 use super::series::Series;
 
 use across::Total;
@@ -105,6 +106,8 @@ pub struct Projection {
     totals: Vec<Option<Total>>,
     /// Nodes to evaluate, by rank.
     dirty: Vec<Vec<u32>>,
+    /// Children of the node that is being evaluated; kept for its memory.
+    children: Vec<Child<u32>>,
     /// (instant, node): when a reading changes by itself, or was to. Entries that are not the node's own `due` any more are void.
     dues: BinaryHeap<Reverse<(Instant, u32)>>,
     alerting: Alerting,
@@ -148,6 +151,7 @@ impl Projection {
             notes: HashMap::new(),
             totals: Vec::new(),
             dirty: vec![Vec::new(); ranks],
+            children: Vec::new(),
             dues: BinaryHeap::new(),
             alerting: Alerting::default(),
             touched_alerts: BTreeSet::new(),
