@@ -9,18 +9,19 @@ use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 use tracing::info;
 
+use super::definitions::{JournalFolder, TomlDefinitions};
 use super::house::{Frame, HouseError, Rules, millis};
-use super::restore::{RestoreError, Restored, Shelves, restore};
+use super::restore::{Present, RestoreError, Restored, Shelves, restore};
 use super::tasks::{Signal, Tasks, blocking, spawn_thread};
-use crate::domain::fact::Fact;
 use crate::domain::projection::{ClockKind, ProjectionOptions};
 use crate::journal::FileJournal;
+use crate::pipeline::activation::{ActivationError, Activations};
 use crate::pipeline::appender::{AppendError, Appender};
 use crate::pipeline::intake::Job;
 use crate::pipeline::ledger::LedgerLimits;
-use crate::pipeline::live::{Live, Message};
+use crate::pipeline::live::{Live, LiveError, Message};
 use crate::pipeline::saver::Saver;
-use crate::ports::{Journal, Outbox};
+use crate::ports::{Definitions, Journal, Outbox};
 use crate::settings::Settings;
 use crate::state::StateStore;
 use crate::telemetry::metric;
@@ -62,9 +63,18 @@ pub(super) struct Corridor {
     outbox: Arc<dyn Outbox>,
 }
 
+/// How the daemon's projection runs.
+pub(super) fn projection_options(settings: &Settings) -> ProjectionOptions {
+    ProjectionOptions {
+        clock: ClockKind::Recorded,
+        history_ms: Some(millis(settings.projection.history)),
+        with_readings: true,
+    }
+}
+
 impl Corridor {
     /// Restores the state at the journal's end.
-    pub async fn restore(journal: FileJournal, store: StateStore, rules: &Rules) -> Result<Self, HouseError> {
+    pub async fn restore(mut journal: FileJournal, store: StateStore, rules: &Rules) -> Result<Self, HouseError> {
         let outbox: Arc<dyn Outbox> = Arc::new(store.outbox());
         let shelves = Shelves {
             seen: Box::new(store.seen_ids()),
@@ -72,18 +82,21 @@ impl Corridor {
             outbox: Arc::clone(&outbox),
         };
         let settings = &rules.settings;
-        let options = ProjectionOptions {
-            clock: ClockKind::Recorded,
-            history_ms: Some(millis(settings.projection.history)),
-            with_readings: true,
-        };
+        let options = projection_options(settings);
         let limits = LedgerLimits {
             dedup_window_ms: millis(settings.journal.dedup_window),
             series_max: u32::try_from(settings.ingest.series_max).unwrap_or(u32::MAX),
         };
-        let catalog = Arc::clone(&rules.catalog);
+        let history = Arc::new(JournalFolder(settings.journal_dir()));
+        let definitions: Arc<dyn Definitions> = Arc::new(TomlDefinitions);
+        let present = Present {
+            catalog: Arc::clone(&rules.catalog),
+            now: rules.clock.now(),
+            activations: Activations::new(Arc::clone(&definitions), history),
+            definitions,
+        };
         let restoring = blocking(move || -> Result<_, RestoreError> {
-            let restored = restore(&journal, shelves, &catalog, options, limits)?;
+            let restored = restore(&mut journal, shelves, present, options, limits)?;
             // From here on a kill leaves an outbox that knows where it began.
             store.flush()?;
             Ok((journal, restored))
@@ -111,10 +124,6 @@ impl Corridor {
         house.journal_end.store(last, Ordering::Release);
         house.recorded_at.store(tail.recorded_at.0, Ordering::Release);
         metrics::gauge!(metric::JOURNAL_SEQUENCE).set(last as f64);
-        let activation = restored.needs_activation.then(|| Fact::CatalogActivated {
-            fingerprint: rules.catalog.fingerprint.clone(),
-            files: rules.catalog.files.clone(),
-        });
         let appender = Appender {
             journal: Box::new(journal),
             ledger: restored.ledger,
@@ -126,9 +135,9 @@ impl Corridor {
             house: Arc::clone(&house),
             block_len_max: rules.settings.journal.block_len_max,
             floor: restored.floor,
-            first_facts: activation.into_iter().collect(),
         };
         // The destinations looked before the journal's tail was in the outbox; without the bell it would wait for the next change.
+        frame.readings.put(&restored.changed);
         frame.readings.bell.notify_one();
         let mut live = Live {
             projection: restored.projection,
@@ -144,6 +153,7 @@ impl Corridor {
             post_every: rules.settings.projection.post_every,
             checkpoint_every: rules.settings.projection.checkpoint_every,
             names_saved: restored.names_saved,
+            activations: restored.activations,
         };
         live.keep_recent(&restored.recent);
         live.post();
@@ -160,8 +170,16 @@ impl Corridor {
         });
         spawn_thread(tasks, "projection", move |runtime| {
             let _posts = queues.posts;
-            live.run(runtime).map_err(HouseError::State)
+            live.run(runtime).map_err(live_failed)
         });
+    }
+}
+
+fn live_failed(error: LiveError) -> HouseError {
+    match error {
+        LiveError::State(error) => HouseError::State(error),
+        LiveError::Activation(ActivationError::Journal(error)) => HouseError::Journal(error),
+        LiveError::Activation(other) => HouseError::ended("projection", &other),
     }
 }
 

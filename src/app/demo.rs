@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tracing::info;
 
 use super::clock::{PlayClock, SystemClock};
+use super::definitions::CatalogSource;
 use super::serve::{Feed, HouseError};
 use crate::domain::catalog::Catalog;
 use crate::domain::instant::{DAY_MS, HOUR_MS, Instant};
@@ -57,9 +58,12 @@ pub fn demo(
         start,
         now,
     };
+    let files = catalog.files.clone();
+    // The demo's definitions are in the program: read again, they are the same.
+    let source: CatalogSource = Arc::new(move || Ok(files.clone()));
     super::serve::run(
         settings,
-        Arc::new(catalog),
+        (Arc::new(catalog), source),
         clock,
         Some(Box::new(feed)),
         Box::new(announce),

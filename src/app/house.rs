@@ -13,8 +13,10 @@ use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, mpsc, watch};
 use tracing::{error, info, warn};
 
-use super::corridor::{Corridor, Queues};
+use super::corridor::{Corridor, Queues, projection_options};
+use super::definitions::{CatalogSource, JournalFolder};
 use super::disk::{Disk, watch_disk};
+use super::reload::{self, Reloader};
 use super::restore::RestoreError;
 use super::tasks::{Closing, Signal, Signals, Tasks, blocking, closed, ending, signals};
 use super::transport::{Transport, start_nats};
@@ -25,6 +27,7 @@ use crate::domain::id::Sequence;
 use crate::domain::measurement::AdmitLimits;
 use crate::ingest::decode::DecodeLimits;
 use crate::journal::{DiskFiles, FileJournal, JournalOptions};
+use crate::pipeline::activation::ActivationError;
 use crate::pipeline::appender::NextDue;
 use crate::pipeline::intake::{Door, Job, SourcePositions};
 use crate::pipeline::live::{House as HouseFigures, Window};
@@ -50,6 +53,8 @@ pub struct Plan {
     pub settings: Settings,
     /// Definitions.
     pub catalog: Arc<Catalog>,
+    /// Where they were read, to be read again.
+    pub source: CatalogSource,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Measurements from inside.
@@ -114,8 +119,11 @@ impl HouseError {
 impl From<RestoreError> for HouseError {
     fn from(error: RestoreError) -> Self {
         match error {
-            RestoreError::Journal(error) => Self::Journal(error),
+            RestoreError::Journal(error) | RestoreError::Activation(ActivationError::Journal(error)) => {
+                Self::Journal(error)
+            }
             RestoreError::State(error) => Self::State(error),
+            RestoreError::Activation(other) => Self::ended("start", &other),
         }
     }
 }
@@ -139,6 +147,8 @@ pub(super) struct Frame {
     pub disk: Arc<Disk>,
     pub readings: Arc<LatestReadings>,
     pub next_due: Arc<NextDue>,
+    /// Definitions by which the doors judge.
+    pub admitting: Arc<ArcSwap<Catalog>>,
 }
 
 impl Frame {
@@ -152,19 +162,34 @@ impl Frame {
             disk: Arc::new(Disk::new(settings.journal_dir(), settings.journal.min_free_bytes)),
             readings: Arc::new(LatestReadings::default()),
             next_due: Arc::new(NextDue::default()),
+            admitting: Arc::new(ArcSwap::new(Arc::clone(catalog))),
         }
     }
 
     /// The way in that all doors share.
     fn intake(&self, rules: &Rules, jobs: mpsc::Sender<Job>) -> Arc<dyn Intake> {
         Arc::new(Door {
-            catalog: Arc::clone(&rules.catalog),
+            catalog: Arc::clone(&self.admitting),
             limits: admit_limits(&rules.settings),
             clock: Arc::clone(&rules.clock),
             jobs,
             positions: self.positions.clone(),
             has_room: self.disk.has_room(),
         })
+    }
+
+    /// Who lets other definitions hold.
+    fn reloader(&self, rules: &Rules, source: CatalogSource, ends: (mpsc::Sender<Job>, &Queues)) -> Reloader {
+        let (jobs, queues) = ends;
+        Reloader {
+            source,
+            admitting: Arc::clone(&self.admitting),
+            jobs,
+            messages: queues.messages.downgrade(),
+            house: Arc::clone(&self.house),
+            journal: Arc::new(JournalFolder(rules.settings.journal_dir())),
+            options: projection_options(&rules.settings),
+        }
     }
 
     /// What windows look through. They do not hold the corridor open.
@@ -220,11 +245,15 @@ async fn open(
     let journal_end = journal.tail().next.0.saturating_sub(1);
     frame.house.journal_end.store(journal_end, Ordering::Release);
     let (queues, jobs) = Queues::new(&rules.settings, posts);
+    let (bell, requests) = reload::bell();
+    let reloader = frame.reloader(&rules, plan.source, (jobs.clone(), &queues));
+    reloader.start(requests, &closing, tasks)?;
     let intake = frame.intake(&rules, jobs);
     watch_disk(&frame.disk, &closing, tasks);
     let transport = start_nats(&rules.settings, &frame.readings, &outbox, &closing, tasks).await?;
     let front = Front {
         views: frame.views(&rules, &queues, transport.as_ref()),
+        reload: bell,
         intake: Arc::clone(&intake),
         rejections: transport
             .as_ref()

@@ -2,12 +2,14 @@
 
 mod clock;
 mod corridor;
+mod definitions;
 pub mod demo;
 mod disk;
 pub mod files;
 mod house;
 pub mod journal;
 pub mod nats;
+mod reload;
 pub mod replay;
 mod restore;
 pub mod serve;

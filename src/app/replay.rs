@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::definitions::{JournalFolder, TomlDefinitions};
 use crate::domain::alert::AlertView;
 use crate::domain::board::Picture;
 use crate::domain::catalog::{Catalog, CatalogFile};
@@ -13,8 +14,9 @@ use crate::domain::instant::{DAY_MS, Instant};
 use crate::domain::measurement::{AdmitLimits, Rejection};
 use crate::domain::projection::{ClockKind, Effects, Projection, ProjectionOptions};
 use crate::ingest::file::{FileError, FileForm, FileReports};
+use crate::pipeline::activation::{ActivationError, Activations};
 use crate::pipeline::ledger::{Ledger, LedgerLimits};
-use crate::pipeline::replay::{FileReplay, Until};
+use crate::pipeline::replay::{FileReplay, Following, Until, replay_blocks};
 use crate::ports::{JournalError, StateError};
 use crate::state::MemorySeenIds;
 use crate::wire::catalog::Problem;
@@ -112,6 +114,9 @@ pub enum ReplayError {
     /// There is no catalog.
     #[error("{0} names no catalog: give one with --catalog")]
     NoCatalog(String),
+    /// Definitions in the journal cannot be read.
+    #[error("{0}: replay with --catalog, or by the version of kpid that wrote it")]
+    Definitions(ActivationError),
     /// The memory of ids failed.
     #[error(transparent)]
     State(#[from] StateError),
@@ -196,36 +201,46 @@ fn replay_journal(
     }
     let catalog = match &request.catalog {
         Some(files) => parse(files)?,
-        None => parse(&last_catalog(folder)?)?,
+        None => Arc::new(Catalog::empty()),
     };
     let mut projection = projection(request, &catalog);
+    let history = Arc::new(JournalFolder(folder.to_owned()));
+    let mut activations = Activations::new(Arc::new(TomlDefinitions), history);
+    let following = match &request.catalog {
+        Some(_) => Following::One,
+        None => Following::Journal(&mut activations),
+    };
     let mut reader = crate::journal::open_reader(folder, Sequence(1))?;
     let until = Until {
         sequence: request.until,
         at: request.at,
     };
-    crate::pipeline::replay::replay_blocks(&mut *reader, &mut projection, until, &mut |effects, progress| {
-        told(Told::Progress(progress.facts));
-        told(Told::Effects(effects));
-    })?;
+    replay_blocks(
+        &mut *reader,
+        (&mut projection, following),
+        until,
+        &mut |effects, progress| {
+            told(Told::Progress(progress.facts));
+            told(Told::Effects(effects));
+        },
+    )?;
+    let catalog = Arc::clone(projection.catalog());
+    if catalog.files.is_empty() {
+        return Err(ReplayError::NoCatalog(folder.display().to_string()));
+    }
     let mut effects = Effects::default();
     projection.finish(&mut effects);
     told(Told::Effects(effects));
     Ok(outcome(request, catalog, projection, 0))
 }
 
-/// The definitions that a journal named last.
-fn last_catalog(folder: &std::path::Path) -> Result<Vec<CatalogFile>, ReplayError> {
-    let mut reader = crate::journal::open_reader(folder, Sequence(1))?;
-    let mut last = None;
-    while let Some(block) = reader.next_block()? {
-        for (_, fact) in block.others {
-            if let crate::domain::fact::Fact::CatalogActivated { files, .. } = fact {
-                last = Some(files);
-            }
+impl From<ActivationError> for ReplayError {
+    fn from(error: ActivationError) -> Self {
+        match error {
+            ActivationError::Journal(error) => Self::Journal(error),
+            other @ ActivationError::Definitions { .. } => Self::Definitions(other),
         }
     }
-    last.ok_or_else(|| ReplayError::NoCatalog(folder.display().to_string()))
 }
 
 fn outcome(request: &ReplayRequest, catalog: Arc<Catalog>, projection: Projection, rejected: u64) -> ReplayOutcome {

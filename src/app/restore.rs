@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tracing::info;
+use tracing::{info, warn};
 
+use super::reload::activation;
 use crate::domain::alert::AlertTransition;
 use crate::domain::board::RECENT_TRANSITIONS_MAX;
 use crate::domain::catalog::Catalog;
@@ -13,10 +14,12 @@ use crate::domain::id::{Sequence, Slug};
 use crate::domain::instant::Instant;
 use crate::domain::measurement::SeriesKey;
 use crate::domain::projection::{Effects, Projection, ProjectionOptions};
+use crate::domain::reading::ReadingChange;
+use crate::pipeline::activation::{ActivationError, Activations};
 use crate::pipeline::beside::{self, Beside};
 use crate::pipeline::intake::SourcePositions;
 use crate::pipeline::ledger::{Ledger, LedgerLimits};
-use crate::ports::{Checkpoints, Journal, JournalError, Outbox, SeenIds, StateError};
+use crate::ports::{Checkpoints, Definitions, Journal, JournalError, Outbox, SeenIds, StateError};
 
 /// What there is to restore from.
 pub struct Shelves {
@@ -44,8 +47,10 @@ pub struct Restored {
     pub floor: Instant,
     /// The latest transitions, oldest first.
     pub recent: Vec<AlertTransition>,
-    /// The journal does not say yet that this catalog holds.
-    pub needs_activation: bool,
+    /// Readings that other definitions changed at this start.
+    pub changed: Vec<ReadingChange>,
+    /// For activations to come.
+    pub activations: Activations,
 }
 
 /// Why nothing could be restored.
@@ -57,16 +62,32 @@ pub enum RestoreError {
     /// The state store.
     #[error(transparent)]
     State(#[from] StateError),
+    /// Definitions in the journal.
+    #[error(transparent)]
+    Activation(#[from] ActivationError),
+}
+
+/// What holds from this start on.
+pub struct Present {
+    /// Definitions as the files have them.
+    pub catalog: Arc<Catalog>,
+    /// What the wall says.
+    pub now: Instant,
+    /// For definitions that the journal names.
+    pub activations: Activations,
+    /// Makes catalogs of the files that a checkpoint keeps.
+    pub definitions: Arc<dyn Definitions>,
 }
 
 /// Blocks between two words of progress.
 const PROGRESS_BLOCKS: u64 = 10_000;
 
-/// Restores. `options.with_readings` is off on the way and on afterwards: nobody listens yet.
+/// Restores. `options.with_readings` is off on the way and on afterwards: nobody listens yet. Where the files have other
+/// definitions than the journal's end, the journal is told so here.
 pub fn restore(
-    journal: &dyn Journal,
+    journal: &mut dyn Journal,
     shelves: Shelves,
-    catalog: &Arc<Catalog>,
+    present: Present,
     options: ProjectionOptions,
     limits: LedgerLimits,
 ) -> Result<Restored, RestoreError> {
@@ -80,10 +101,14 @@ pub fn restore(
         with_readings: false,
         ..options
     };
-    let saved = load(&mut *checkpoints, catalog, quiet, journal.tail().next)?;
+    let saved = load(&mut *checkpoints, &*present.definitions, quiet, journal.tail().next)?;
     let is_fresh = saved.is_none();
-    let (mut projection, beside) =
-        saved.unwrap_or_else(|| (Projection::new(Arc::clone(catalog), quiet), Beside::default()));
+    // A journal that holds anything names its definitions itself.
+    let first = || match journal.tail().next {
+        Sequence(1) => Arc::clone(&present.catalog),
+        _ => Arc::new(Catalog::empty()),
+    };
+    let (mut projection, beside) = saved.unwrap_or_else(|| (Projection::new(first(), quiet), Beside::default()));
     for position in &beside.positions {
         positions.advance(position);
     }
@@ -91,18 +116,55 @@ pub fn restore(
     let names_saved = names.len();
     let mut ledger = Ledger::new(seen, names, limits);
     let decided = outbox.position()?;
-    let mut catching = Catching::new(outbox, decided.is_none(), beside.recent);
+    let mut catching = Catching::new(outbox, decided.is_none(), beside.recent, present.activations);
     let from = if is_fresh {
         Sequence(1)
     } else {
         projection.sequence().min(ledger.position()).plus(1)
     };
+    read_tail(
+        journal,
+        from,
+        (&mut projection, &mut ledger),
+        (&positions, &mut catching),
+    )?;
+    projection.tell_readings(options.with_readings);
+    let decided = decided.map_or(Instant::EARLIEST, |(_, at)| at.plus_ms(1));
+    let floor = decided.max(projection.at().plus_ms(1));
+    let block = activation_block(journal, &present.catalog, present.now.max(floor));
+    let is_other = catching.let_hold(journal, &block, (&mut projection, &mut ledger))?;
+    if is_other {
+        // The checkpoint has other shapes.
+        checkpoints.clear()?;
+    }
+    catching.finish(&projection)?;
+    info!(applied = projection.sequence().0, is_other, "state restored");
+    Ok(Restored {
+        floor: floor.max(projection.at().plus_ms(1)),
+        projection,
+        ledger,
+        checkpoints,
+        positions,
+        names_saved: if is_other { 0 } else { names_saved },
+        recent: catching.recent,
+        changed: catching.changed,
+        activations: catching.activations,
+    })
+}
+
+/// Takes in the journal from `from` to its end.
+fn read_tail(
+    journal: &dyn Journal,
+    from: Sequence,
+    (projection, ledger): (&mut Projection, &mut Ledger),
+    (positions, catching): (&SourcePositions, &mut Catching),
+) -> Result<(), RestoreError> {
     let mut reader = journal.read_from(from)?;
     let mut blocks = 0_u64;
     while let Some(block) = reader.next_block()? {
         ledger.learn(&block)?;
         block.positions.iter().for_each(|position| positions.advance(position));
-        if !catching.catch_up(&mut projection, &block)? {
+        if !catching.catch_up(projection, &block)? {
             continue;
         }
         blocks += 1;
@@ -111,28 +173,25 @@ pub fn restore(
             info!(applied, end, "replaying the journal");
         }
     }
-    catching.finish(&projection)?;
-    projection.tell_readings(options.with_readings);
-    info!(blocks, applied = projection.sequence().0, "state restored");
-    let floor = decided.map_or(Instant::EARLIEST, |(_, at)| at.plus_ms(1));
-    // A checkpoint is made under the catalog that the journal names; only its tail can say otherwise.
-    let last = catching.last_fingerprint;
-    Ok(Restored {
-        floor: floor.max(projection.at().plus_ms(1)),
-        projection,
-        ledger,
-        checkpoints,
-        positions,
-        names_saved,
-        recent: catching.recent,
-        needs_activation: last.map_or(is_fresh, |last| last != catalog.fingerprint),
-    })
+    Ok(())
 }
 
-/// The last checkpoint, where it fits this catalog and this journal.
+/// A block which says that these definitions hold.
+fn activation_block(journal: &dyn Journal, catalog: &Catalog, at: Instant) -> Block {
+    let tail = journal.tail();
+    Block {
+        first: tail.next,
+        recorded_at: at.max(tail.recorded_at),
+        series_base: tail.series,
+        others: vec![(0, activation(catalog))],
+        ..Block::default()
+    }
+}
+
+/// The last checkpoint, where it fits this journal and this version of kpid.
 fn load(
     checkpoints: &mut dyn Checkpoints,
-    catalog: &Arc<Catalog>,
+    definitions: &dyn Definitions,
     options: ProjectionOptions,
     next: Sequence,
 ) -> Result<Option<(Projection, Beside)>, StateError> {
@@ -140,16 +199,13 @@ fn load(
         return Ok(None);
     };
     let (parts, beside) = beside::split(parts);
-    let fits = head.fingerprint == catalog.fingerprint && head.sequence < next;
-    let projection = if fits {
-        Projection::from_image(Arc::clone(catalog), options, &parts)
-    } else {
-        None
-    };
+    let catalog = definitions.parse(&beside.definitions).ok();
+    let catalog = catalog.filter(|catalog| catalog.fingerprint == head.fingerprint && head.sequence < next);
+    let projection = catalog.and_then(|catalog| Projection::from_image(catalog, options, &parts));
     if projection.is_none() {
         info!(
             sequence = head.sequence.0,
-            "checkpoint does not fit catalog and journal, replaying from the beginning"
+            "checkpoint does not fit the journal or this version, replaying from the beginning"
         );
         checkpoints.clear()?;
     }
@@ -164,39 +220,64 @@ struct Catching {
     is_history: bool,
     recent: Vec<AlertTransition>,
     last_words: BTreeMap<(Slug, Arc<str>), AlertTransition>,
-    last_fingerprint: Option<String>,
+    activations: Activations,
+    /// Readings that changed while they were told.
+    changed: Vec<ReadingChange>,
 }
 
 impl Catching {
     /// `recent` are the transitions that the checkpoint had, newest first.
-    fn new(outbox: Arc<dyn Outbox>, is_history: bool, recent: Vec<AlertTransition>) -> Self {
+    fn new(outbox: Arc<dyn Outbox>, is_history: bool, recent: Vec<AlertTransition>, activations: Activations) -> Self {
         Self {
             outbox,
             is_history,
             recent: recent.into_iter().rev().collect(),
             last_words: BTreeMap::new(),
-            last_fingerprint: None,
+            activations,
+            changed: Vec::new(),
         }
     }
 
     /// Applies a block of the tail; false when there is nothing in it, or the checkpoint had it.
-    fn catch_up(&mut self, projection: &mut Projection, block: &Block) -> Result<bool, StateError> {
-        self.note_catalog(block);
+    fn catch_up(&mut self, projection: &mut Projection, block: &Block) -> Result<bool, RestoreError> {
         if block.is_empty() || block.first <= projection.sequence() {
             return Ok(false);
         }
         let mut effects = Effects::default();
-        projection.apply(block, &mut effects);
+        match self.activations.apply(projection, block, &mut effects) {
+            // An older version took definitions that this one does not: those before go on until the journal names others.
+            Err(ActivationError::Definitions { at, problems }) => {
+                warn!(sequence = at.0, ?problems, "definitions in the journal cannot be read");
+                projection.apply(block, &mut effects);
+            }
+            applied => {
+                applied?;
+            }
+        }
+        self.changed.append(&mut effects.readings);
         self.take(projection, effects)?;
         Ok(true)
     }
 
-    fn note_catalog(&mut self, block: &Block) {
-        for (_, fact) in &block.others {
-            if let Fact::CatalogActivated { fingerprint, .. } = fact {
-                self.last_fingerprint = Some(fingerprint.clone());
-            }
+    /// Makes the journal say which definitions hold, where it does not yet. True when it did not.
+    fn let_hold(
+        &mut self,
+        journal: &mut dyn Journal,
+        block: &Block,
+        (projection, ledger): (&mut Projection, &mut Ledger),
+    ) -> Result<bool, RestoreError> {
+        let named = block.others.iter().find_map(|(_, fact)| match fact {
+            Fact::CatalogActivated { fingerprint, .. } => Some(fingerprint.as_str()),
+            _ => None,
+        });
+        let is_silent = projection.sequence() == Sequence::ZERO;
+        if !is_silent && named == Some(projection.catalog().fingerprint.as_str()) {
+            return Ok(false);
         }
+        journal.append(block)?;
+        ledger.committed(block)?;
+        self.catch_up(projection, block)?;
+        Ok(true)
     }
 
     fn take(&mut self, projection: &Projection, effects: Effects) -> Result<(), StateError> {

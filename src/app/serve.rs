@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tracing::info;
 
 use super::clock::SystemClock;
+use super::definitions::CatalogSource;
 pub use super::house::{Feed, HouseError, Plan};
 use crate::domain::catalog::Catalog;
 use crate::ports::Clock;
@@ -33,19 +34,19 @@ pub fn serve(
     catalog: Catalog,
     announce: impl FnOnce(SocketAddr) + Send + 'static,
 ) -> Result<(), HouseError> {
-    run(
-        settings,
-        Arc::new(catalog),
-        Arc::new(SystemClock),
-        None,
-        Box::new(announce),
-    )
+    let folders = settings.clone();
+    let files = move || {
+        let read = folders.catalog_files();
+        read.map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    };
+    let definitions = (Arc::new(catalog), Arc::new(files) as CatalogSource);
+    run(settings, definitions, Arc::new(SystemClock), None, Box::new(announce))
 }
 
 /// Runs a house with its own clock and feed.
 pub(super) fn run(
     settings: Settings,
-    catalog: Arc<Catalog>,
+    (catalog, source): (Arc<Catalog>, CatalogSource),
     clock: Arc<dyn Clock>,
     feed: Option<Box<dyn Feed>>,
     announce: Box<dyn FnOnce(SocketAddr) + Send>,
@@ -62,6 +63,7 @@ pub(super) fn run(
     let plan = Plan {
         settings,
         catalog,
+        source,
         clock,
         feed,
         metrics,

@@ -12,10 +12,10 @@ use super::tasks::{Closing, Tasks};
 use super::transport::Transport;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
-use crate::http::{HttpOptions, guard, routes};
+use crate::http::{HttpOptions, guard, reload, routes};
 use crate::ingest::http::HttpIngestLimits;
 use crate::pipeline::live::Window;
-use crate::ports::{HouseState, Intake, RejectionSink};
+use crate::ports::{HouseState, Intake, RejectionSink, Reload};
 use crate::settings::Settings;
 use crate::telemetry::MetricsHandle;
 
@@ -26,6 +26,8 @@ const CLOSING_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Front {
     /// What windows look through.
     pub views: Arc<Window>,
+    /// Lets the catalog's files hold.
+    pub reload: Arc<dyn Reload>,
     /// Where measurements go.
     pub intake: Arc<dyn Intake>,
     /// Where refused input goes besides to its sender.
@@ -47,7 +49,8 @@ pub(super) async fn open(
     let listening = listener.local_addr().map_err(failed)?;
     let options = options(settings, listening, &front, closing);
     let door = crate::ingest::http::router(front.intake, front.rejections, limits(settings));
-    let router = guard::guarded(routes(front.views, options.clone()).merge(door), &options);
+    let windows = routes(front.views, options.clone()).merge(reload::routes(front.reload));
+    let router = guard::guarded(windows.merge(door), &options);
     let patience = Patience {
         head: settings.http.request_timeout,
         closing: CLOSING_MAX.min(settings.shutdown.deadline / 2),

@@ -56,6 +56,9 @@ pub enum Command {
     Scorecard(ScorecardArgs),
     /// Show the alerts of a running daemon
     Alerts(AlertsArgs),
+    /// Let a running daemon read its scorecard definitions again; wrong ones change nothing
+    #[command(after_help = "SIGHUP does the same. What changed holds from one sequence of the journal on.")]
+    Reload(ReloadArgs),
     /// Look after the journal
     Journal(JournalArgs),
     /// Print a script that completes kpid's commands in your shell
@@ -309,6 +312,17 @@ pub struct AlertsArgs {
     /// Whom to ask.
     #[command(flatten)]
     pub from: ServerArgs,
+}
+
+/// `kpid reload`
+#[derive(Debug, Clone, Args)]
+pub struct ReloadArgs {
+    /// Address of the daemon; a token is taken from the variable `KPID_HTTP__TOKEN`
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8484")]
+    pub server: String,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
 }
 
 /// `kpid journal`

@@ -40,7 +40,22 @@ impl Daemon {
 
     /// The JSON at a path.
     pub fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, CliError> {
-        let mut response = self.call(path, query, Some(ANSWER_TIMEOUT))?;
+        let response = self.call(path, query, Some(ANSWER_TIMEOUT))?;
+        self.json(response)
+    }
+
+    /// Asks for something to be done, and waits for the JSON that tells what came of it, however long it takes.
+    pub fn post(&self, path: &str) -> Result<Value, CliError> {
+        let mut request = self.agent(None).post(format!("{}{path}", self.server));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {}", token.reveal()));
+        }
+        let response = request.send_empty().map_err(|error| self.unreachable(&error))?;
+        let response = self.accepted(response)?;
+        self.json(response)
+    }
+
+    fn json(&self, mut response: Response<Body>) -> Result<Value, CliError> {
         let body = response.body_mut().with_config().limit(u64::MAX).read_to_string();
         let body = body.map_err(|error| self.broken(&error.to_string()))?;
         serde_json::from_str(&body).map_err(|error| self.broken(&format!("the answer is not JSON: {error}")))
@@ -68,6 +83,10 @@ impl Daemon {
             request = request.header("authorization", format!("Bearer {}", token.reveal()));
         }
         let response = request.call().map_err(|error| self.unreachable(&error))?;
+        self.accepted(response)
+    }
+
+    fn accepted(&self, response: Response<Body>) -> Result<Response<Body>, CliError> {
         if response.status().is_success() {
             Ok(response)
         } else {
@@ -111,6 +130,10 @@ impl Daemon {
             String::new()
         };
         let words = words.unwrap_or_default();
+        if status.as_u16() == 422 {
+            // What the daemon was asked to take over is wrong, each problem on its line.
+            return CliError::Wrong(words.lines().map(str::to_owned).collect());
+        }
         CliError::failed(format!("{} answered {status} {words}{remedy}", self.server).replace(" :", ":"))
     }
 }

@@ -15,6 +15,7 @@ pub mod from_journal;
 pub mod init;
 pub mod journal;
 pub mod output;
+pub mod reload;
 pub mod replay;
 pub mod scorecard;
 pub mod send;
@@ -50,6 +51,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Replay(args) => replay::run(&args),
         Command::Scorecard(args) => scorecard::run(&args, from_journal::scorecard),
         Command::Alerts(args) => alerts::run(&args, from_journal::alerts),
+        Command::Reload(args) => reload::run(&args),
         Command::Journal(args) => journal::run(&args),
         Command::Completions(args) => completions::run(&args),
     }?;

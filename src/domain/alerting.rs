@@ -50,6 +50,8 @@ pub struct Active {
     pub repeats: u32,
     /// Band of the node before the condition became true; `u8::MAX` for none.
     pub status_before: u8,
+    /// No timer runs out before this: when the rule was edited last, so that a shorter `for` does not reach into the past.
+    pub not_before: Instant,
 }
 
 /// Something to be said.
@@ -170,6 +172,7 @@ fn decide(before: Option<Active>, truth: Truth, at: Instant, status_before: u8) 
             ending_since: None,
             repeats: 0,
             status_before,
+            not_before: Instant(i64::MIN),
         }),
         (
             Some(Active {
@@ -193,20 +196,36 @@ fn decide(before: Option<Active>, truth: Truth, at: Instant, status_before: u8) 
 
 /// When a firing alert whose condition is over will be resolved.
 fn ends_at(rule: &AlertRule, active: &Active) -> Option<Instant> {
-    active.ending_since.map(|since| since.plus_ms(rule.keep_firing_for_ms))
+    let end = active.ending_since?.plus_ms(rule.keep_firing_for_ms);
+    Some(end.max(active.not_before))
 }
 
 fn next_timer(rule: &AlertRule, active: &Active) -> Option<Instant> {
     match active.phase {
-        AlertPhase::Pending => Some(active.since.plus_ms(rule.for_ms)),
-        AlertPhase::Firing => {
-            let repeats = i64::from(active.repeats) + 1;
-            let repeat = active
-                .fired_at
-                .zip(rule.repeat_ms)
-                .map(|(fired, every)| fired.plus_ms(every.saturating_mul(repeats)));
-            [ends_at(rule, active), repeat].into_iter().flatten().min()
+        AlertPhase::Pending => Some(active.since.plus_ms(rule.for_ms).max(active.not_before)),
+        AlertPhase::Firing => [ends_at(rule, active), next_repeat(rule, active)]
+            .into_iter()
+            .flatten()
+            .min(),
+    }
+}
+
+fn next_repeat(rule: &AlertRule, active: &Active) -> Option<Instant> {
+    let (fired_at, every) = (active.fired_at?, rule.repeat_ms?);
+    Some(fired_at.plus_ms(every.saturating_mul(i64::from(active.repeats) + 1)))
+}
+
+impl Active {
+    /// The alert goes on under an edited rule from `at` on: what the edit would have let happen earlier happens now, and
+    /// repeats that it would have had are not made up for.
+    #[must_use]
+    pub fn under(mut self, rule: &AlertRule, at: Instant) -> Self {
+        self.not_before = at;
+        if let (Some(fired_at), Some(every)) = (self.fired_at, rule.repeat_ms) {
+            let due = at.plus_ms(-1).since(fired_at).max(0) / every.max(1);
+            self.repeats = u32::try_from(due).unwrap_or(u32::MAX);
         }
+        self
     }
 }
 

@@ -87,6 +87,12 @@ impl Calendar {
         }
     }
 
+    /// Whether both count days, weeks and years alike.
+    pub fn has_days_of(&self, other: &Self) -> bool {
+        (&self.zone, self.week_start, self.fiscal_year_start)
+            == (&other.zone, other.week_start, other.fiscal_year_start)
+    }
+
     /// A calendar of an IANA zone. `fiscal_year_start` is a month, 1..=12.
     pub fn new(zone: &str, week_start: WeekStart, fiscal_year_start: u8) -> Result<Self, TimeZoneError> {
         let midnights = match zone {

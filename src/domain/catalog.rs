@@ -38,6 +38,17 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// No definitions: what holds before a journal names any.
+    pub fn empty() -> Self {
+        Self {
+            fingerprint: String::new(),
+            files: Vec::new(),
+            scorecards: Vec::new(),
+            rules: Vec::new(),
+            kpis: HashMap::new(),
+        }
+    }
+
     /// The scorecard and definition of a KPI.
     pub fn kpi(&self, id: &KpiId) -> Option<(&Scorecard, &KpiDefinition)> {
         self.kpi_named(id.as_str())

@@ -180,6 +180,13 @@ impl Series {
         self.measured = self.measured.saturating_sub(1);
     }
 
+    /// Forgets what `hold` keeps.
+    pub fn let_go(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.hold = None;
+        }
+    }
+
     /// Drops slices that ended before `oldest`, and tells the last one dropped; `all` windows keep their sum.
     pub fn trim(&mut self, rules: Rules<'_>, oldest: Instant) -> Option<i64> {
         let is_gone = |slice: i64| rules.window().slice_end(rules.calendar, slice) <= oldest;

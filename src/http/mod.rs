@@ -1,6 +1,6 @@
 //! WINDOWS: what is seen of kpid over HTTP. The JSON API, the stream, health, the dashboard.
 //!
-//! Requests enter, pictures of the board leave; nothing here changes anything. Every route reads [`Views`], whose board shows
+//! Requests enter, pictures of the board leave; nothing here changes anything but by asking a door for it. Every route reads [`Views`], whose board shows
 //! only what is durable. Never a lock around state, never a file from disk: pages, styles and scripts are in the binary.
 //!
 //! | route | what |
@@ -8,6 +8,7 @@
 //! | `GET /api/v1/scorecards`, `/scorecards/{id}` | [`scorecards`] |
 //! | `GET /api/v1/kpis`, `/kpis/{id}`, `/kpis/{id}/readings` | [`kpis`] |
 //! | `GET /api/v1/alerts` | [`alerts`] |
+//! | `POST /api/v1/reload` | [`reload`] |
 //! | `GET /api/v1/journal`, `/livez`, `/readyz`, `/metrics` | [`health`] |
 //! | `GET /api/v1/stream` | [`stream`]: server-sent events |
 //! | `GET /`, `/scorecards/{id}`, `/assets/..` | [`dashboard`] |
@@ -32,6 +33,7 @@ pub mod kpis;
 mod meter;
 pub mod params;
 pub mod problem;
+pub mod reload;
 pub mod scorecards;
 pub mod stream;
 #[cfg(test)]

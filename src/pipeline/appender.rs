@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::intake::{Job, SourcePositions};
+use super::intake::{BatchJob, Job, SourcePositions};
 use super::ledger::{Ledger, Taken};
 use super::live::{House, Message};
 use crate::domain::fact::{Block, Fact};
+use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use crate::ports::{Clock, Journal, JournalError, Receipt, StateError};
 use crate::telemetry::metric;
@@ -84,8 +85,6 @@ pub struct Appender {
     pub block_len_max: usize,
     /// No block and no tick is stamped before this instant: everything up to it was decided already.
     pub floor: Instant,
-    /// Facts that go into the first block, for example the catalog.
-    pub first_facts: Vec<Fact>,
 }
 
 /// Longest wait for a job, so that a wall clock that jumps forward is noticed.
@@ -100,15 +99,10 @@ enum Woken {
 impl Appender {
     /// Runs until the doors are closed, or something fails. Blocks its thread.
     pub fn run(mut self, runtime: &tokio::runtime::Handle) -> Result<(), AppendError> {
-        if !self.first_facts.is_empty() {
-            let facts = std::mem::take(&mut self.first_facts);
-            let mut block = self.new_block();
-            block.others = facts.into_iter().map(|fact| (0, fact)).collect();
-            self.commit(block, Vec::new())?;
-        }
         loop {
             match runtime.block_on(self.wait()) {
-                Woken::Job(job) => self.take(job)?,
+                Woken::Job(Job::Batch(job)) => self.take(job)?,
+                Woken::Job(Job::Fact(fact, reply)) => self.take_fact(fact, reply)?,
                 Woken::Due => self.tick()?,
                 Woken::Closed => return Ok(()),
             }
@@ -154,20 +148,44 @@ impl Appender {
         }
     }
 
-    /// Commits a job together with all that wait behind it.
-    fn take(&mut self, first: Job) -> Result<(), AppendError> {
+    /// Commits a batch together with all that wait behind it.
+    fn take(&mut self, first: BatchJob) -> Result<(), AppendError> {
         let mut block = self.new_block();
         let mut receipts = Vec::new();
         let mut next = Some(first);
+        let mut fact = None;
         while let Some(job) = next {
             receipts.push(self.draft(&mut block, job)?);
             let is_full = block.measurements.len() + block.others.len() >= self.block_len_max;
-            next = if is_full { None } else { self.jobs.try_recv().ok() };
+            let waiting = if is_full { None } else { self.jobs.try_recv().ok() };
+            next = match waiting {
+                Some(Job::Batch(job)) => Some(job),
+                Some(Job::Fact(alone, reply)) => {
+                    fact = Some((alone, reply));
+                    None
+                }
+                None => None,
+            };
         }
-        self.commit(block, receipts)
+        self.commit(block, receipts)?;
+        match fact {
+            Some((fact, reply)) => self.take_fact(fact, reply),
+            None => Ok(()),
+        }
     }
 
-    fn draft(&mut self, block: &mut Block, job: Job) -> Result<(oneshot::Sender<Receipt>, Receipt), AppendError> {
+    /// Commits a fact in a block of its own.
+    fn take_fact(&mut self, fact: Fact, reply: oneshot::Sender<Sequence>) -> Result<(), AppendError> {
+        let mut block = self.new_block();
+        block.others.push((0, fact));
+        let sequence = block.first;
+        self.commit(block, Vec::new())?;
+        // Whoever asked and has gone away finds the fact in the journal.
+        let _ = reply.send(sequence);
+        Ok(())
+    }
+
+    fn draft(&mut self, block: &mut Block, job: BatchJob) -> Result<(oneshot::Sender<Receipt>, Receipt), AppendError> {
         let mut receipt = Receipt {
             rejected: job.rejected,
             ..Receipt::default()

@@ -1,4 +1,5 @@
-//! What a checkpoint keeps beside the projection: how far sources are, and the latest transitions for people.
+//! What a checkpoint keeps beside the projection: how far sources are, the latest transitions for people, and the files of
+//! the catalog that holds.
 //!
 //! Both enter and leave as rows of words. Words that cannot be read give less, never something wrong: a journal that is
 //! replayed from its beginning brings it back.
@@ -6,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::domain::alert::{AlertTransition, Contributor, Severity, TransitionKind};
-use crate::domain::catalog::Target;
+use crate::domain::catalog::{CatalogFile, Target};
 use crate::domain::fact::SourcePosition;
 use crate::domain::id::{Sequence, Slug};
 use crate::domain::instant::Instant;
@@ -15,6 +16,7 @@ use crate::domain::words::{put_text, take_text};
 /// Keys of the parts; the projection's own keys have smaller highest bytes.
 const POSITIONS: u64 = 9 << 56;
 const RECENT: u64 = 10 << 56;
+const DEFINITIONS: u64 = 11 << 56;
 
 const KINDS: [TransitionKind; 3] = [
     TransitionKind::Firing,
@@ -30,6 +32,8 @@ pub struct Beside {
     pub positions: Vec<SourcePosition>,
     /// The latest transitions, in the order in which they were given.
     pub recent: Vec<AlertTransition>,
+    /// Files of the catalog that holds.
+    pub definitions: Vec<CatalogFile>,
 }
 
 /// The parts that keep it.
@@ -45,18 +49,28 @@ pub fn parts(positions: &[SourcePosition], recent: &[AlertTransition]) -> [(u64,
     [(POSITIONS, places), (RECENT, transitions)]
 }
 
+/// The part that keeps the catalog's files; it changes only when they do.
+pub fn definitions(files: &[CatalogFile]) -> (u64, Vec<u64>) {
+    let mut out = Vec::new();
+    for file in files {
+        put_text(&mut out, &file.name);
+        put_text(&mut out, &file.text);
+    }
+    (DEFINITIONS, out)
+}
+
 /// A checkpoint's parts: those of the projection, and what is beside it.
 pub fn split(parts: Vec<(u64, Vec<u64>)>) -> (Vec<(u64, Vec<u64>)>, Beside) {
     let (beside, own): (Vec<_>, Vec<_>) = parts
         .into_iter()
-        .partition(|(key, _)| matches!(*key, POSITIONS | RECENT));
+        .partition(|(key, _)| matches!(*key, POSITIONS | RECENT | DEFINITIONS));
     let mut found = Beside::default();
     for (key, words) in beside {
         let mut words = words.into_iter();
-        if key == POSITIONS {
-            found.positions = std::iter::from_fn(|| take_position(&mut words)).collect();
-        } else {
-            found.recent = std::iter::from_fn(|| take_transition(&mut words)).collect();
+        match key {
+            POSITIONS => found.positions = std::iter::from_fn(|| take_position(&mut words)).collect(),
+            RECENT => found.recent = std::iter::from_fn(|| take_transition(&mut words)).collect(),
+            _ => found.definitions = std::iter::from_fn(|| take_file(&mut words)).collect(),
         }
     }
     (own, found)
@@ -68,6 +82,13 @@ fn take_position(words: Words<'_>) -> Option<SourcePosition> {
     Some(SourcePosition {
         sequence: words.next()?,
         source: take_text(words)?.into(),
+    })
+}
+
+fn take_file(words: Words<'_>) -> Option<CatalogFile> {
+    Some(CatalogFile {
+        name: take_text(words)?,
+        text: take_text(words)?,
     })
 }
 
@@ -219,7 +240,18 @@ mod tests {
         let own = (1 << 56, vec![3, 2, 1]);
         let mut all = vec![own.clone()];
         all.extend(parts(&positions, &recent));
-        assert_eq!(split(all), (vec![own], Beside { positions, recent }));
+        let file = |name: &str| CatalogFile {
+            name: name.to_owned(),
+            text: format!("[scorecard]\nid = \"{name}\"\n"),
+        };
+        let files = vec![file("it.toml"), file("product.toml")];
+        all.push(super::definitions(&files));
+        let expected = Beside {
+            positions,
+            recent,
+            definitions: files,
+        };
+        assert_eq!(split(all), (vec![own], expected));
     }
 
     #[test]

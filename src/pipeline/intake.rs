@@ -6,19 +6,30 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::admit::Admission;
 use crate::domain::catalog::Catalog;
-use crate::domain::fact::SourcePosition;
+use crate::domain::fact::{Fact, SourcePosition};
+use crate::domain::id::Sequence;
 use crate::domain::measurement::{AdmitLimits, Rejection, Submission};
 use crate::ports::{Batch, Clock, Intake, IntakeError, Receipt};
 use crate::telemetry::metric;
 
+/// What the appender is asked for.
+#[derive(Debug)]
+pub enum Job {
+    /// To take in what a batch brought.
+    Batch(BatchJob),
+    /// To append a fact that no measurement brought, in a block of its own, and to tell its sequence.
+    Fact(Fact, oneshot::Sender<Sequence>),
+}
+
 /// What a batch asks of the appender.
 #[derive(Debug)]
-pub struct Job {
+pub struct BatchJob {
     /// Admitted, with their places in the batch.
     pub submissions: Vec<(usize, Submission)>,
     /// Refused already.
@@ -67,8 +78,8 @@ impl SourcePositions {
 
 /// The way in, for front doors.
 pub struct Door {
-    /// Definitions in force.
-    pub catalog: Arc<Catalog>,
+    /// Definitions in force; other ones take their place when the journal says so.
+    pub catalog: Arc<ArcSwap<Catalog>>,
     /// Named limits.
     pub limits: AdmitLimits,
     /// What the wall says.
@@ -82,17 +93,18 @@ pub struct Door {
 }
 
 impl Door {
-    fn admit(&self, batch: Batch) -> (Job, oneshot::Receiver<Receipt>) {
+    fn admit(&self, batch: Batch) -> (BatchJob, oneshot::Receiver<Receipt>) {
         let default_source: Arc<str> = batch.transport.into();
+        let catalog = self.catalog.load();
         let admission = Admission {
-            catalog: &self.catalog,
+            catalog: &catalog,
             limits: &self.limits,
             received_at: self.clock.now(),
             default_source: &default_source,
         };
         let (reply, receipt) = oneshot::channel();
         let submissions = Vec::with_capacity(batch.reports.len());
-        let mut job = Job {
+        let mut job = BatchJob {
             submissions,
             rejected: Vec::new(),
             position: batch.position,
@@ -119,7 +131,7 @@ impl Intake for Door {
             }
             let (transport, arrived) = (batch.transport, self.clock.now());
             let (job, receipt) = self.admit(batch);
-            self.jobs.send(job).await.map_err(|_| IntakeError::Closed)?;
+            self.jobs.send(Job::Batch(job)).await.map_err(|_| IntakeError::Closed)?;
             metrics::gauge!(metric::INTAKE_QUEUE).set((self.jobs.max_capacity() - self.jobs.capacity()) as f64);
             let receipt = receipt.await.map_err(|_| IntakeError::Closed)?;
             metrics::histogram!(metric::INTAKE_SECONDS).record(self.clock.now().since(arrived) as f64 / 1_000.0);

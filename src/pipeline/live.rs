@@ -11,8 +11,9 @@ use std::time::{Duration, Instant as Moment};
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tracing::warn;
+use tracing::{info, warn};
 
+use super::activation::{ActivationError, Activations};
 use super::appender::NextDue;
 use super::beside;
 use super::intake::SourcePositions;
@@ -23,11 +24,11 @@ use crate::domain::board::{Board, Picture, RECENT_TRANSITIONS_MAX};
 use crate::domain::fact::Block;
 use crate::domain::id::{InstanceId, Sequence};
 use crate::domain::instant::Instant;
-use crate::domain::projection::{Effects, Projection};
+use crate::domain::projection::{Effects, Projection, Refold};
 use crate::domain::reading::Reading;
 use crate::ports::{
-    CheckpointHead, HouseState, InstanceQuery, Notice, Outbox, PicturesQuery, QueryError, ReadingsQuery,
-    StateError, Views,
+    CheckpointHead, HouseState, InstanceQuery, Notice, Outbox, PicturesQuery, QueryError, ReadingsQuery, StateError,
+    Views,
 };
 use crate::telemetry::metric;
 
@@ -39,6 +40,19 @@ pub enum Message {
     Tick(Instant),
     /// A question between two blocks.
     Ask(Box<dyn FnOnce(&mut Projection) + Send>),
+    /// Folded beside the projection, for an activation that is about to come.
+    Prepare(Box<Refold>),
+}
+
+/// Why the projection ended.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// The outbox failed.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Definitions could not take over.
+    #[error(transparent)]
+    Activation(#[from] ActivationError),
 }
 
 /// Messages handled before anything is posted or put into the outbox.
@@ -93,11 +107,13 @@ pub struct Live {
     pub checkpoint_every: Duration,
     /// Series names that the last checkpoint has.
     pub names_saved: usize,
+    /// For blocks that name other definitions.
+    pub activations: Activations,
 }
 
 impl Live {
     /// Runs until the appender has ended, then saves a checkpoint. Blocks its thread.
-    pub fn run(mut self, runtime: &tokio::runtime::Handle) -> Result<(), StateError> {
+    pub fn run(mut self, runtime: &tokio::runtime::Handle) -> Result<(), LiveError> {
         let mut posted = Moment::now();
         let mut saved = (Moment::now(), Sequence::ZERO);
         let mut is_unposted = true;
@@ -130,35 +146,59 @@ impl Live {
     }
 
     /// Handles what waits. True when the board may have changed.
-    fn handle(&mut self, first: Message) -> Result<bool, StateError> {
+    fn handle(&mut self, first: Message) -> Result<bool, LiveError> {
         let mut effects = Effects::default();
-        let mut is_changed = self.take(first, &mut effects);
+        let mut is_changed = self.take(first, &mut effects)?;
         for _ in 1..BATCH {
             let Ok(next) = self.messages.try_recv() else { break };
-            is_changed |= self.take(next, &mut effects);
+            is_changed |= self.take(next, &mut effects)?;
         }
         self.next_due.set(self.projection.next_due());
         self.tell(effects)?;
         Ok(is_changed)
     }
 
-    fn take(&mut self, message: Message, effects: &mut Effects) -> bool {
+    fn take(&mut self, message: Message, effects: &mut Effects) -> Result<bool, LiveError> {
         match message {
             Message::Block(block) => {
                 let started = Moment::now();
-                self.projection.apply(&block, effects);
+                let is_other = self.activations.apply(&mut self.projection, &block, effects)?;
                 metrics::histogram!(metric::APPLY_SECONDS).record(started.elapsed().as_secs_f64());
-                true
+                if is_other {
+                    self.turn_over(std::mem::take(effects))?;
+                }
+                Ok(true)
             }
             Message::Tick(at) => {
                 self.projection.advance(at, effects);
-                true
+                Ok(true)
             }
             Message::Ask(ask) => {
                 ask(&mut self.projection);
-                false
+                Ok(false)
+            }
+            Message::Prepare(refold) => {
+                self.activations.prepare(*refold);
+                Ok(false)
             }
         }
+    }
+
+    /// Other definitions have taken over: readers see them at once, and the next start begins with them.
+    fn turn_over(&mut self, effects: Effects) -> Result<(), LiveError> {
+        self.post();
+        self.tell(effects)?;
+        // Parts of the checkpoint before have other shapes.
+        self.checkpoints.clear()?;
+        self.names_saved = 0;
+        self.save();
+        let catalog = &self.projection.catalog().fingerprint;
+        info!(
+            catalog,
+            sequence = self.projection.sequence().0,
+            "other definitions hold"
+        );
+        Ok(())
     }
 
     /// Passes on what came of it. The outbox first: what is decided must not be lost.
@@ -221,7 +261,14 @@ impl Live {
 
     /// Posts the board: what changed is drawn anew, the rest is taken over by pointer.
     pub fn post(&mut self) {
-        let before = self.board.load_full();
+        let mut before = self.board.load_full();
+        if before.catalog.fingerprint != self.projection.catalog().fingerprint {
+            let empty = Board::empty(Arc::clone(self.projection.catalog()));
+            before = Arc::new(Board {
+                recent: Arc::clone(&before.recent),
+                ..empty
+            });
+        }
         let alerts = self.projection.alerts_again(&before.alerts);
         if !Arc::ptr_eq(&alerts, &before.alerts) {
             count_firing(&alerts);
@@ -247,6 +294,9 @@ impl Live {
         };
         let mut parts = self.projection.take_image(self.names_saved);
         parts.extend(beside::parts(&self.positions.all(), &self.board.load().recent));
+        if self.names_saved == 0 {
+            parts.push(beside::definitions(&self.projection.catalog().files));
+        }
         let parts = parts.into_iter().map(|(key, words)| (key, Some(words))).collect();
         let result = match self.checkpoints.save(&head, parts) {
             Ok(()) => {

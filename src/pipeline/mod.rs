@@ -8,12 +8,14 @@
 //! | append, acknowledge | [`appender`], with the [`ledger`] | one thread, owner of the journal |
 //! | apply | [`live`] | one thread, owner of the projection |
 //! | publish | [`outbox`], `publish` | a task a destination |
+//! | apply, when other definitions take over | [`activation`] | the same thread |
 //! | show | [`live`] posts the board, `http` shows it | readers |
 //!
 //! It goes one way. The appender is the authority on time: it stamps blocks, and it sends ticks down the same channel, so
 //! that what happens by itself and what happens by facts have one order, which a replay finds again. [`replay`] is the same
 //! corridor without the ends.
 
+pub mod activation;
 pub mod appender;
 pub mod beside;
 pub mod intake;

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::activation::{ActivationError, Activations};
 use super::ledger::{Ledger, Taken};
 use crate::domain::admit::Admission;
 use crate::domain::catalog::Catalog;
@@ -13,7 +14,7 @@ use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use crate::domain::measurement::{AdmitLimits, Rejection, Report};
 use crate::domain::projection::{Effects, Projection};
-use crate::ports::{BlockReader, JournalError, StateError};
+use crate::ports::{BlockReader, StateError};
 
 /// Where a replay ends.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,13 +32,38 @@ pub struct Progress {
     pub facts: u64,
 }
 
+/// Whose definitions a replay follows.
+pub enum Following<'a> {
+    /// Those of the projection, from the first fact to the last.
+    One,
+    /// Those that the journal names, each from its activation on.
+    Journal(&'a mut Activations),
+}
+
+impl Following<'_> {
+    fn apply(
+        &mut self,
+        projection: &mut Projection,
+        block: &Block,
+        effects: &mut Effects,
+    ) -> Result<(), ActivationError> {
+        match self {
+            Self::One => projection.apply(block, effects),
+            Self::Journal(activations) => {
+                activations.apply(projection, block, effects)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Replays blocks into a projection; `told` sees what came of each, in order.
 pub fn replay_blocks(
     reader: &mut dyn BlockReader,
-    projection: &mut Projection,
+    (projection, mut following): (&mut Projection, Following<'_>),
     until: Until,
     told: &mut dyn FnMut(Effects, Progress),
-) -> Result<(), JournalError> {
+) -> Result<(), ActivationError> {
     let mut progress = Progress::default();
     while let Some(block) = reader.next_block()? {
         let is_over = until.at.is_some_and(|at| block.recorded_at > at);
@@ -49,7 +75,7 @@ pub fn replay_blocks(
             continue;
         };
         let mut effects = Effects::default();
-        projection.apply(&block, &mut effects);
+        following.apply(projection, &block, &mut effects)?;
         progress.facts += block.len();
         told(effects, progress);
     }

@@ -123,8 +123,15 @@ mod tests {
     impl Checkpoints for Diary {
         fn save(&mut self, head: &CheckpointHead, parts: Vec<ChangedPart>) -> Result<(), StateError> {
             let sequence = head.sequence.0;
-            self.0.lock().unwrap().push(format!("save {sequence}, {} parts", parts.len()));
-            if sequence.is_multiple_of(2) { Err(gone()) } else { Ok(()) }
+            self.0
+                .lock()
+                .unwrap()
+                .push(format!("save {sequence}, {} parts", parts.len()));
+            if sequence.is_multiple_of(2) {
+                Err(gone())
+            } else {
+                Ok(())
+            }
         }
 
         fn load(&self) -> Result<Option<SavedState>, StateError> {
@@ -157,6 +164,10 @@ mod tests {
         assert!(saver.save(&head(5), vec![(1, None), (2, None)]).is_ok());
         drop(saver);
         let told = diary.lock().unwrap().clone();
-        assert_eq!(told, ["save 1, 1 parts", "save 2, 0 parts", "clear", "save 5, 2 parts"], "the last one was waited for");
+        assert_eq!(
+            told,
+            ["save 1, 1 parts", "save 2, 0 parts", "clear", "save 5, 2 parts"],
+            "the last one was waited for"
+        );
     }
 }

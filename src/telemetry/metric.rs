@@ -59,6 +59,8 @@ pub const APPLY_SECONDS: &str = "kpid_apply_seconds";
 pub const SERIES: &str = "kpid_series";
 /// Nodes evaluated.
 pub const EVALUATIONS: &str = "kpid_evaluations_total";
+/// Reloads of the catalog, by `result` (changed, unchanged, refused).
+pub const CATALOG_RELOADS: &str = "kpid_catalog_reloads_total";
 /// Checkpoints, by `result` (saved, failed).
 pub const CHECKPOINTS: &str = "kpid_checkpoints_total";
 /// Seconds that one checkpoint took.
@@ -96,7 +98,7 @@ pub const HTTP_STREAMS: &str = "kpid_http_streams";
 pub const BUILD: &str = "kpid_build_info";
 
 /// All of them, in the order in which a measurement meets them.
-pub const ALL: [Metric; 32] = [
+pub const ALL: [Metric; 33] = [
     counter(
         MEASUREMENTS,
         "Measurements by transport and result (accepted, duplicate, rejected)",
@@ -119,6 +121,10 @@ pub const ALL: [Metric; 32] = [
     histogram(APPLY_SECONDS, "Seconds that one block took to apply and evaluate"),
     gauge(SERIES, "Different series (KPI x instance)"),
     counter(EVALUATIONS, "Nodes evaluated"),
+    counter(
+        CATALOG_RELOADS,
+        "Reloads of the catalog by result (changed, unchanged, refused)",
+    ),
     counter(CHECKPOINTS, "Checkpoints by result (saved, failed)"),
     histogram(CHECKPOINT_SECONDS, "Seconds that one checkpoint took"),
     counter(STATE_REBUILDS, "Derived state set aside and rebuilt"),

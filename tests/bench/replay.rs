@@ -10,7 +10,7 @@ use kpid::domain::id::Sequence;
 use kpid::domain::instant::DAY_MS;
 use kpid::domain::projection::{ClockKind, Effects, Projection, ProjectionOptions};
 use kpid::journal::MemoryJournal;
-use kpid::pipeline::replay::{Until, replay_blocks};
+use kpid::pipeline::replay::{Following, Until, replay_blocks};
 use kpid::ports::{BlockReader, Journal};
 use tempfile::TempDir;
 
@@ -98,9 +98,14 @@ fn replay(reader: &mut dyn BlockReader, catalog: &Arc<Catalog>, clock: ClockKind
     };
     let mut projection = Projection::new(Arc::clone(catalog), options);
     let mut transitions = 0;
-    replay_blocks(reader, &mut projection, Until::default(), &mut |effects, _| {
-        transitions += effects.transitions.len();
-    })
+    replay_blocks(
+        reader,
+        (&mut projection, Following::One),
+        Until::default(),
+        &mut |effects, _| {
+            transitions += effects.transitions.len();
+        },
+    )
     .unwrap();
     let mut effects = Effects::default();
     projection.finish(&mut effects);

@@ -136,10 +136,7 @@ fn listed_and_ranked(daemon: &Daemon) {
         "names that begin alike are told: {detail}"
     );
     let (_, page) = daemon.get("/scorecards/shop");
-    assert!(
-        page.contains("2,000 instances by site"),
-        "{page}"
-    );
+    assert!(page.contains("2,000 instances by site"), "{page}");
     for name in ["site-1999", "site-1995", "site-0000", "site-0004"] {
         assert!(
             page.contains(&format!(">{name}</a>")),
@@ -147,7 +144,11 @@ fn listed_and_ranked(daemon: &Daemon) {
         );
     }
     assert!(!page.contains("<option"), "nobody chooses from a list of thousands");
-    assert!(page.len() < 200_000, "{} bytes, most of them a hundred of its alerts", page.len());
+    assert!(
+        page.len() < 200_000,
+        "{} bytes, most of them a hundred of its alerts",
+        page.len()
+    );
     let alerts = daemon.json("/api/v1/alerts");
     let alerts = alerts["alerts"].as_array().unwrap();
     let paths: Vec<&str> = alerts.iter().filter_map(|alert| alert["path"].as_str()).collect();

@@ -1,6 +1,7 @@
 //! Laws: what must hold for any catalog and any stream.
 
 mod arrival;
+mod succession;
 mod time;
 
 use proptest::prelude::*;

@@ -17,6 +17,7 @@ mod laws;
 mod nats;
 mod real_data;
 mod reference;
+mod reload;
 mod story;
 mod support;
 mod torture;

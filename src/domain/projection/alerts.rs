@@ -121,7 +121,7 @@ impl Projection {
         }
     }
 
-    fn transition(&self, happening: &Happening) -> Option<AlertTransition> {
+    pub(super) fn transition(&self, happening: &Happening) -> Option<AlertTransition> {
         let AlertKey { rule, node } = happening.key;
         let rule = self.catalog.rules.get(rule as usize)?;
         let scorecard = self.scorecard_of(node)?;
@@ -231,9 +231,12 @@ impl Projection {
     /// Pending and firing alerts for the board, by rule, then path. Only those are drawn that changed since the last call,
     /// or whose node did; without any the list of before is given back.
     pub fn alerts_again(&mut self, before: &Arc<Vec<Arc<AlertView>>>) -> Arc<Vec<Arc<AlertView>>> {
-        let touched = std::mem::take(&mut self.touched_alerts);
+        let mut touched = std::mem::take(&mut self.touched_alerts);
         if touched.is_empty() && self.alert_views.is_some() {
             return Arc::clone(before);
+        }
+        if self.alert_views.is_none() {
+            touched = self.alerting.active().map(|(key, _)| key).collect();
         }
         let mut views = self.alert_views.take().unwrap_or_default();
         for key in touched {

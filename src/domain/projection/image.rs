@@ -69,7 +69,12 @@ impl Projection {
         let mut projection = Self::new(catalog, options);
         let mut parts: Vec<&Part> = parts.iter().collect();
         parts.sort_by_key(|(key, _)| *key);
-        for (key, words) in parts.iter().filter(|(key, _)| key & !NUMBER_MASK == INSTANCE) {
+        // All are there before the first is filled in: one that appears marks nodes in which it counts.
+        let of_instances = || parts.iter().filter(|(key, _)| key & !NUMBER_MASK == INSTANCE);
+        for (key, words) in of_instances() {
+            projection.restore_presence((key & NUMBER_MASK) as u32, &mut words.iter().copied())?;
+        }
+        for (key, words) in of_instances() {
             projection.restore_instance((key & NUMBER_MASK) as u32, &mut words.iter().copied())?;
         }
         for (_, words) in parts.iter().filter(|(key, _)| key & !NUMBER_MASK == NAMES) {
@@ -150,7 +155,6 @@ impl Projection {
                 node,
             };
             self.alerting.restore(key, catalog.rules.get(index)?, active);
-            self.touched_alerts.insert(key);
         }
         Some(())
     }
@@ -181,13 +185,20 @@ impl Projection {
         out
     }
 
-    fn restore_instance(&mut self, number: u32, words: &mut dyn Iterator<Item = u64>) -> Option<()> {
+    /// Which scorecard it is an instance of, and its name; with all its nodes, that say nothing yet.
+    fn restore_presence(&mut self, number: u32, words: &mut dyn Iterator<Item = u64>) -> Option<()> {
         let scorecard = usize::try_from(words.next()?).ok()?;
         let name = take_text(words)?;
         if number as usize >= self.instances.len() {
             let added = self.add_instance(scorecard, Some(InstanceId::parse(&name).ok()?));
             (added == number).then_some(())?;
         }
+        Some(())
+    }
+
+    fn restore_instance(&mut self, number: u32, words: &mut dyn Iterator<Item = u64>) -> Option<()> {
+        let scorecard = usize::try_from(words.next()?).ok()?;
+        take_text(words)?;
         let state = self.instances.get_mut(number as usize)?;
         state.is_unsaved = false;
         let (node_base, series_base) = (state.node_base as usize, state.series_base as usize);
@@ -275,6 +286,7 @@ fn put_active(out: &mut Vec<u64>, active: &Active) {
     out.push(active.fired_at.map_or(none, |at| at.0 as u64));
     out.push(active.ending_since.map_or(none, |at| at.0 as u64));
     out.push(u64::from(active.repeats));
+    out.push(active.not_before.0 as u64);
 }
 
 fn take_active(words: &mut dyn Iterator<Item = u64>) -> Option<Active> {
@@ -291,6 +303,7 @@ fn take_active(words: &mut dyn Iterator<Item = u64>) -> Option<Active> {
         fired_at: instant(words.next()?),
         ending_since: instant(words.next()?),
         repeats: words.next()? as u32,
+        not_before: Instant(words.next()? as i64),
     })
 }
 

@@ -128,7 +128,7 @@ impl Projection {
         Some((state.node_base + local, state.series_base + kpi as u32))
     }
 
-    fn instance(&mut self, scorecard: usize, name: &InstanceId) -> u32 {
+    pub(super) fn instance(&mut self, scorecard: usize, name: &InstanceId) -> u32 {
         match self.instance_by_name.get(scorecard).and_then(|names| names.get(name)) {
             Some(instance) => *instance,
             None => self.add_instance(scorecard, Some(name.clone())),

@@ -7,7 +7,7 @@
 //! The rooms of this room: `shape` (the nodes of a scorecard), `instances` (who is there), `facts` (what a fact changes),
 //! `evaluate` (nodes, children before parents), `across` (KPIs put together from their instances), `alerts` (rules at
 //! nodes), `timeline` (which clock evaluates when), `ranking` (best and worst instances), `pictures` (what readers see),
-//! `image` (checkpoints).
+//! `image` (checkpoints), `succession` (other definitions).
 
 mod across;
 mod alerts;
@@ -19,6 +19,7 @@ mod node_state;
 mod pictures;
 mod ranking;
 mod shape;
+mod succession;
 mod timeline;
 
 use std::cmp::Reverse;
@@ -41,6 +42,7 @@ use instances::{Common, IncludedNode, InstanceState, Placed};
 use node_state::NodeState;
 use ranking::Ranking;
 use shape::Shape;
+pub use succession::Refold;
 use timeline::ClockState;
 
 /// Which clock drives the projection.
@@ -166,6 +168,11 @@ impl Projection {
         }
         projection.start_totals();
         projection
+    }
+
+    /// How it runs.
+    pub fn options(&self) -> ProjectionOptions {
+        self.options
     }
 
     /// Definitions in force.

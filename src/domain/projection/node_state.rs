@@ -51,6 +51,20 @@ pub(super) enum NodePart {
     },
 }
 
+impl NodePart {
+    /// The same under other definitions, where the numbers of nodes are others.
+    pub fn with_unknown_worst(self) -> Self {
+        match self {
+            leaf @ Self::Leaf { .. } => leaf,
+            Self::Branch { worst_score, red, .. } => Self::Branch {
+                worst_score,
+                worst_leaf: 0,
+                red,
+            },
+        }
+    }
+}
+
 /// A number that may not be there.
 pub(super) fn there(number: f64) -> Option<f64> {
     (!number.is_nan()).then_some(number)

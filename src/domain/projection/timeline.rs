@@ -67,7 +67,7 @@ impl Projection {
         self.happen_at(at, effects);
     }
 
-    fn take_entry(&mut self, sequence: Sequence, entry: &Entry<'_>, now: Instant) {
+    pub(super) fn take_entry(&mut self, sequence: Sequence, entry: &Entry<'_>, now: Instant) {
         match entry {
             Entry::Measurement(row) => self.take_row(sequence, row, now),
             Entry::Other(fact) => self.take_fact(fact, now),

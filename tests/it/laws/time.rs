@@ -127,3 +127,21 @@ proptest! {
         }
     }
 }
+
+const SHOP: &str = "[scorecard]\nid = \"shop\"\neach = \"site\"\n[[perspective]]\nid = \"customer\"\n[[objective]]\n\
+    id = \"service\"\nperspective = \"customer\"\n[[kpi]]\nid = \"shop.csat\"\nobjective = \"service\"\n\
+    aggregate = \"mean\"\nwindow = { all = true }\nred = 50\ntarget = 75\ndirection = \"up\"\n";
+const COMPANY: &str = "[scorecard]\nid = \"company\"\n[[perspective]]\nid = \"customer\"\n[[objective]]\n\
+    id = \"berlin\"\nperspective = \"customer\"\ninclude = [{ node = \"shop@berlin/customer\", weight = 1 }]\n";
+
+#[test]
+fn a_checkpoint_is_what_was_saved_where_an_objective_counts_an_instance() {
+    let files = [("company.toml", COMPANY), ("shop.toml", SHOP)].map(|(name, text)| (name.to_owned(), text.to_owned()));
+    let line = "{\"kpi\":\"shop.csat\",\"value\":60,\"observed_at\":0,\"labels\":{\"site\":\"berlin\"}}\n";
+    let story = story(&files, line, &vec![(1, 0)]);
+    let (_, mut saved) = replayed(&story, ClockKind::Recorded);
+    let image_saved = image(&mut saved);
+    let parts: Vec<(u64, Vec<u64>)> = image_saved.clone().into_iter().collect();
+    let restored = Projection::from_image(Arc::clone(&story.catalog), options(ClockKind::Recorded), &parts);
+    assert_eq!(image(&mut restored.expect("its own image")), image_saved);
+}

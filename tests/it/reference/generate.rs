@@ -67,6 +67,16 @@ pub fn percentile_cases() -> impl Strategy<Value = Case> {
     parts(Just(Exactness::Percentiles)).prop_map(|(parts, exactness)| draw(&parts, exactness))
 }
 
+/// Two cases of one time and one scale, whose catalogs define some of the same KPIs otherwise.
+pub fn pairs() -> impl Strategy<Value = (Case, Case)> {
+    let either = prop_oneof![Just(Exactness::Exact), Just(Exactness::Percentiles)];
+    let drawn = either.prop_flat_map(|exactness| (parts(Just(exactness)), parts(Just(exactness))));
+    drawn.prop_map(|((one, exactness), (mut other, _))| {
+        other.head.clone_from(&one.head);
+        (draw(&one, exactness), draw(&other, exactness))
+    })
+}
+
 fn parts(exactness: Just<Exactness>) -> impl Strategy<Value = (Parts, Exactness)> {
     let part = |length: usize| vec(any::<u8>(), length);
     let lines = prop_oneof![6 => vec(part(16), 10..=60), 1 => vec(part(16), 61..=300)];

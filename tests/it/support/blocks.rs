@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use kpid::domain::admit::Admission;
 use kpid::domain::catalog::Catalog;
-use kpid::domain::fact::Block;
+use kpid::domain::fact::{Block, Fact};
 use kpid::domain::instant::{DAY_MS, Instant};
 use kpid::domain::measurement::{AdmitLimits, Report};
 use kpid::domain::projection::{ClockKind, Effects, Projection, ProjectionOptions};
@@ -37,6 +37,12 @@ pub struct Story {
 
 /// Reads, admits and records a stream.
 pub fn story(files: &[File], ndjson: &str, cuts: &Cuts) -> Story {
+    story_with(files, ndjson, cuts, &[])
+}
+
+/// The same, with the activation of another catalog before the block of each number, or at the end where there are not so
+/// many. What is taken in is judged by the first catalog all the way.
+pub fn story_with(files: &[File], ndjson: &str, cuts: &Cuts, others: &[(usize, &Catalog)]) -> Story {
     let catalog = kpid::wire::catalog::parse(&catalog_files(files)).map(Arc::new).unwrap();
     let limits = LedgerLimits {
         dedup_window_ms: 100_000 * DAY_MS,
@@ -45,7 +51,11 @@ pub fn story(files: &[File], ndjson: &str, cuts: &Cuts) -> Story {
     let mut ledger = Ledger::new(Box::new(MemorySeenIds::default()), Vec::new(), limits);
     let mut journal = MemoryJournal::default();
     let mut reports = reports(ndjson).into_iter().peekable();
-    for (lines, delay_ms) in cuts.iter().cycle() {
+    let mut others = others.iter().peekable();
+    for (number, (lines, delay_ms)) in cuts.iter().cycle().enumerate() {
+        while let Some((_, other)) = others.next_if(|(before, _)| *before <= number) {
+            journal.append(&activation(&journal, other)).unwrap();
+        }
         if reports.peek().is_none() {
             break;
         }
@@ -56,9 +66,28 @@ pub fn story(files: &[File], ndjson: &str, cuts: &Cuts) -> Story {
             journal.append(&block).unwrap();
         }
     }
+    for (_, other) in others {
+        journal.append(&activation(&journal, other)).unwrap();
+    }
     let mut reader = journal.read_from(kpid::domain::id::Sequence(1)).unwrap();
     let blocks = std::iter::from_fn(|| reader.next_block().unwrap()).collect();
     Story { catalog, blocks }
+}
+
+/// A block which says that a catalog holds, a millisecond after the journal's end.
+fn activation(journal: &MemoryJournal, catalog: &Catalog) -> Block {
+    let tail = journal.tail();
+    let fact = Fact::CatalogActivated {
+        fingerprint: catalog.fingerprint.clone(),
+        files: catalog.files.clone(),
+    };
+    Block {
+        first: tail.next,
+        recorded_at: tail.recorded_at.plus_ms(1),
+        series_base: tail.series,
+        others: vec![(0, fact)],
+        ..Block::default()
+    }
 }
 
 fn reports(ndjson: &str) -> Vec<Report> {
