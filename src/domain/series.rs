@@ -233,6 +233,15 @@ impl Series {
         self.judge(rules, at, seen, None)
     }
 
+    /// The value of a window's slices from what is known now: what [`Series::read`] says, and no more.
+    pub fn value_in(&self, rules: Rules<'_>, view: &View) -> Option<f64> {
+        let seen = look(rules, view, &self.gather(view.first, view.last), Across::Own);
+        match rules.definition.missing {
+            Missing::Zero if seen.latest_at.is_none() => Some(0.0),
+            _ => seen.value,
+        }
+    }
+
     /// The reading at an evaluation, and the next instant at which it can change by itself.
     pub fn evaluate(&mut self, rules: Rules<'_>, when: Evaluation, across: Across) -> (LeafReading, Option<Instant>) {
         let view = rules.window().view(rules.calendar, when.at);

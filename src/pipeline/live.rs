@@ -57,6 +57,10 @@ pub enum LiveError {
 
 /// Messages handled before anything is posted or put into the outbox.
 const BATCH: usize = 64;
+/// Instants that are one question: some milliseconds.
+const INSTANTS_AT_ONCE: usize = 64;
+/// From so many instances on, a KPI that is put together from them is prepared before a question about its past.
+const MANY_INSTANCES: usize = 1_000;
 /// Instances that one question may look into for a KPI over all of them: some ten milliseconds.
 const INSTANCES_AT_ONCE: usize = 100_000;
 /// Names that are told to somebody who asked for one that is not there.
@@ -355,20 +359,11 @@ impl Window {
         answer.await.map_err(|_| QueryError::Closed)
     }
 
-    /// So many instants of the past are one question: a KPI that is put together from its instances asks each of them.
-    fn instants_at_once(&self, scorecard: Option<&str>, instance: Option<&InstanceId>) -> usize {
-        let board = self.board.load();
-        let on_board = scorecard
-            .filter(|_| instance.is_none())
-            .and_then(|id| board.on_board(id));
-        let instances = on_board.map_or(0, |on_board| on_board.instance_count);
-        (INSTANCES_AT_ONCE / instances.max(1)).max(1)
-    }
-
-    /// Asks the same of many instants, so many of them at once; blocks go on in between.
+    /// Asks the same of many instants, one after the other; blocks go on in between. Over all instances what has to be
+    /// asked of each of them is asked before, in pieces.
     async fn ask_of_each<Q, A>(
         &self,
-        (at, step): (Vec<Instant>, usize),
+        (at, overall): (Vec<Instant>, Option<String>),
         query: Q,
         answer: fn(&Projection, &Q, Instant) -> Result<A, QueryError>,
     ) -> Result<Vec<A>, QueryError>
@@ -378,7 +373,11 @@ impl Window {
     {
         let query = Arc::new(query);
         let mut answers = Vec::with_capacity(at.len());
-        for part in at.chunks(step) {
+        for part in at.chunks(INSTANTS_AT_ONCE) {
+            for (at, scorecard) in part.iter().zip(std::iter::repeat(&overall)) {
+                let Some(scorecard) = scorecard else { break };
+                self.prepare_past(scorecard, *at).await?;
+            }
             let (query, part) = (Arc::clone(&query), part.to_vec());
             let asked = self.ask(move |projection| {
                 let each = part.iter().map(|at| answer(projection, &query, *at));
@@ -388,6 +387,22 @@ impl Window {
         }
         Ok(answers)
     }
+
+    async fn prepare_past(&self, scorecard: &str, at: Instant) -> Result<(), QueryError> {
+        loop {
+            let scorecard = scorecard.to_owned();
+            let asked = self.ask(move |projection| projection.prepare_past(&scorecard, at, INSTANCES_AT_ONCE));
+            if !asked.await? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The scorecard, where asking all its instances takes time.
+fn has_many(board: &Board, scorecard: &str) -> Option<String> {
+    let on_board = board.on_board(scorecard)?;
+    (on_board.instance_count > MANY_INSTANCES).then(|| scorecard.to_owned())
 }
 
 /// Says so, with the names that begin alike.
@@ -421,10 +436,10 @@ impl Views for Window {
             Ok((at, reading.ok_or_else(unknown)?))
         };
         Box::pin(async move {
-            let scorecard = self.board().catalog.kpi(&query.kpi).map(|(own, _)| own.id.to_string());
-            let step = self.instants_at_once(scorecard.as_deref(), query.instance.as_ref());
-            let at = query.at.clone();
-            self.ask_of_each((at, step), query, read).await
+            let board = self.board();
+            let overall = board.catalog.kpi(&query.kpi).filter(|_| query.instance.is_none());
+            let overall = overall.and_then(|(own, _)| has_many(&board, own.id.as_str()));
+            self.ask_of_each((query.at.clone(), overall), query, read).await
         })
     }
 
@@ -438,9 +453,9 @@ impl Views for Window {
             picture.ok_or_else(unknown)
         };
         Box::pin(async move {
-            let step = self.instants_at_once(Some(&query.scorecard), query.instance.as_ref());
-            let at = query.at.clone();
-            self.ask_of_each((at, step), query, draw).await
+            let board = self.board();
+            let overall = has_many(&board, &query.scorecard).filter(|_| query.instance.is_none());
+            self.ask_of_each((query.at.clone(), overall), query, draw).await
         })
     }
 

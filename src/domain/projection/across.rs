@@ -2,13 +2,16 @@
 //!
 //! A value enters when an instance's reading has changed, and leaves when it changes again; the sum is exact, so it is a
 //! function of the values there are now, whatever came first. One change costs the same however many instances
-//! there are. A past instant is asked of every instance; the one that trends look at is remembered until something
-//! in its window changes.
+//! there are. A past instant is asked of every instance, and what it gives is remembered until something in its window
+//! changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Projection;
 use super::instances::{SeriesPlace, rules_of};
 use super::node_state::{NodeState, there};
-use crate::domain::catalog::{self, Missing, NodePlace, Scorecard};
+use crate::domain::catalog::{self, KpiDefinition, Missing, NodePlace, Scorecard};
 use crate::domain::exact::ExactSum;
 use crate::domain::instant::Instant;
 use crate::domain::series::Across;
@@ -20,9 +23,12 @@ pub(super) struct Total {
     sum: ExactSum,
     /// Instances with a value.
     count: u32,
-    /// The value that a window of the past gives.
-    past: Option<(View, Option<f64>)>,
+    /// The values that windows of the past give, the latest asked for last.
+    past: Vec<(View, Option<f64>)>,
 }
+
+/// Windows of the past that are remembered of each KPI: what the pages of all spans look at.
+const PAST_MAX: usize = 256;
 
 impl Total {
     /// The value of an instance is another one; NaN is none.
@@ -46,6 +52,18 @@ impl Total {
         (self.count > 0 && value.is_finite()).then_some(value)
     }
 
+    fn known(&self, view: &View) -> Option<Option<f64>> {
+        let mut known = self.past.iter();
+        known.find(|(known, _)| known == view).map(|(_, value)| *value)
+    }
+
+    fn remember(&mut self, view: View, value: Option<f64>) {
+        if self.past.len() >= PAST_MAX {
+            self.past.remove(0);
+        }
+        self.past.push((view, value));
+    }
+
     /// Slices of an instance have changed, or are gone.
     pub fn forget_past(&mut self, slices: impl std::ops::RangeBounds<i64>) {
         let is_touched = |view: &View| {
@@ -61,7 +79,7 @@ impl Total {
             };
             !ends_before && !starts_after
         };
-        self.past = self.past.filter(|(view, _)| !is_touched(view));
+        self.past.retain(|(view, _)| !is_touched(view));
     }
 }
 
@@ -117,54 +135,112 @@ impl Projection {
             None => total.value(definition.across),
             Some(at) => {
                 let view = definition.window.view(&scorecard.calendar, at);
-                let known = total.past.filter(|(known, _)| *known == view);
-                known.map_or_else(|| self.across_afresh(node, scorecard, kpi, at), |(_, value)| value)
+                let known = self.known_across(total, (scorecard, definition), &view);
+                known.unwrap_or_else(|| self.across_afresh(node, scorecard, kpi, &view))
             }
         })
     }
 
+    /// What the total knows of a window without asking the instances: the present one, and those of the past that are
+    /// remembered.
+    fn known_across(
+        &self,
+        total: &Total,
+        (scorecard, definition): (&Scorecard, &KpiDefinition),
+        view: &View,
+    ) -> Option<Option<f64>> {
+        let now = definition
+            .window
+            .view(&scorecard.calendar, self.at().max(Instant::EARLIEST));
+        let is_now = (now.first, now.last) == (view.first, view.last) && !self.is_dirty();
+        match definition.missing {
+            Missing::Exclude | Missing::Zero if is_now => Some(total.value(definition.across)),
+            _ => total.known(view),
+        }
+    }
+
     /// Asks every instance.
-    fn across_afresh(&self, node: u32, scorecard: &Scorecard, kpi: usize, at: Instant) -> Option<f64> {
+    fn across_afresh(&self, node: u32, scorecard: &Scorecard, kpi: usize, view: &View) -> Option<f64> {
         let rules = rules_of(scorecard, kpi)?;
         let own = self.nodes.get(node as usize)?.instance as usize;
         let instances = self.instance_by_name.get(self.instances.get(own)?.scorecard)?.values();
         let mut total = Total::default();
         for other in instances.filter_map(|instance| self.instances.get(*instance as usize)) {
             let series = self.series.get(other.series_base as usize + kpi)?;
-            let value = series.read(rules, at, Across::Own).value;
-            total.replace(f64::NAN, value.unwrap_or(f64::NAN));
+            total.replace(f64::NAN, series.value_in(rules, view).unwrap_or(f64::NAN));
         }
         total.value(rules.definition.across)
     }
 
     /// Remembers what the trends of a scorecard look at, so that drawing it does not ask every instance each time.
-    pub(super) fn remember_across(&mut self, scorecard: usize) {
-        let catalog = std::sync::Arc::clone(&self.catalog);
+    pub(super) fn remember_trends(&mut self, scorecard: usize) {
+        let catalog = Arc::clone(&self.catalog);
         // Before the first block there is no past.
         let has_begun = self.at() >= Instant::EARLIEST;
         let Some(definition) = catalog.scorecards.get(scorecard).filter(|_| has_begun) else {
             return;
         };
-        for (kpi, own) in definition.kpis.iter().enumerate() {
-            let Some(node) = self.find_node(scorecard, None, NodePlace::Kpi(kpi)) else {
-                continue;
-            };
-            let Some(at) = own.window.previous(&definition.calendar, self.at()) else {
-                continue;
-            };
-            let Across::Given(value) = self.across(node, definition, kpi, Some(at)) else {
-                continue;
-            };
-            let view = own.window.view(&definition.calendar, at);
-            if let Some(Some(total)) = self.totals.get_mut(node as usize) {
-                total.past = Some((view, value));
+        for kpi in 0..definition.kpis.len() {
+            let previous = definition
+                .kpis
+                .get(kpi)
+                .and_then(|own| own.window.previous(&definition.calendar, self.at()));
+            if let Some(at) = previous {
+                self.remember_across((scorecard, definition), kpi, at);
             }
         }
     }
 
+    /// Prepares a picture of the past of a scorecard over all instances, so that drawing it asks no instance: looks into up
+    /// to so many instances, and tells whether there is more to look into.
+    pub fn prepare_past(&mut self, scorecard: &str, at: Instant, instances_max: usize) -> bool {
+        let catalog = Arc::clone(&self.catalog);
+        let Some(index) = catalog.scorecards.iter().position(|own| own.id.as_str() == scorecard) else {
+            return false;
+        };
+        let Some(definition) = catalog.scorecards.get(index) else {
+            return false;
+        };
+        let instances = self.instance_by_name.get(index).map_or(0, BTreeMap::len);
+        let mut looked = 0;
+        for (kpi, own) in definition.kpis.iter().enumerate() {
+            let rounded = super::pictures::slice_end(definition, kpi, at);
+            let previous = own.window.previous(&definition.calendar, at);
+            for instant in [rounded, previous].into_iter().flatten() {
+                if self.remember_across((index, definition), kpi, instant) {
+                    looked += instances;
+                }
+                if looked >= instances_max {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Remembers the value over all instances at an instant of the past. False when it was known.
+    fn remember_across(&mut self, (index, scorecard): (usize, &Scorecard), kpi: usize, at: Instant) -> bool {
+        let node = self.find_node(index, None, NodePlace::Kpi(kpi));
+        let (Some(node), Some(definition)) = (node, scorecard.kpis.get(kpi)) else {
+            return false;
+        };
+        let view = definition.window.view(&scorecard.calendar, at);
+        let Some(Some(total)) = self.totals.get(node as usize) else {
+            return false;
+        };
+        if self.known_across(total, (scorecard, definition), &view).is_some() {
+            return false;
+        }
+        let value = self.across_afresh(node, scorecard, kpi, &view);
+        if let Some(Some(total)) = self.totals.get_mut(node as usize) {
+            total.remember(view, value);
+        }
+        true
+    }
+
     /// An instance is new: where an empty window counts as zero, it is part of every past.
     pub(super) fn note_instance(&mut self, scorecard: usize) {
-        let catalog = std::sync::Arc::clone(&self.catalog);
+        let catalog = Arc::clone(&self.catalog);
         let kpis = catalog.scorecards.get(scorecard).map(|own| own.kpis.as_slice());
         for (kpi, own) in kpis.unwrap_or_default().iter().enumerate() {
             let node = (own.missing == Missing::Zero).then(|| self.find_node(scorecard, None, NodePlace::Kpi(kpi)));

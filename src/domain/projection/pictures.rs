@@ -89,7 +89,7 @@ impl Projection {
         let overall = match before {
             Some(before) if !is_changed => Arc::clone(&before.overall),
             _ => {
-                self.remember_across(scorecard);
+                self.remember_trends(scorecard);
                 Arc::new(self.picture(scorecard as u32, Moment::Now)?)
             }
         };
@@ -247,11 +247,7 @@ impl Projection {
         match moment {
             Moment::Now => self.nodes.get(node as usize).copied().unwrap_or_else(NodeState::nobody),
             Moment::At(at) => {
-                let round_up = |scorecard: &Scorecard, kpi: usize| {
-                    let window = scorecard.kpis.get(kpi)?.window;
-                    let slice = window.slice_of(&scorecard.calendar, at.plus_ms(-1));
-                    Some(window.slice_end(&scorecard.calendar, slice))
-                };
+                let round_up = |scorecard: &Scorecard, kpi: usize| slice_end(scorecard, kpi, at);
                 self.compute(node, at, past, &round_up)
             }
         }
@@ -329,4 +325,11 @@ impl Projection {
             red: state.red(),
         }
     }
+}
+
+/// The end of the slice of a KPI that an instant is in.
+pub(super) fn slice_end(scorecard: &Scorecard, kpi: usize, at: Instant) -> Option<Instant> {
+    let window = scorecard.kpis.get(kpi)?.window;
+    let slice = window.slice_of(&scorecard.calendar, at.plus_ms(-1));
+    Some(window.slice_end(&scorecard.calendar, slice))
 }
