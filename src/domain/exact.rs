@@ -73,7 +73,9 @@ impl ExactSum {
         carry(&mut digits);
         let is_negative = digits.last().is_some_and(|top| *top < 0);
         if is_negative {
-            digits.iter_mut().for_each(|digit| *digit = -*digit);
+            for digit in &mut digits {
+                *digit = -*digit;
+            }
             carry(&mut digits);
         }
         let size = magnitude(&digits);

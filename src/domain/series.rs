@@ -107,16 +107,15 @@ impl Series {
         }
         let aggregate = &rules.definition.aggregate;
         let slice = rules.slice_of(sample.observed_at);
-        let entry = match correctable {
-            true => {
-                let cell = self.cell(slice).clone();
-                let rare = self.rare.get_or_insert_default();
-                Some(rare.correctable.entry(slice).or_insert_with(|| Correctable {
-                    rest: cell,
-                    samples: Vec::new(),
-                }))
-            }
-            false => self.rare.as_mut().and_then(|rare| rare.correctable.get_mut(&slice)),
+        let entry = if correctable {
+            let cell = self.cell(slice).clone();
+            let rare = self.rare.get_or_insert_default();
+            Some(rare.correctable.entry(slice).or_insert_with(|| Correctable {
+                rest: cell,
+                samples: Vec::new(),
+            }))
+        } else {
+            self.rare.as_mut().and_then(|rare| rare.correctable.get_mut(&slice))
         };
         match entry {
             Some(entry) if correctable => entry.samples.push(*sample),

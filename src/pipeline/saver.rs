@@ -11,15 +11,15 @@ use tracing::warn;
 
 use crate::ports::{ChangedPart, CheckpointHead, Checkpoints, StateError};
 
-type Shelf = Box<dyn Checkpoints>;
-/// The shelf goes with the job and comes back with what became of it.
-type Job = (Shelf, CheckpointHead, Vec<ChangedPart>);
-type Done = (Shelf, Result<(), StateError>);
+type Store = Box<dyn Checkpoints>;
+/// The store goes with the job and comes back with what became of it.
+type Job = (Store, CheckpointHead, Vec<ChangedPart>);
+type Done = (Store, Result<(), StateError>);
 
 /// Saved states, written by another thread.
 pub struct Saver {
     /// Here between two saves.
-    shelf: Option<Shelf>,
+    store: Option<Store>,
     /// Why the save before failed.
     failed: Option<StateError>,
     /// Gone when the saver is dropped.
@@ -29,22 +29,22 @@ pub struct Saver {
 }
 
 impl Saver {
-    /// Takes over a shelf.
-    pub fn new(shelf: Shelf) -> Self {
+    /// Takes over a store.
+    pub fn new(store: Store) -> Self {
         let (jobs, waiting) = channel::<Job>();
         let (say, done) = channel();
         let thread = std::thread::spawn(move || {
-            for (mut shelf, head, parts) in waiting {
-                let result = shelf.save(&head, parts);
+            for (mut store, head, parts) in waiting {
+                let result = store.save(&head, parts);
                 if let Err(error) = &result {
                     warn!(%error, "checkpoint could not be written");
                 }
                 // Nobody asks how the last one went.
-                let _ = say.send((shelf, result));
+                let _ = say.send((store, result));
             }
         });
         Self {
-            shelf: Some(shelf),
+            store: Some(store),
             failed: None,
             jobs: Some(jobs),
             done,
@@ -57,7 +57,7 @@ impl Saver {
         if let Ok(done) = self.done.try_recv() {
             self.take_back(done);
         }
-        self.shelf.is_none()
+        self.store.is_none()
     }
 
     /// Begins to save, once the save before is over; an error is that of the save before.
@@ -66,28 +66,28 @@ impl Saver {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        let shelf = self.shelf.take().ok_or_else(gone)?;
+        let store = self.store.take().ok_or_else(gone)?;
         let jobs = self.jobs.as_ref().ok_or_else(gone)?;
-        jobs.send((shelf, head.clone(), parts)).map_err(|_| gone())
+        jobs.send((store, head.clone(), parts)).map_err(|_| gone())
     }
 
     /// Forgets everything, once the save under way is over.
     pub fn clear(&mut self) -> Result<(), StateError> {
         self.wait();
         self.failed = None;
-        self.shelf.as_mut().ok_or_else(gone)?.clear()
+        self.store.as_mut().ok_or_else(gone)?.clear()
     }
 
     fn wait(&mut self) {
-        if self.shelf.is_none()
+        if self.store.is_none()
             && let Ok(done) = self.done.recv()
         {
             self.take_back(done);
         }
     }
 
-    fn take_back(&mut self, (shelf, result): Done) {
-        (self.shelf, self.failed) = (Some(shelf), result.err());
+    fn take_back(&mut self, (store, result): Done) {
+        (self.store, self.failed) = (Some(store), result.err());
     }
 }
 

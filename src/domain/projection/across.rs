@@ -27,6 +27,9 @@ pub(super) struct Total {
     past: Vec<(View, Option<f64>)>,
 }
 
+/// The value of a window that need not be asked of the instances; there may be none in it.
+struct Known(Option<f64>);
+
 /// Windows of the past that are remembered of each KPI: what the pages of all spans look at.
 const PAST_MAX: usize = 256;
 
@@ -52,9 +55,9 @@ impl Total {
         (self.count > 0 && value.is_finite()).then_some(value)
     }
 
-    fn known(&self, view: &View) -> Option<Option<f64>> {
+    fn known(&self, view: &View) -> Option<Known> {
         let mut known = self.past.iter();
-        known.find(|(known, _)| known == view).map(|(_, value)| *value)
+        known.find(|(known, _)| known == view).map(|(_, value)| Known(*value))
     }
 
     fn remember(&mut self, view: View, value: Option<f64>) {
@@ -136,7 +139,7 @@ impl Projection {
             Some(at) => {
                 let view = definition.window.view(&scorecard.calendar, at);
                 let known = self.known_across(total, (scorecard, definition), &view);
-                known.unwrap_or_else(|| self.across_afresh(node, scorecard, kpi, &view))
+                known.map_or_else(|| self.across_afresh(node, scorecard, kpi, &view), |Known(value)| value)
             }
         })
     }
@@ -148,13 +151,13 @@ impl Projection {
         total: &Total,
         (scorecard, definition): (&Scorecard, &KpiDefinition),
         view: &View,
-    ) -> Option<Option<f64>> {
+    ) -> Option<Known> {
         let now = definition
             .window
             .view(&scorecard.calendar, self.at().max(Instant::EARLIEST));
         let is_now = (now.first, now.last) == (view.first, view.last) && !self.is_dirty();
         match definition.missing {
-            Missing::Exclude | Missing::Zero if is_now => Some(total.value(definition.across)),
+            Missing::Exclude | Missing::Zero if is_now => Some(Known(total.value(definition.across))),
             _ => total.known(view),
         }
     }

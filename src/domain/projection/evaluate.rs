@@ -114,7 +114,7 @@ impl Projection {
         }
         self.queue(node, before.due, after.due);
         self.note_change(instance, node, &before, &after);
-        if after.seen_above() != before.seen_above() || !before.is_told {
+        if after.child(node, 1.0) != before.child(node, 1.0) || !before.is_told {
             self.mark_above(node, parent.map(|parent| base + parent));
         }
         after.told() != before.told() || !before.is_told

@@ -77,6 +77,9 @@ pub struct Effects {
     pub transitions: Vec<AlertTransition>,
 }
 
+/// Alerts by rule, then path.
+type AlertViews = BTreeMap<(Slug, Arc<str>), Arc<AlertView>>;
+
 /// Every series, reading and alert.
 #[derive(Debug)]
 pub struct Projection {
@@ -116,7 +119,7 @@ pub struct Projection {
     /// Alerts that changed, or whose node did, since the board was posted.
     touched_alerts: BTreeSet<AlertKey>,
     /// Alerts as the board has them, by rule, then path; `None` before it was posted.
-    alert_views: Option<BTreeMap<(Slug, Arc<str>), Arc<AlertView>>>,
+    alert_views: Option<AlertViews>,
     /// The board was posted from this projection.
     is_posted: bool,
     /// Scored instances of each scorecard.

@@ -13,10 +13,6 @@ pub(super) const NO_STATUS: u8 = u8::MAX;
 /// cache (64 bytes): with many instances, an update waits for memory most of the time. [`there`] tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(align(64))]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "four independent facts about one node, no states of one machine"
-)]
 pub(super) struct NodeState {
     pub instance: u32,
     pub score: f64,
@@ -154,19 +150,6 @@ impl NodeState {
             self.status,
             self.absence,
             self.coverage.to_bits(),
-        )
-    }
-
-    /// The part that parents see.
-    pub fn seen_above(&self) -> (u64, Option<Absence>, u64, Option<(u32, u64)>, u32, bool) {
-        let worst = self.worst(0).map(|(leaf, score)| (leaf, score.to_bits()));
-        (
-            self.score.to_bits(),
-            self.absence,
-            self.coverage.to_bits(),
-            worst,
-            self.red(),
-            self.provisional,
         )
     }
 
