@@ -16,13 +16,14 @@ use tracing::{info, warn};
 use super::activation::{ActivationError, Activations};
 use super::appender::NextDue;
 use super::beside;
+use super::instances::{has_many, no_instance};
 use super::intake::SourcePositions;
 use super::outbox::LatestReadings;
 use super::saver::Saver;
 use crate::domain::alert::{AlertPhase, AlertTransition, AlertView};
 use crate::domain::board::{Board, Picture, RECENT_TRANSITIONS_MAX};
 use crate::domain::fact::Block;
-use crate::domain::id::{InstanceId, Sequence};
+use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use crate::domain::projection::{Effects, Projection, Refold};
 use crate::domain::reading::Reading;
@@ -57,14 +58,6 @@ pub enum LiveError {
 
 /// Messages handled before anything is posted or put into the outbox.
 const BATCH: usize = 64;
-/// Instants that are one question: some milliseconds.
-const INSTANTS_AT_ONCE: usize = 64;
-/// From so many instances on, a KPI that is put together from them is prepared before a question about its past.
-const MANY_INSTANCES: usize = 1_000;
-/// Instances that one question may look into for a KPI over all of them: some ten milliseconds.
-const INSTANCES_AT_ONCE: usize = 100_000;
-/// Names that are told to somebody who asked for one that is not there.
-const ALIKE_MAX: usize = 5;
 /// Readings in one notice.
 const NOTICE_LEN_MAX: usize = 1_000;
 
@@ -343,7 +336,7 @@ pub struct Window {
 
 impl Window {
     /// Asks the owner of the projection between two blocks.
-    async fn ask<A, Q>(&self, question: Q) -> Result<A, QueryError>
+    pub(super) async fn ask<A, Q>(&self, question: Q) -> Result<A, QueryError>
     where
         A: Send + 'static,
         Q: FnOnce(&mut Projection) -> A + Send + 'static,
@@ -358,66 +351,6 @@ impl Window {
         drop(messages);
         answer.await.map_err(|_| QueryError::Closed)
     }
-
-    /// Asks the same of many instants, one after the other; blocks go on in between. Over all instances what has to be
-    /// asked of each of them is asked before, in pieces.
-    async fn ask_of_each<Q, A>(
-        &self,
-        (at, overall): (Vec<Instant>, Option<String>),
-        query: Q,
-        answer: fn(&Projection, &Q, Instant) -> Result<A, QueryError>,
-    ) -> Result<Vec<A>, QueryError>
-    where
-        Q: Send + Sync + 'static,
-        A: Send + 'static,
-    {
-        let query = Arc::new(query);
-        let mut answers = Vec::with_capacity(at.len());
-        for part in at.chunks(INSTANTS_AT_ONCE) {
-            for (at, scorecard) in part.iter().zip(std::iter::repeat(&overall)) {
-                let Some(scorecard) = scorecard else { break };
-                self.prepare_past(scorecard, *at).await?;
-            }
-            let (query, part) = (Arc::clone(&query), part.to_vec());
-            let asked = self.ask(move |projection| {
-                let each = part.iter().map(|at| answer(projection, &query, *at));
-                each.collect::<Result<Vec<A>, _>>()
-            });
-            answers.extend(asked.await??);
-        }
-        Ok(answers)
-    }
-
-    async fn prepare_past(&self, scorecard: &str, at: Instant) -> Result<(), QueryError> {
-        loop {
-            let scorecard = scorecard.to_owned();
-            let asked = self.ask(move |projection| projection.prepare_past(&scorecard, at, INSTANCES_AT_ONCE));
-            if !asked.await? {
-                return Ok(());
-            }
-        }
-    }
-}
-
-/// The scorecard, where asking all its instances takes time.
-fn has_many(board: &Board, scorecard: &str) -> Option<String> {
-    let on_board = board.on_board(scorecard)?;
-    (on_board.instance_count > MANY_INSTANCES).then(|| scorecard.to_owned())
-}
-
-/// Says so, with the names that begin alike.
-fn no_instance(projection: &Projection, scorecard: &str, instance: &InstanceId) -> QueryError {
-    let definition = projection.catalog().scorecard(scorecard);
-    let each = definition.and_then(|own| own.each.as_deref());
-    let beginnings = (1..=instance.as_str().len())
-        .rev()
-        .filter_map(|len| instance.as_str().get(..len));
-    let alike = beginnings.map(|beginning| {
-        let names = projection.instance_names(scorecard, beginning).take(ALIKE_MAX);
-        names.map(InstanceId::as_str).collect::<Vec<_>>()
-    });
-    let alike = alike.into_iter().find(|names| !names.is_empty()).unwrap_or_default();
-    QueryError::no_instance(scorecard, instance, each, &alike)
 }
 
 impl Views for Window {

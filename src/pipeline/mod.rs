@@ -18,6 +18,7 @@
 pub mod activation;
 pub mod appender;
 pub mod beside;
+mod instances;
 pub mod intake;
 pub mod ledger;
 pub mod live;
