@@ -232,6 +232,11 @@ impl Series {
         self.judge(rules, at, seen, None)
     }
 
+    /// Whether a window sees nothing.
+    pub fn is_empty_in(&self, view: &View) -> bool {
+        self.gather(view.first, view.last).any == 0
+    }
+
     /// The value of a window's slices from what is known now: what [`Series::read`] says, and no more.
     pub fn value_in(&self, rules: Rules<'_>, view: &View) -> Option<f64> {
         let seen = look(rules, view, &self.gather(view.first, view.last), Across::Own);

@@ -92,10 +92,14 @@ impl World {
 
     /// New instances, each with a measurement of every KPI, in blocks of a thousand series.
     fn add(&mut self, count: usize) {
-        for block in self.births(count) {
-            self.apply(&block);
+        let end = self.instances + count;
+        while self.instances < end {
+            let part = (end - self.instances).min(ADDED);
+            for block in self.births(part) {
+                self.apply(&block);
+            }
+            self.instances += part;
         }
-        self.instances += count;
     }
 
     fn births(&mut self, count: usize) -> Vec<Block> {

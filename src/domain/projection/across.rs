@@ -253,6 +253,14 @@ impl Projection {
         }
     }
 
+    /// Slices of a KPI up to this one are gone, of an instance or over all of them.
+    pub(super) fn forget_trimmed(&mut self, node: u32, last: i64) {
+        let overall = self.overall_node(node).unwrap_or(node);
+        if let Some(Some(total)) = self.totals.get_mut(overall as usize) {
+            total.forget_past(..=last);
+        }
+    }
+
     /// A measurement of an instance came or went: what was remembered of its window may be wrong.
     pub(super) fn forget_past(&mut self, place: SeriesPlace, observed_at: Instant) {
         let Some((overall, _)) = place.overall else { return };

@@ -184,8 +184,8 @@ impl Projection {
         };
         let trimmed = series.trim(rules, oldest);
         let (reading, due) = series.evaluate(rules, when, across);
-        if let (Some(trimmed), Some(total)) = (trimmed, self.total_above(node)) {
-            total.forget_past(..=trimmed);
+        if let Some(trimmed) = trimmed {
+            self.forget_trimmed(node, trimmed);
         }
         let bands_due = self.branch_due(node, when.at);
         let age_due = self.age_due(node, base as usize + kpi, when.at);
