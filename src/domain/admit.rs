@@ -265,8 +265,20 @@ fn measured_value(report: &Report, definition: &KpiDefinition) -> Result<Measure
             "`{}` is a ratio: send `numerator` and `denominator`",
             definition.id
         ))),
-        (Some(ReportValue::Word(word)), ..) => word_of(word, definition),
-        (Some(ReportValue::Number(value)), ..) => number_of(*value, report.weight, definition),
+        (Some(ReportValue::Word(word)), ..) => {
+            let (word, weight) = (word_of(word, definition)?, weight_of(report)?);
+            Ok(match weight {
+                Some(weight) => MeasuredValue::WeightedWord { word, weight },
+                None => MeasuredValue::Word(word),
+            })
+        }
+        (Some(ReportValue::Number(value)), ..) => {
+            let (value, weight) = (number_of(*value, definition)?, weight_of(report)?);
+            Ok(match weight {
+                Some(weight) => MeasuredValue::Weighted { value, weight },
+                None => MeasuredValue::Number(value),
+            })
+        }
     }
 }
 
@@ -284,7 +296,17 @@ fn finite(name: &str, number: f64) -> Result<(), Refusal> {
     ))
 }
 
-fn number_of(value: f64, weight: Option<f64>, definition: &KpiDefinition) -> Result<MeasuredValue, Refusal> {
+/// The weight, where it is another than 1. It is kept whatever the aggregate: other definitions may want it later.
+fn weight_of(report: &Report) -> Result<Option<f64>, Refusal> {
+    let Some(weight) = report.weight else { return Ok(None) };
+    finite("weight", weight)?;
+    if weight < 0.0 {
+        return Err(wrong_shape(&format!("`weight` is {weight}: it must be 0 or more")));
+    }
+    Ok(Some(weight).filter(|weight| *weight != 1.0))
+}
+
+fn number_of(value: f64, definition: &KpiDefinition) -> Result<f64, Refusal> {
     if let Some(scale) = &definition.scale {
         let detail = format!(
             "`{}` takes a word, one of {}: found {value}",
@@ -294,19 +316,10 @@ fn number_of(value: f64, weight: Option<f64>, definition: &KpiDefinition) -> Res
         return Err(wrong_shape(&detail));
     }
     finite("value", value)?;
-    match weight {
-        Some(weight) if definition.aggregate == Aggregate::WeightedMean => {
-            finite("weight", weight)?;
-            if weight < 0.0 {
-                return Err(wrong_shape(&format!("`weight` is {weight}: it must be 0 or more")));
-            }
-            Ok(MeasuredValue::Weighted { value, weight })
-        }
-        _ => Ok(MeasuredValue::Number(value)),
-    }
+    Ok(value)
 }
 
-fn word_of(word: &str, definition: &KpiDefinition) -> Result<MeasuredValue, Refusal> {
+fn word_of(word: &str, definition: &KpiDefinition) -> Result<Arc<str>, Refusal> {
     let Some(scale) = &definition.scale else {
         return Err(wrong_shape(&format!(
             "`{}` takes a number: found the word `{word}`",
@@ -314,7 +327,7 @@ fn word_of(word: &str, definition: &KpiDefinition) -> Result<MeasuredValue, Refu
         )));
     };
     match scale.iter().find(|(known, _)| **known == *word) {
-        Some((known, _)) => Ok(MeasuredValue::Word(Arc::clone(known))),
+        Some((known, _)) => Ok(Arc::clone(known)),
         None => Err(wrong_shape(&format!(
             "`{word}` is not a word of `{}`: use one of {}",
             definition.id,

@@ -71,15 +71,20 @@ impl Sample {
             return Some(SampleValue::NotApplicable);
         }
         let number = match (row.shape, row.word, &definition.scale) {
-            (shape::WORD, Some(word), Some(scale)) => scale.iter().find(|(known, _)| known == word)?.1,
-            (shape::WORD, ..) | (_, _, Some(_)) => return None,
+            (shape::WORD | shape::WEIGHTED_WORD, Some(word), Some(scale)) => {
+                scale.iter().find(|(known, _)| known == word)?.1
+            }
+            (shape::WORD | shape::WEIGHTED_WORD, ..) | (_, _, Some(_)) => return None,
             _ => row.value,
         };
         match &definition.aggregate {
             Aggregate::Ratio { .. } => (row.shape == shape::RATIO).then_some(SampleValue::Pair(row.value, row.second)),
             _ if row.shape == shape::RATIO => None,
             Aggregate::WeightedMean => {
-                let weight = if row.shape == shape::WEIGHTED { row.second } else { 1.0 };
+                let weight = match row.shape {
+                    shape::WEIGHTED | shape::WEIGHTED_WORD => row.second,
+                    _ => 1.0,
+                };
                 Some(SampleValue::Pair(number, weight))
             }
             Aggregate::Distinct { key } => {

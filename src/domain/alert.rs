@@ -159,7 +159,9 @@ impl PathPattern {
         // Only the first level that is not skipped can meet the name of an instance.
         levels.get(skipped).is_some_and(|level| match level.split_once('*') {
             None => level.contains('@'),
-            Some((head, tail)) => !tail.is_empty() || head.contains('@') && !head.ends_with('@'),
+            Some((head, tail)) => {
+                !tail.is_empty() || head.split_once('@').is_some_and(|(_, beginning)| !beginning.is_empty())
+            }
         })
     }
 }
@@ -331,6 +333,7 @@ mod tests {
             ("it*/*.csat", false),
             ("it@berlin/**", true),
             ("it@b*/**", true),
+            ("it@b@*/**", true),
             ("*lin/**", true),
             ("**/*lin", true),
         ] {

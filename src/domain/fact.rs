@@ -95,6 +95,8 @@ pub mod shape {
     pub const WORD: u8 = 3;
     /// Not applicable.
     pub const NOT_APPLICABLE: u8 = 4;
+    /// A word, in `words`, and its weight in `second`.
+    pub const WEIGHTED_WORD: u8 = 5;
 }
 
 /// Measurements in columns; all dense columns have the same length. `value` and `second` are 0 where the shape has none.
@@ -139,7 +141,7 @@ impl Measurements {
         self.shape.push(shape);
         self.value.push(first);
         self.second.push(second);
-        if let MeasuredValue::Word(word) = value {
+        if let MeasuredValue::Word(word) | MeasuredValue::WeightedWord { word, .. } = value {
             self.words.push((row, Arc::clone(word)));
         }
         if !extra.is_empty() {
@@ -164,7 +166,7 @@ impl Measurements {
         let shape = *self.shape.get(index)?;
         let key = index as u32;
         let word = match shape {
-            shape::WORD => self
+            shape::WORD | shape::WEIGHTED_WORD => self
                 .words
                 .binary_search_by_key(&key, |(row, _)| *row)
                 .ok()
@@ -195,6 +197,7 @@ impl Measurements {
 /// (shape, first number, second number) of a value.
 fn columns_of(value: &MeasuredValue) -> (u8, f64, f64) {
     match *value {
+        MeasuredValue::WeightedWord { weight, .. } => (shape::WEIGHTED_WORD, 0.0, weight),
         MeasuredValue::Number(value) => (shape::NUMBER, value, 0.0),
         MeasuredValue::Weighted { value, weight } => (shape::WEIGHTED, value, weight),
         MeasuredValue::Ratio { numerator, denominator } => (shape::RATIO, numerator, denominator),
@@ -235,6 +238,10 @@ impl Row<'_> {
             (shape::RATIO, _) => MeasuredValue::Ratio {
                 numerator: self.value,
                 denominator: self.second,
+            },
+            (shape::WEIGHTED_WORD, Some(word)) => MeasuredValue::WeightedWord {
+                word: Arc::clone(word),
+                weight: self.second,
             },
             (shape::WORD, Some(word)) => MeasuredValue::Word(Arc::clone(word)),
             (shape::NOT_APPLICABLE, _) => MeasuredValue::NotApplicable,
@@ -353,7 +360,7 @@ impl Correction {
     pub fn row(&self) -> Row<'_> {
         let (shape, value, second) = columns_of(&self.value);
         let word = match &self.value {
-            MeasuredValue::Word(word) => Some(word),
+            MeasuredValue::Word(word) | MeasuredValue::WeightedWord { word, .. } => Some(word),
             _ => None,
         };
         Row {

@@ -2,7 +2,7 @@
 //!
 //! A string enters, a checked name leaves; inside, a name is trusted. Cloning a name copies a pointer.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::sync::Arc;
 
@@ -41,8 +41,8 @@ pub struct KpiId(Arc<str>);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slug(Arc<str>);
 
-/// The value of the label that an `each` scorecard names: one instance of it. 1 to 256 bytes of text
-/// without `/`, `@`, white space or control characters, so that it can stand in a node path.
+/// The value of the label that an `each` scorecard names: one instance of it. 1 to 256 bytes of text without control
+/// characters. In a node path it is shown as it is, but `/` as `%2F` and `%` as `%25`, so that levels stay levels.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId(Arc<str>);
 
@@ -95,14 +95,25 @@ impl InstanceId {
     /// Checks the value of an `each` label.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         check_len(text, 256)?;
-        let allowed = "anything but `/`, `@`, white space and control characters";
-        match text
-            .chars()
-            .find(|c| c.is_whitespace() || c.is_control() || matches!(c, '/' | '@'))
-        {
+        let allowed = "anything but control characters";
+        match text.chars().find(|c| c.is_control()) {
             Some(found) => Err(IdError::Character { found, allowed }),
             None => Ok(Self(text.into())),
         }
+    }
+
+    /// As it stands in a node path.
+    pub fn in_path(&self) -> Cow<'_, str> {
+        if self.0.contains(['/', '%']) {
+            self.to_string().into()
+        } else {
+            self.as_str().into()
+        }
+    }
+
+    /// The instance whose name stands in a node path behind the `@`.
+    pub fn from_path(text: &str) -> Result<Self, IdError> {
+        Self::parse(&text.replace("%2F", "/").replace("%25", "%"))
     }
 }
 
@@ -131,9 +142,15 @@ impl fmt::Display for Slug {
     }
 }
 
+/// As in a node path.
 impl fmt::Display for InstanceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        let mut plain = self.0.split_inclusive(['/', '%']);
+        plain.try_for_each(|part| match part.as_bytes().last() {
+            Some(b'/') => write!(f, "{}%2F", part.trim_end_matches('/')),
+            Some(b'%') => write!(f, "{}%25", part.trim_end_matches('%')),
+            _ => f.write_str(part),
+        })
     }
 }
 
@@ -188,8 +205,16 @@ mod tests {
 
     #[test]
     fn an_instance_id_cannot_break_a_path() {
-        assert!(InstanceId::parse("Berlin-Mitte.ü").is_ok());
-        for bad in ["a/b", "a@b", "a b", "a\n", ""] {
+        let names = ["Berlin-Mitte.ü", "New York", "a@b", "a/b", "//", "5%", "%2F", "%252F/"];
+        for name in names {
+            let instance = InstanceId::parse(name).unwrap();
+            let shown = instance.to_string();
+            assert!(!shown.contains('/'), "{shown}");
+            assert_eq!(InstanceId::from_path(&shown), Ok(instance), "{shown}");
+        }
+        assert_eq!(InstanceId::parse("New York").unwrap().to_string(), "New York");
+        assert_eq!(InstanceId::parse("a/5%").unwrap().to_string(), "a%2F5%25");
+        for bad in ["a\n", ""] {
             assert!(InstanceId::parse(bad).is_err(), "{bad:?}");
         }
     }

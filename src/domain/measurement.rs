@@ -63,6 +63,13 @@ pub enum MeasuredValue {
         /// Its weight.
         weight: f64,
     },
+    /// A word of the KPI's scale with its own weight >= 0.
+    WeightedWord {
+        /// The word.
+        word: Arc<str>,
+        /// Its weight.
+        weight: f64,
+    },
     /// Two finite numbers.
     Ratio {
         /// Above the line.

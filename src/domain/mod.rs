@@ -22,6 +22,7 @@ pub mod roll_up;
 pub mod score;
 pub mod series;
 pub mod sketch;
+pub mod weighted;
 pub mod window;
 pub mod words;
 

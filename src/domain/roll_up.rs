@@ -5,6 +5,7 @@
 
 use super::catalog::RollUp;
 use super::reading::Absence;
+use super::weighted::weighted_mean;
 
 /// What a parent needs to know of a child. `L` names a leaf.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,13 +71,13 @@ pub fn roll_up<L: Copy>(kind: RollUp, min_coverage: f64, children: &[Child<L>]) 
 
 /// Weighted mean of coverage over the children that are not left out; `None` when all are.
 fn coverage<L>(children: &[Child<L>]) -> Option<f64> {
-    let counted = children
-        .iter()
-        .filter_map(|child| Some((child.weight, child.coverage?)));
-    let (weights, sum, any) = counted.fold((0.0, 0.0, false), |(weights, sum, _), (weight, coverage)| {
-        (weights + weight, sum + weight * coverage, true)
-    });
-    any.then_some(if weights > 0.0 { sum / weights } else { 0.0 })
+    let counted = || {
+        children
+            .iter()
+            .filter_map(|child| Some((child.weight, child.coverage?)))
+    };
+    counted().next()?;
+    Some(weighted_mean(counted()).unwrap_or(0.0))
 }
 
 fn score<L>(kind: RollUp, children: &[Child<L>]) -> Option<f64> {
@@ -89,8 +90,7 @@ fn score<L>(kind: RollUp, children: &[Child<L>]) -> Option<f64> {
     let weights: f64 = scored().map(|(weight, _)| weight).sum();
     let (_, first) = scored().next()?;
     let score = match kind {
-        // The mean is taken from the first score on: children that agree give exactly their score, never 74.999...
-        RollUp::Mean => first + scored().map(|(weight, score)| weight * (score - first)).sum::<f64>() / weights,
+        RollUp::Mean => weighted_mean(scored())?,
         RollUp::Worst => scored().map(|(_, score)| score).fold(f64::INFINITY, f64::min),
         RollUp::Best => scored().map(|(_, score)| score).fold(f64::NEG_INFINITY, f64::max),
         RollUp::Geometric if scored().any(|(_, score)| score == 0.0) => 0.0,

@@ -19,6 +19,8 @@ pub const BEST: f64 = 100.0;
 pub struct ScoreCurve {
     /// (value, score), values strictly increasing, scores 0..=100; at least one.
     points: Vec<(f64, f64)>,
+    /// A value with a score of its own, away from the line: where a target range is one point, it scores 100 there.
+    peak: Option<(f64, f64)>,
 }
 
 /// Why points do not make a curve.
@@ -72,7 +74,7 @@ impl ScoreCurve {
             }
             before = Some(value);
         }
-        Ok(Self { points })
+        Ok(Self { points, peak: None })
     }
 
     /// Points for `up` and `down`: `worst` and `best` continue the slope between `red` and `target` unless given.
@@ -103,7 +105,8 @@ impl ScoreCurve {
     }
 
     /// Points for `range`: 75 at both ends of `target`, 100 at `best` (default the middle), 50 at both ends of `red`,
-    /// and on each side on down to 0 by the slope of that side. Where the target is one value it scores 100.
+    /// and on each side on down to 0 by the slope of that side. Where the target is one value it scores 100 there, and 75
+    /// just beside it.
     pub fn around(red: (f64, f64), target: (f64, f64), best: Option<f64>) -> Result<Self, CurveError> {
         let ((red_low, red_high), (low, high)) = (red, target);
         let best = best.unwrap_or(low + (high - low) / 2.0);
@@ -120,21 +123,25 @@ impl ScoreCurve {
                 found: format!("red [{red_low}, {red_high}], target [{low}, {high}], best {best}"),
             });
         }
-        let at_target = |edge: f64| if edge == best { BEST } else { TARGET };
-        let zero = |edge: f64, red: f64| red + (red - edge) * RED / (at_target(edge) - RED);
-        let mut points = vec![
-            (zero(low, red_low), WORST),
-            (red_low, RED),
-            (low, at_target(low)),
-            (best, BEST),
-        ];
-        points.extend([(high, at_target(high)), (red_high, RED), (zero(high, red_high), WORST)]);
-        points.dedup_by(|after, before| after.0 == before.0);
-        Self::through(points)
+        let zero = |edge: f64, red: f64| red + (red - edge) * RED / (TARGET - RED);
+        let mut points = vec![(zero(low, red_low), WORST), (red_low, RED), (low, TARGET)];
+        let is_point = low == high;
+        if !is_point {
+            points.extend([(best, BEST), (high, TARGET)]);
+        }
+        points.extend([(red_high, RED), (zero(high, red_high), WORST)]);
+        let line = Self::through(points)?;
+        Ok(Self {
+            peak: is_point.then_some((best, BEST)),
+            ..line
+        })
     }
 
     /// The score of a value, 0..=100.
     pub fn score(&self, value: f64) -> f64 {
+        if let Some((_, score)) = self.peak.filter(|(at, _)| *at == value) {
+            return score;
+        }
         let after = self.points.partition_point(|point| point.0 < value);
         match (
             after.checked_sub(1).and_then(|before| self.points.get(before)),
@@ -209,7 +216,14 @@ mod tests {
             assert_eq!(curve.score(value), score, "{value}");
         }
         let point = ScoreCurve::around((-5.0, 5.0), (0.0, 0.0), None).unwrap();
-        for (value, score) in [(0.0, 100.0), (5.0, 50.0), (-5.0, 50.0), (10.0, 0.0), (-7.5, 25.0)] {
+        for (value, score) in [
+            (0.0, 100.0),
+            (2.5, 62.5),
+            (5.0, 50.0),
+            (-5.0, 50.0),
+            (15.0, 0.0),
+            (-10.0, 25.0),
+        ] {
             assert_eq!(point.score(value), score, "{value}");
         }
     }

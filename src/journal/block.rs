@@ -306,7 +306,7 @@ pub(super) fn check(block: &Block) -> Result<(), FormatError> {
             "the block has too many measurements: commit fewer at once",
         ));
     }
-    if columns.shape.iter().any(|shape| *shape > shape::NOT_APPLICABLE) {
+    if columns.shape.iter().any(|shape| *shape > shape::WEIGHTED_WORD) {
         return Err(FormatError::Unfit("a measurement has an unknown shape"));
     }
     if !ascends(columns.words.iter().map(|(row, _)| *row), rows)

@@ -463,6 +463,11 @@ fn put_value(value: &MeasuredValue, out: &mut TextWriter) {
             out.byte(shape::WORD);
             out.text(word);
         }
+        MeasuredValue::WeightedWord { word, weight } => {
+            out.byte(shape::WEIGHTED_WORD);
+            out.text(word);
+            out.float(*weight);
+        }
         MeasuredValue::NotApplicable => out.byte(shape::NOT_APPLICABLE),
     }
 }
@@ -479,6 +484,10 @@ fn value(reader: &mut TextReader<'_>) -> Read<MeasuredValue> {
             denominator: reader.float()?,
         }),
         shape::WORD => Ok(MeasuredValue::Word(reader.text()?.into())),
+        shape::WEIGHTED_WORD => Ok(MeasuredValue::WeightedWord {
+            word: reader.text()?.into(),
+            weight: reader.float()?,
+        }),
         shape::NOT_APPLICABLE => Ok(MeasuredValue::NotApplicable),
         _ => Err(FormatError::Unfit("a value has an unknown shape")),
     }

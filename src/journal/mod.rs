@@ -51,7 +51,7 @@
 //! | series | column u32 | number of the series |
 //! | observed | column i64 | `observed_at` |
 //! | waited | column i64 | `recorded_at` of the block minus `received_at` |
-//! | shape | column u8 | 0 number, 1 weighted, 2 ratio, 3 word, 4 not applicable |
+//! | shape | column u8 | 0 number, 1 weighted, 2 ratio, 3 word, 4 not applicable, 5 weighted word |
 //! | value | column f64 | value or numerator, else 0 |
 //! | second | column f64 | weight or denominator, else 0 |
 //! | words | text | number of different words, the words; for every word its row, and its place among the different ones |

@@ -466,6 +466,7 @@ fn content_of(series: &SeriesKey, value: &MeasuredValue, corrects: Option<&str>,
             text(&format!("r{:x} {:x}", numerator.to_bits(), denominator.to_bits()));
         }
         MeasuredValue::Word(word) => text(&format!("t{word}")),
+        MeasuredValue::WeightedWord { word, weight } => text(&format!("t{word}\n{}", weight.to_bits())),
         MeasuredValue::NotApplicable => text("-"),
     }
     first_word(&hasher)

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::domain::alert::{AlertTransition, AlertView};
 use crate::domain::catalog::Target;
+use crate::domain::id::InstanceId;
 
 /// `{"id","rule","path","transition","at","since","severity","value","score","status"}`: a line of `kpid replay --alerts`.
 #[derive(Debug, Serialize)]
@@ -123,7 +124,11 @@ impl<'a> ContributorBody<'a> {
 pub fn node_link(path: &str) -> String {
     let root = path.split('/').next().unwrap_or_default();
     match root.split_once('@') {
-        Some((scorecard, instance)) => format!("/scorecards/{scorecard}?instance={}#{path}", encode(instance)),
+        Some((scorecard, instance)) => {
+            let name = InstanceId::from_path(instance);
+            let name = name.as_ref().map_or(instance, InstanceId::as_str);
+            format!("/scorecards/{scorecard}?instance={}#{path}", encode(name))
+        }
         None => format!("/scorecards/{root}#{path}"),
     }
 }

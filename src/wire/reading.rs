@@ -13,7 +13,7 @@ pub struct ReadingLine<'a> {
     score: Option<f64>,
     status: Option<&'a str>,
     absence: Option<&'static str>,
-    coverage: Option<f64>,
+    coverage: f64,
 }
 
 impl<'a> ReadingLine<'a> {
@@ -27,7 +27,7 @@ impl<'a> ReadingLine<'a> {
             score: reading.score,
             status: reading.status.as_deref(),
             absence: reading.absence.map(crate::domain::reading::Absence::word),
-            coverage: reading.coverage,
+            coverage: shown_coverage(reading),
         }
     }
 }
@@ -45,13 +45,18 @@ pub struct ReadingBody<'a> {
     score: Option<f64>,
     status: Option<&'a str>,
     absence: Option<&'static str>,
-    coverage: Option<f64>,
+    coverage: f64,
     count: u64,
     observed_at: Option<String>,
     fresh: bool,
     provisional: bool,
     worst: Option<WorstBody<'a>>,
     red: u32,
+}
+
+/// What is left out of coverage covers nothing: a KPI that is fresh and scored has 1, else 0.
+pub(super) fn shown_coverage(reading: &Reading) -> f64 {
+    reading.coverage.unwrap_or(0.0)
 }
 
 /// The lowest scored leaf under a node.
@@ -90,7 +95,7 @@ impl<'a> ReadingBody<'a> {
             score: reading.score,
             status: reading.status.as_deref(),
             absence: reading.absence.map(crate::domain::reading::Absence::word),
-            coverage: reading.coverage,
+            coverage: shown_coverage(reading),
             count: reading.count,
             observed_at: reading.observed_at.map(|instant| instant.to_string()),
             fresh: reading.fresh,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::alert::TargetBody;
-use super::reading::WorstBody;
+use super::reading::{WorstBody, shown_coverage};
 use crate::domain::alert::{AlertPhase, AlertView};
 use crate::domain::board::{Board, IncludedView, NodeView, Note, Picture, ScorecardBoard};
 use crate::domain::calendar::{Period, WeekPattern};
@@ -61,7 +61,7 @@ pub struct NodeBody<'a> {
     score: Option<f64>,
     status: Option<&'a str>,
     absence: Option<&'static str>,
-    coverage: Option<f64>,
+    coverage: f64,
     worst: Option<WorstBody<'a>>,
     red: u32,
     trend: Option<TrendBody>,
@@ -97,7 +97,7 @@ impl<'a> NodeBody<'a> {
             score: reading.score,
             status: reading.status.as_deref(),
             absence: reading.absence.map(Absence::word),
-            coverage: reading.coverage,
+            coverage: shown_coverage(reading),
             worst: reading.worst.as_ref().map(WorstBody::new),
             red: reading.red,
             trend: node.trend.map(TrendBody::from),
@@ -208,7 +208,7 @@ pub struct ScorecardEntry<'a> {
     score: Option<f64>,
     status: Option<&'a str>,
     absence: Option<&'static str>,
-    coverage: Option<f64>,
+    coverage: f64,
     worst: Option<WorstBody<'a>>,
     red: u32,
     trend: Option<TrendBody>,
@@ -233,7 +233,7 @@ impl<'a> ScorecardEntry<'a> {
             score: root.reading.score,
             status: root.reading.status.as_deref(),
             absence: root.reading.absence.map(Absence::word),
-            coverage: root.reading.coverage,
+            coverage: shown_coverage(&root.reading),
             worst: root.reading.worst.as_ref().map(WorstBody::new),
             red: root.reading.red,
             trend: root.trend.map(TrendBody::from),

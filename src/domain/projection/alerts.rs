@@ -87,7 +87,7 @@ impl Projection {
         Some(self.instances.get(instance as usize)?.series_base as usize + kpi)
     }
 
-    /// When an age will cross a rule's threshold by itself.
+    /// When an age will cross a rule's threshold, or where it is cleared, by itself.
     pub(super) fn age_due(&self, node: u32, series: usize, at: Instant) -> Option<Instant> {
         let (instance, _, local) = self.node_place(node)?;
         let rules = &self.instances.get(instance as usize)?.rules;
@@ -96,12 +96,14 @@ impl Projection {
             .iter()
             .filter_map(|index| self.catalog.rules.get(*index as usize));
         let latest = self.series.get(series)?.latest()?;
-        let crossing = |rule: &AlertRule| match (rule.metric, &rule.condition) {
-            (Metric::Age, Condition::Above { threshold, .. }) => Some(latest.plus_ms((threshold * 1_000.0) as i64 + 1)),
-            (Metric::Age, Condition::Below { clear, .. }) => Some(latest.plus_ms((clear * 1_000.0) as i64)),
-            _ => None,
+        let reached = |seconds: f64| latest.plus_ms((seconds * 1_000.0).ceil() as i64);
+        let passed = |seconds: f64| latest.plus_ms((seconds * 1_000.0).floor() as i64 + 1);
+        let crossings = |rule: &AlertRule| match (rule.metric, &rule.condition) {
+            (Metric::Age, Condition::Above { threshold, clear }) => vec![passed(*clear), passed(*threshold)],
+            (Metric::Age, Condition::Below { threshold, clear }) => vec![reached(*threshold), reached(*clear)],
+            _ => Vec::new(),
         };
-        own.filter_map(crossing).filter(|due| *due > at).min()
+        own.flat_map(crossings).filter(|due| *due > at).min()
     }
 
     /// Lets timers run out until `until`, and tells what happened in the order of instant, rule, path.

@@ -323,7 +323,7 @@ impl Projection {
         let scorecard = scorecard.map_or("", |scorecard| scorecard.id.as_str());
         match &state.name {
             None => [scorecard, suffix].concat(),
-            Some(name) => [scorecard, "@", name.as_str(), suffix].concat(),
+            Some(name) => [scorecard, "@", &name.in_path(), suffix].concat(),
         }
     }
 

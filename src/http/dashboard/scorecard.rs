@@ -208,7 +208,11 @@ fn instances(board: &Board, scorecard: &Scorecard, bands: &Bands) -> Option<Inst
     Some(Instances {
         words: overview::instances(on_board.instance_count, &label),
         label,
-        names: on_board.instance_names.iter().map(ToString::to_string).collect(),
+        names: on_board
+            .instance_names
+            .iter()
+            .map(|name| name.as_str().to_owned())
+            .collect(),
         worst: ranked(first_half(&on_board.worst_instances, on_board.instance_count, false)),
         best: ranked(first_half(&on_board.best_instances, on_board.instance_count, true)),
     })
@@ -224,7 +228,7 @@ impl Ranked {
     fn new(scorecard: &str, ranked: &RankedInstance, bands: &Bands) -> Self {
         let RankedInstance { name, score, status } = ranked;
         Self {
-            name: name.to_string(),
+            name: name.as_str().to_owned(),
             href: node_link(&format!("{scorecard}@{name}")),
             score: format::score(*score),
             badge: Badge::new(status.as_deref(), None, bands),

@@ -240,6 +240,7 @@ fn arbitrary_value() -> impl Strategy<Value = MeasuredValue> {
         1 => (arbitrary_number(), arbitrary_number())
             .prop_map(|(numerator, denominator)| MeasuredValue::Ratio { numerator, denominator }),
         1 => "[a-d]{1,2}".prop_map(|word| MeasuredValue::Word(word.into())),
+        1 => ("[a-d]{1,2}", 0.0..9.0_f64).prop_map(|(word, weight)| MeasuredValue::WeightedWord { word: word.into(), weight }),
         1 => Just(MeasuredValue::NotApplicable),
     ]
 }

@@ -91,7 +91,7 @@ fn read_instance(instance: &str, scorecard: &Scorecard) -> Result<InstanceId, Re
             excusable: false,
         });
     }
-    InstanceId::parse(instance).map_err(|error| Refusal {
+    InstanceId::from_path(instance).map_err(|error| Refusal {
         what: format!("the instance behind @: {error}"),
         remedy: "name an instance such as it@berlin".to_owned(),
         excusable: false,

@@ -150,7 +150,7 @@ fn possible_instances(pattern: &str) -> Vec<String> {
         .map(|level| level.split_once('@').map_or(level, |(_, instance)| instance));
     levels
         .map(|instance| instance.replace('*', "x"))
-        .filter(|instance| InstanceId::parse(instance).is_ok())
+        .filter(|instance| InstanceId::from_path(instance).is_ok())
         .collect()
 }
 

@@ -73,7 +73,7 @@ pub(super) fn read<'a>(
         .collect();
     let rules = alert::read_all(&root);
     let whole = kpis.len() == kpi_count;
-    tree::check_emptiness(&root, &perspectives, &objectives, whole.then_some(kpis.as_slice()));
+    tree::check_emptiness(&root, &perspectives);
     root.finish();
     let id = id?;
     let (kpi_at, kpis) = kpis.into_iter().map(|draft| (draft.id_at, draft.definition)).unzip();

@@ -5,7 +5,6 @@
 
 use super::changes;
 use super::fields::{At, Fields};
-use super::kpi::KpiDraft;
 use super::problem::{Report, nearest};
 use super::values::shorten;
 use crate::domain::calendar::Calendar;
@@ -271,43 +270,13 @@ fn drives_remedy(name: &str, paths: &[String]) -> String {
     }
 }
 
-/// Every level has something under it. `kpis` is absent when some were dropped for their own problems; then nothing
-/// can be said about what lacks them.
-pub(super) fn check_emptiness(
-    root: &Fields<'_>,
-    perspectives: &Perspectives,
-    objectives: &Objectives<'_>,
-    kpis: Option<&[KpiDraft]>,
-) {
+/// A scorecard without a perspective shows nothing. Perspectives and objectives may wait for what belongs under them.
+pub(super) fn check_emptiness(root: &Fields<'_>, perspectives: &Perspectives) {
     if perspectives.list.is_empty() && perspectives.roster.whole {
         root.refuse(
             0,
             "the scorecard has no perspective",
             "write a [[perspective]] with an id, for example \"customer\"",
         );
-    }
-    if objectives.roster.whole {
-        for (index, (perspective, at)) in perspectives.list.iter().zip(&perspectives.at).enumerate() {
-            if !objectives.list.iter().any(|objective| objective.perspective == index) {
-                let what = format!("perspective `{}` has no objective", perspective.id);
-                root.refuse(
-                    *at,
-                    &what,
-                    &format!("write an [[objective]] with perspective = \"{}\"", perspective.id),
-                );
-            }
-        }
-    }
-    let Some(kpis) = kpis else { return };
-    for (index, (objective, at)) in objectives.list.iter().zip(&objectives.at).enumerate() {
-        let has_kpi = kpis.iter().any(|kpi| kpi.definition.objective == index);
-        if !has_kpi && !objectives.includes.iter().any(|include| include.objective == index) {
-            let what = format!("objective `{}` has neither a KPI nor an include", objective.id);
-            root.refuse(
-                *at,
-                &what,
-                &format!("write a [[kpi]] with objective = \"{}\", or an include", objective.id),
-            );
-        }
     }
 }

@@ -21,7 +21,7 @@
 //! - A node without a scored child of weight has `no_data`, whatever its coverage; of children whose weights are all
 //!   0 the coverage is 0.
 //! - A change keeps what it does not name from the change before it.
-//! - A range whose target is one point scores 100 there and falls straight to 50 at the red points and on.
+//! - A range whose target is one point scores 100 there; beside it the line comes from 75.
 //! - `at_worst` is that band or a worse one; `since` is where pending began, in all three transitions. At one instant
 //!   the end of `keep_firing_for` comes before a repetition, and a value short of `clear` stops its running out.
 //! - A percentile is the nearest rank: the smallest value with at least so many of a hundred not above it.

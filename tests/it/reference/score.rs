@@ -31,14 +31,12 @@ fn on_curve(points: &[(f64, f64)], value: f64) -> f64 {
 
 /// 75 at both ends of the target, 100 at the best, 50 at the red points, and down to 0 by the same slope outside.
 fn in_range(red: (f64, f64), target: (f64, f64), best: f64, value: f64) -> f64 {
-    // A target of one value scores 100 there, and each side falls straight from there through its red point.
-    let edge = if target.0 == target.1 { 100.0 } else { 75.0 };
     if value == best {
         100.0
     } else if value < target.0 {
-        between((red.0, 50.0), (target.0, edge), value)
+        between((red.0, 50.0), (target.0, 75.0), value)
     } else if value > target.1 {
-        between((red.1, 50.0), (target.1, edge), value)
+        between((red.1, 50.0), (target.1, 75.0), value)
     } else if value < best {
         between((target.0, 75.0), (best, 100.0), value)
     } else {

@@ -424,3 +424,11 @@ fn a_rules_version_follows_what_it_says_and_not_how() {
     assert_ne!(version(&text.replace("below = 0.5", "below = 0.6")), now);
     assert_ne!(version(&text.replace("no_data = \"fire\"", "no_data = \"keep\"")), now);
 }
+
+#[test]
+fn objectives_and_perspectives_may_wait_for_what_belongs_under_them() {
+    let text = "[scorecard]\nid = \"it\"\n[[perspective]]\nid = \"learning\"\n[[perspective]]\nid = \"customer\"\n\
+        [[objective]]\nid = \"loyal\"\nperspective = \"customer\"\n";
+    let catalog = read(&[("it.toml", text)]);
+    assert_eq!((it(&catalog).perspectives.len(), it(&catalog).objectives.len()), (2, 1));
+}

@@ -75,24 +75,6 @@ fn drives_that_lead_nowhere() {
 }
 
 #[test]
-fn an_objective_with_nothing_under_it() {
-    let problems = broken(&[(
-        "[[kpi]]\nid = \"it.cost\"",
-        "[[objective]]\nid = \"empty\"\nperspective = \"financial\"\n\n[[kpi]]\nid = \"it.cost\"",
-    )]);
-    insta::assert_snapshot!(problems, @r#"it.toml:38: objective `empty` has neither a KPI nor an include: write a [[kpi]] with objective = "empty", or an include"#);
-}
-
-#[test]
-fn a_perspective_with_nothing_under_it() {
-    let problems = broken(&[(
-        "[[perspective]]\nid = \"financial\"",
-        "[[perspective]]\nid = \"learning\"\n\n[[perspective]]\nid = \"financial\"",
-    )]);
-    insta::assert_snapshot!(problems, @r#"it.toml:11: perspective `learning` has no objective: write an [[objective]] with perspective = "learning""#);
-}
-
-#[test]
 fn an_include_of_the_same_scorecard() {
     let problems = broken(&[(
         r#"drives = ["financial/cheap"]"#,

@@ -108,13 +108,13 @@ fn ranges() -> Vec<Vector> {
                 "09:00 k 70 25 red 1",
                 "10:00 k 95 0 red 1",
             ]),
-        vector("range: where both ends of the target are one, it is 100 there and falls straight to its red points")
+        vector("range: where both ends of the target are one, it is 100 there, and near 75 beside it")
             .unscored("k", &last("direction = 'range'\ntarget = [20, 20]\nred = [10, 30]"))
             .stream(&["00:10 k value=20", "01:10 k value=19", "02:10 k value=21"])
             .readings(&[
                 "01:00 k 20 100 green 1",
-                "02:00 k 19 95 green 1",
-                "03:00 k 21 95 green 1",
+                "02:00 k 19 72.5 amber 1",
+                "03:00 k 21 72.5 amber 1",
             ]),
         vector("range: best where it is given")
             .unscored(

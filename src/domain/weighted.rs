@@ -1,0 +1,94 @@
+//! The weighted mean, rounded once: what lies exactly on a threshold comes out exactly on it.
+//!
+//! Pairs of weight and number enter, sum(w*x)/sum(w) leaves. Products and sums are kept with what rounding took from them
+//! (Dekker 1971, Knuth's two-sum), so that three children at 75 give 75 whatever their weights, and 50 is never 49.999...
+
+/// A number and what rounding took from it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pair {
+    high: f64,
+    low: f64,
+}
+
+/// 2^27 + 1: splits the 53 bits of a number into two halves whose products are exact.
+const SPLITTER: f64 = 134_217_729.0;
+
+fn two_sum(one: f64, other: f64) -> Pair {
+    let high = one + other;
+    let part = high - one;
+    Pair {
+        high,
+        low: (one - (high - part)) + (other - part),
+    }
+}
+
+fn halves(number: f64) -> (f64, f64) {
+    let scaled = SPLITTER * number;
+    let high = scaled - (scaled - number);
+    (high, number - high)
+}
+
+fn two_product(one: f64, other: f64) -> Pair {
+    let high = one * other;
+    let ((a, b), (c, d)) = (halves(one), halves(other));
+    Pair {
+        high,
+        low: ((a * c - high) + a * d + b * c) + b * d,
+    }
+}
+
+impl Pair {
+    fn add(self, other: Self) -> Self {
+        let sum = two_sum(self.high, other.high);
+        two_sum(sum.high, sum.low + self.low + other.low)
+    }
+
+    fn times(self, factor: f64) -> Self {
+        let product = two_product(self.high, factor);
+        two_sum(product.high, product.low + self.low * factor)
+    }
+
+    fn divided_by(self, other: Self) -> f64 {
+        let first = self.high / other.high;
+        let rest = self.add(other.times(-first));
+        first + (rest.high + rest.low) / other.high
+    }
+}
+
+/// sum(w*x)/sum(w) over (weight, number); `None` where the weights add up to 0. Weights are 0 or more.
+pub fn weighted_mean(pairs: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
+    let (mut numbers, mut weights) = (Pair::default(), Pair::default());
+    for (weight, number) in pairs {
+        numbers = numbers.add(two_product(weight, number));
+        weights = weights.add(Pair { high: weight, low: 0.0 });
+    }
+    (weights.high > 0.0).then(|| numbers.divided_by(weights))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn mean(pairs: &[(f64, f64)]) -> Option<f64> {
+        weighted_mean(pairs.iter().copied())
+    }
+
+    #[test]
+    fn what_agrees_stays_what_it_is() {
+        assert_eq!(mean(&[(0.1, 75.0), (0.7, 75.0), (0.3, 75.0)]), Some(75.0));
+        assert_eq!(mean(&[(1.0, 10.0), (2.0, 40.0), (3.0, 70.0)]), Some(50.0));
+        assert_eq!(mean(&[(0.0, 10.0)]), None);
+        assert_eq!(mean(&[]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_the_nearest_number_to_the_true_mean(pairs in proptest::collection::vec((1..1_000_i64, 0..100_000_i64), 1..12)) {
+            // In whole numbers the true mean is a fraction that is exact.
+            let (weights, sum) = pairs.iter().fold((0, 0), |(weights, sum), (weight, number)| (weights + weight, sum + weight * number));
+            let found = mean(&pairs.iter().map(|(weight, number)| (*weight as f64, *number as f64)).collect::<Vec<_>>());
+            prop_assert_eq!(found, Some(sum as f64 / weights as f64));
+        }
+    }
+}
