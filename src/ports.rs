@@ -189,7 +189,7 @@ pub struct Seen {
 /// Promises: `load` gives back exactly what one `save` or an unbroken row of saves left, or `None`; never a mixture.
 pub trait Checkpoints: Send {
     /// Saves changed parts (`None` removes one) and the head. Incremental: parts not named stay as they were.
-    fn save(&mut self, head: &CheckpointHead, parts: &[(u64, Option<Vec<u64>>)]) -> Result<(), StateError>;
+    fn save(&mut self, head: &CheckpointHead, parts: Vec<ChangedPart>) -> Result<(), StateError>;
 
     /// The last state saved: its head and all its parts.
     fn load(&self) -> Result<Option<SavedState>, StateError>;
@@ -197,6 +197,9 @@ pub trait Checkpoints: Send {
     /// Forgets everything, for example after a change of the catalog.
     fn clear(&mut self) -> Result<(), StateError>;
 }
+
+/// A part by its key, or that it is gone.
+pub type ChangedPart = (u64, Option<Vec<u64>>);
 
 /// A saved state: its head, and its parts by key.
 pub type SavedState = (CheckpointHead, Vec<(u64, Vec<u64>)>);
@@ -356,6 +359,9 @@ pub trait Views: Send + Sync {
     /// Scores of all objectives of a scorecard at given instants: a row an instant, a column an objective in catalog order.
     fn scores(&self, query: PicturesQuery) -> BoxFuture<'_, Result<Vec<Vec<Option<f64>>>, QueryError>>;
 
+    /// One instance of a scorecard as it is now. Instances are not on the board: there may be a hundred thousand of them.
+    fn instance(&self, query: InstanceQuery) -> BoxFuture<'_, Result<Picture, QueryError>>;
+
     /// Everything that changes from now on.
     fn subscribe(&self) -> broadcast::Receiver<Arc<Notice>>;
 
@@ -385,6 +391,15 @@ pub struct PicturesQuery {
     pub at: Vec<Instant>,
 }
 
+/// One instance of a scorecard.
+#[derive(Debug, Clone)]
+pub struct InstanceQuery {
+    /// Which scorecard.
+    pub scorecard: String,
+    /// Which instance.
+    pub instance: InstanceId,
+}
+
 /// Why a question has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
@@ -394,6 +409,23 @@ pub enum QueryError {
     /// The house is closing.
     #[error("kpid is shutting down")]
     Closed,
+}
+
+impl QueryError {
+    /// There is no such instance. `each` is the scorecard's label, `alike` names that begin like this one.
+    pub fn no_instance(scorecard: &str, instance: &InstanceId, each: Option<&str>, alike: &[&str]) -> Self {
+        let remedy = match (each, alike) {
+            (None, _) => "this scorecard has no instances: leave `instance` out".to_owned(),
+            (Some(label), []) => format!("use a value that was measured under the label `{label}`"),
+            (Some(label), names) => {
+                let names = names.join(", ");
+                format!("use a value that was measured under the label `{label}`, such as {names}")
+            }
+        };
+        Self::Unknown(format!(
+            "scorecard `{scorecard}` has no instance `{instance}`: {remedy}"
+        ))
+    }
 }
 
 /// Something that happened, for those who listen.

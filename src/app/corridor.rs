@@ -20,6 +20,7 @@ use crate::pipeline::appender::{AppendError, Appender};
 use crate::pipeline::intake::Job;
 use crate::pipeline::ledger::LedgerLimits;
 use crate::pipeline::live::{Live, LiveError, Message};
+use crate::pipeline::saver::Saver;
 use crate::ports::{Definitions, Journal, Outbox};
 use crate::settings::Settings;
 use crate::state::StateStore;
@@ -142,7 +143,7 @@ impl Corridor {
             projection: restored.projection,
             messages: queues.messages_waiting,
             outbox,
-            checkpoints: restored.checkpoints,
+            checkpoints: Saver::new(restored.checkpoints),
             board: frame.board,
             notices: frame.notices,
             readings: rules.settings.nats.is_on().then_some(frame.readings),

@@ -9,8 +9,8 @@ use super::definitions::{JournalFolder, TomlDefinitions};
 use crate::domain::alert::AlertView;
 use crate::domain::board::Picture;
 use crate::domain::catalog::{Catalog, CatalogFile};
-use crate::domain::id::Sequence;
-use crate::domain::instant::Instant;
+use crate::domain::id::{InstanceId, Sequence};
+use crate::domain::instant::{DAY_MS, Instant};
 use crate::domain::measurement::{AdmitLimits, Rejection};
 use crate::domain::movers::Movers;
 use crate::domain::projection::{ClockKind, Effects, ExplainQuestion, Explained, Projection, ProjectionOptions};
@@ -66,14 +66,37 @@ pub enum Told<'a> {
 pub struct ReplayOutcome {
     /// Definitions it ran under.
     pub catalog: Arc<Catalog>,
-    /// Every scorecard, and every instance of it behind it.
-    pub pictures: Vec<Picture>,
+    /// What is known at the end.
+    projection: Projection,
+    /// An instant of the past at which it is looked at.
+    past: Option<Instant>,
     /// Pending and firing alerts.
     pub alerts: Vec<AlertView>,
     /// Facts taken.
     pub facts: u64,
     /// Measurements not taken.
     pub rejected: u64,
+}
+
+impl ReplayOutcome {
+    /// Every scorecard, and every instance of it behind it; each is drawn when its turn comes.
+    pub fn pictures(&self) -> impl Iterator<Item = Picture> {
+        self.catalog.scorecards.iter().flat_map(|scorecard| {
+            let id = scorecard.id.as_str();
+            let instances = self.projection.instance_names(id, "").map(Some);
+            std::iter::once(None)
+                .chain(instances)
+                .filter_map(|name| self.picture(id, name))
+        })
+    }
+
+    /// One scorecard, or one instance of it.
+    pub fn picture(&self, scorecard: &str, instance: Option<&InstanceId>) -> Option<Picture> {
+        match self.past {
+            None => self.projection.picture_now(scorecard, instance),
+            Some(at) => self.projection.picture_at(scorecard, instance, at),
+        }
+    }
 }
 
 /// Why a replay has no outcome.
@@ -169,7 +192,7 @@ fn replay_files(
     replay.flush(&mut projection, &mut effects)?;
     projection.finish(&mut effects);
     told(Told::Effects(effects));
-    Ok(outcome(request, catalog, &mut projection, rejected))
+    Ok(outcome(request, catalog, projection, rejected))
 }
 
 fn replay_journal(
@@ -181,7 +204,7 @@ fn replay_journal(
     let mut effects = Effects::default();
     projection.finish(&mut effects);
     told(Told::Effects(effects));
-    Ok(outcome(request, catalog, &mut projection, 0))
+    Ok(outcome(request, catalog, projection, 0))
 }
 
 /// The change of a node as a journal has it, and what moved it; `None` when there is no such node.
@@ -252,39 +275,14 @@ impl From<ActivationError> for ReplayError {
     }
 }
 
-fn outcome(
-    request: &ReplayRequest,
-    catalog: Arc<Catalog>,
-    projection: &mut Projection,
-    rejected: u64,
-) -> ReplayOutcome {
-    let mut pictures = Vec::new();
-    for board in projection.boards(&[]) {
-        let instances: Vec<_> = board.instance_names();
-        let scorecard = board.overall.scorecard.as_str().to_owned();
-        match request.at {
-            // An instant of the event clock is looked at through the slices, up to the end of each.
-            Some(at) if request.clock != ClockKind::Recorded => {
-                pictures.extend(projection.picture_at(&scorecard, None, at));
-                pictures.extend(
-                    instances
-                        .iter()
-                        .filter_map(|name| projection.picture_at(&scorecard, Some(name), at)),
-                );
-            }
-            _ => {
-                let shown = instances.iter().filter_map(|name| board.instance(name.as_str()));
-                let shown: Vec<Picture> = shown.map(|picture| (**picture).clone()).collect();
-                pictures.push((*board.overall).clone());
-                pictures.extend(shown);
-            }
-        }
-    }
+fn outcome(request: &ReplayRequest, catalog: Arc<Catalog>, projection: Projection, rejected: u64) -> ReplayOutcome {
     ReplayOutcome {
         catalog,
-        pictures,
         alerts: projection.alerts(),
         facts: projection.sequence().0,
         rejected,
+        projection,
+        // An instant of the event clock is looked at through the slices, up to the end of each.
+        past: request.at.filter(|_| request.clock != ClockKind::Recorded),
     }
 }

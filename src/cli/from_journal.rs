@@ -22,10 +22,9 @@ use crate::wire::scorecard::ScorecardBody;
 /// A scorecard as the journal's facts make it.
 pub fn scorecard(question: &ScorecardQuestion) -> Result<Value, CliError> {
     let (outcome, _) = replayed(&question.journal, question.catalog.as_ref(), question.at)?;
-    let found = outcome.pictures.iter().find(|picture| {
-        let instance = picture.instance.as_ref().map(InstanceId::as_str);
-        picture.scorecard.as_str() == question.scorecard && instance == question.instance.as_deref()
-    });
+    let instance = question.instance.as_deref().map(InstanceId::parse).transpose();
+    let instance = instance.map_err(|error| CliError::wrong(format!("--instance: {error}")))?;
+    let found = outcome.picture(&question.scorecard, instance.as_ref());
     let Some(picture) = found else {
         let known: Vec<&str> = outcome
             .catalog
@@ -44,7 +43,7 @@ pub fn scorecard(question: &ScorecardQuestion) -> Result<Value, CliError> {
         );
         return Err(CliError::failed(words));
     };
-    to_value(&ScorecardBody::new(picture, &outcome.catalog.fingerprint))
+    to_value(&ScorecardBody::new(&picture, &outcome.catalog.fingerprint))
 }
 
 /// The change of a node as the journal's facts make it.

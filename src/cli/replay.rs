@@ -4,8 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::Path;
 
-use serde::Serialize;
-use serde_json::Value;
+use serde::ser::{Serialize, SerializeSeq, Serializer};
 
 use super::args::{ClockChoice, Format, ReplayArgs};
 use super::error::CliError;
@@ -13,6 +12,7 @@ use super::output;
 use crate::app::files::FileError;
 use crate::app::journal::JournalError;
 use crate::app::replay::{ReplayError, ReplayInput, ReplayOutcome, ReplayRequest, Told, replay};
+use crate::domain::board::Picture;
 use crate::domain::projection::{ClockKind, Effects};
 use crate::settings::{LoadOptions, Settings};
 use crate::wire::alert::AlertLine;
@@ -201,28 +201,30 @@ impl Said {
     }
 }
 
+/// Prints one after the other: there may be a hundred thousand instances.
 fn print_scorecards(outcome: &ReplayOutcome, format: Format) -> Result<(), CliError> {
     let fingerprint = outcome.catalog.fingerprint.as_str();
-    let bodies = outcome
-        .pictures
-        .iter()
-        .map(|picture| ScorecardBody::new(picture, fingerprint));
-    let values: Vec<Value> = bodies
-        .map(serde_json::to_value)
-        .collect::<Result<_, _>>()
-        .map_err(|error| CliError::failed(error.to_string()))?;
+    let failed = |error: serde_json::Error| CliError::failed(error.to_string());
+    let body = |picture: Picture| serde_json::to_value(ScorecardBody::new(&picture, fingerprint)).map_err(failed);
+    let mut stdout = BufWriter::new(std::io::stdout().lock());
     match format {
         Format::Json => {
-            let text = serde_json::to_string_pretty(&values).map_err(|error| CliError::failed(error.to_string()))?;
-            output::print(&format!("{text}\n"))
+            let mut serializer = serde_json::Serializer::pretty(&mut stdout);
+            let mut list = serializer.serialize_seq(None).map_err(std::io::Error::from)?;
+            for picture in outcome.pictures() {
+                list.serialize_element(&body(picture)?).map_err(std::io::Error::from)?;
+            }
+            list.end().map_err(std::io::Error::from)?;
+            writeln!(stdout)?;
         }
         Format::Table => {
             let style = output::Style::of_stdout();
-            let trees: Vec<String> = values
-                .iter()
-                .map(|value| super::scorecard::tree(value, style))
-                .collect();
-            output::print(&trees.join("\n"))
+            for (index, picture) in outcome.pictures().enumerate() {
+                let space = if index == 0 { "" } else { "\n" };
+                write!(stdout, "{space}{}", super::scorecard::tree(&body(picture)?, style))?;
+            }
         }
     }
+    stdout.flush()?;
+    Ok(())
 }

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use super::catalog::NodeKind;
+use super::catalog::{NodeKind, Target};
 use super::id::{Sequence, Slug};
 use super::instant::Instant;
+use super::reading::Absence;
 
 /// A rule: which nodes, what to look at, when to say it.
 #[derive(Debug, Clone, PartialEq)]
@@ -149,6 +150,19 @@ impl PathPattern {
         let pattern: Vec<&str> = self.text.split('/').collect();
         let path: Vec<&str> = path.split('/').collect();
         levels_match(&pattern, &path)
+    }
+
+    /// Whether it may fit one instance of a scorecard and not another. Rather too often true than too rarely.
+    pub fn tells_instances_apart(&self) -> bool {
+        let levels: Vec<&str> = self.text.split('/').collect();
+        let skipped = levels.iter().take_while(|level| **level == "**").count();
+        // Only the first level that is not skipped can meet the name of an instance.
+        levels.get(skipped).is_some_and(|level| match level.split_once('*') {
+            None => level.contains('@'),
+            Some((head, tail)) => {
+                !tail.is_empty() || head.split_once('@').is_some_and(|(_, beginning)| !beginning.is_empty())
+            }
+        })
     }
 }
 
@@ -294,15 +308,42 @@ pub struct AlertView {
     pub value: Option<f64>,
     /// Of the value.
     pub unit: String,
+    /// KPIs: the aim.
+    pub target: Option<Target>,
     /// Now.
     pub score: Option<f64>,
     /// Now.
     pub status: Option<Arc<str>>,
+    /// Why there is no score now.
+    pub absence: Option<Absence>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_that_names_no_instance_tells_none_apart() {
+        for (pattern, tells) in [
+            ("it/**", false),
+            ("it@*/**", false),
+            ("**", false),
+            ("**/it.csat", false),
+            ("*/customer/*/*.csat", false),
+            ("it*/*.csat", false),
+            ("it@berlin/**", true),
+            ("it@b*/**", true),
+            ("it@b@*/**", true),
+            ("*lin/**", true),
+            ("**/*lin", true),
+        ] {
+            assert_eq!(
+                PathPattern::parse(pattern).unwrap().tells_instances_apart(),
+                tells,
+                "{pattern}"
+            );
+        }
+    }
 
     #[test]
     fn patterns_match_levels() {

@@ -76,13 +76,25 @@ pub struct Alerting {
 }
 
 impl Alerting {
-    /// Takes in how a condition stands at an instant.
-    pub fn evaluate(&mut self, (key, rule): (AlertKey, &AlertRule), truth: Truth, at: Instant, status_before: u8) {
+    /// Takes in how a condition stands at an instant. True where there is an alert, or was one until now.
+    pub fn evaluate(
+        &mut self,
+        (key, rule): (AlertKey, &AlertRule),
+        truth: Truth,
+        at: Instant,
+        status_before: u8,
+    ) -> bool {
         let before = self.active.get(&key).copied();
         let after = decide(before, truth, at, status_before);
         if before != after {
             self.replace(key, rule, before, after);
         }
+        before.is_some() || after.is_some()
+    }
+
+    /// An alert, while it is pending or firing.
+    pub fn find(&self, key: AlertKey) -> Option<&Active> {
+        self.active.get(&key)
     }
 
     /// The instant of the next timer.

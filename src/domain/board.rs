@@ -1,8 +1,8 @@
 //! The board: the immutable picture that readers hold while the projection goes on.
 //!
-//! It is posted piecewise: a scorecard instance that did not change keeps its picture, by pointer.
+//! It is posted piecewise: a scorecard that did not change keeps its picture, by pointer. Instances are not on it but for
+//! their number and the best and worst of them: there may be a hundred thousand, and each is drawn when it is asked for.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::alert::{AlertTransition, AlertView};
@@ -23,7 +23,7 @@ pub struct Board {
     /// In catalog order.
     pub scorecards: Vec<ScorecardBoard>,
     /// Pending and firing alerts, by rule, then path.
-    pub alerts: Arc<Vec<AlertView>>,
+    pub alerts: Arc<Vec<Arc<AlertView>>>,
     /// The latest transitions, newest first, at most [`RECENT_TRANSITIONS_MAX`].
     pub recent: Arc<Vec<AlertTransition>>,
 }
@@ -44,58 +44,47 @@ impl Board {
         }
     }
 
-    /// The picture of a scorecard, or of one instance of it.
-    pub fn picture(&self, scorecard: &str, instance: Option<&str>) -> Option<&Arc<Picture>> {
-        let board = self
-            .scorecards
-            .iter()
-            .find(|board| board.overall.scorecard.as_str() == scorecard)?;
-        match instance {
-            None => Some(&board.overall),
-            Some(instance) => board.instance(instance),
-        }
+    /// The picture of a scorecard, over all instances where it has `each`.
+    pub fn picture(&self, scorecard: &str) -> Option<&Arc<Picture>> {
+        self.on_board(scorecard).map(|board| &board.overall)
+    }
+
+    /// A scorecard's part of the board.
+    pub fn on_board(&self, scorecard: &str) -> Option<&ScorecardBoard> {
+        let mut boards = self.scorecards.iter();
+        boards.find(|board| board.overall.scorecard.as_str() == scorecard)
     }
 }
 
-/// How many shards the instances of a scorecard are kept in: posting one instance copies one shard's pointers.
-pub const INSTANCE_SHARDS: usize = 256;
+/// So many names of instances are on the board, for people to choose from; of more they type one.
+pub const INSTANCE_NAMES_MAX: usize = 500;
+/// Instances that the board names as best and worst.
+pub const RANKED_MAX: usize = 10;
 
 /// One scorecard on the board.
 #[derive(Debug, Clone)]
 pub struct ScorecardBoard {
     /// The scorecard itself, over all instances where it has `each`.
     pub overall: Arc<Picture>,
-    /// Instances by name, in [`INSTANCE_SHARDS`] shards by [`instance_shard`]; empty without `each`.
-    pub instances: Vec<Arc<BTreeMap<InstanceId, Arc<Picture>>>>,
     /// How many instances.
     pub instance_count: usize,
-    /// Lowest scored instances, worst first, at most 10.
-    pub worst_instances: Vec<(InstanceId, f64)>,
-    /// Highest scored instances, best first, at most 10.
-    pub best_instances: Vec<(InstanceId, f64)>,
+    /// Names of all instances in their order, where there are at most [`INSTANCE_NAMES_MAX`]; else none.
+    pub instance_names: Arc<Vec<InstanceId>>,
+    /// Lowest scored instances, worst first, at most [`RANKED_MAX`].
+    pub worst_instances: Vec<RankedInstance>,
+    /// Highest scored instances, best first, at most [`RANKED_MAX`].
+    pub best_instances: Vec<RankedInstance>,
 }
 
-impl ScorecardBoard {
-    /// The picture of one instance.
-    pub fn instance(&self, instance: &str) -> Option<&Arc<Picture>> {
-        let id = InstanceId::parse(instance).ok()?;
-        self.instances.get(instance_shard(&id))?.get(&id)
-    }
-
-    /// All instances in order of their names.
-    pub fn instance_names(&self) -> Vec<InstanceId> {
-        let mut names: Vec<InstanceId> = self.instances.iter().flat_map(|shard| shard.keys().cloned()).collect();
-        names.sort();
-        names
-    }
-}
-
-/// The shard of an instance: FNV-1a over its bytes, the same everywhere.
-pub fn instance_shard(instance: &InstanceId) -> usize {
-    let hash = instance.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    (hash % INSTANCE_SHARDS as u64) as usize
+/// An instance among the best or the worst.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RankedInstance {
+    /// Its name.
+    pub name: InstanceId,
+    /// Its score, 0..=100.
+    pub score: f64,
+    /// Name of the band the score is in.
+    pub status: Option<Arc<str>>,
 }
 
 /// One scorecard instance at one instant: its nodes, parents before children, in catalog order.

@@ -2,7 +2,7 @@
 //!
 //! A string enters, a checked name leaves; inside, a name is trusted. Cloning a name copies a pointer.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::sync::Arc;
 
@@ -111,6 +111,15 @@ impl InstanceId {
         }
     }
 
+    /// As it stands in a node path.
+    pub fn in_path(&self) -> Cow<'_, str> {
+        if self.0.contains(['/', '%']) {
+            self.to_string().into()
+        } else {
+            self.as_str().into()
+        }
+    }
+
     /// The instance whose name stands in a node path behind the `@`.
     pub fn from_path(text: &str) -> Result<Self, IdError> {
         Self::parse(&text.replace("%2F", "/").replace("%25", "%"))
@@ -119,6 +128,12 @@ impl InstanceId {
 
 /// A map of ids answers to their text, so that what a sender wrote need not become an id first.
 impl Borrow<str> for KpiId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for InstanceId {
     fn borrow(&self) -> &str {
         &self.0
     }

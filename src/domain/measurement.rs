@@ -94,6 +94,27 @@ pub struct SeriesKey {
     pub each: Option<(Arc<str>, InstanceId)>,
 }
 
+impl SeriesKey {
+    /// The same, with the texts of another key where they are equal: a million series have few sources and labels, and
+    /// the series of an instance mostly come one after the other.
+    #[must_use]
+    pub fn sharing_with(mut self, other: Option<&Self>) -> Self {
+        let Some(other) = other else { return self };
+        if self.source == other.source {
+            self.source = Arc::clone(&other.source);
+        }
+        if let (Some((label, name)), Some((other_label, other_name))) = (&mut self.each, &other.each) {
+            if label == other_label {
+                *label = Arc::clone(other_label);
+            }
+            if name == other_name {
+                *name = other_name.clone();
+            }
+        }
+        self
+    }
+}
+
 /// A measurement that was admitted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measurement {

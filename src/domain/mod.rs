@@ -12,6 +12,7 @@ pub mod board;
 pub mod calendar;
 pub mod catalog;
 pub mod correlation;
+pub mod exact;
 pub mod explain;
 pub mod fact;
 pub mod id;

@@ -25,18 +25,25 @@ use settled::{Settled, is_provisional};
 pub struct Series {
     /// (slice, what is in it), ascending.
     slices: Vec<(i64, Cell)>,
+    /// Measurements there are, of any age: 0 means never measured.
+    measured: u64,
+    /// What few series have; apart, because there may be a million of them.
+    rare: Option<Box<Rare>>,
+    /// The slices of the window before the newest, merged once for many evaluations; derived, never saved.
+    closed: Option<Box<Closed>>,
+}
+
+/// What few series have.
+#[derive(Debug, Clone, Default)]
+struct Rare {
     /// Slices with samples that can be corrected: the rest of the slice, and those samples.
     correctable: BTreeMap<i64, Correctable>,
     /// Everything older than the slices, for `all` windows.
     before: Cell,
-    /// Measurements there are, of any age: 0 means never measured.
-    measured: u64,
     /// What `missing = "hold"` keeps.
     hold: Option<Held>,
     /// The last period that became final.
     settled: Option<Settled>,
-    /// The slices of the window before the newest, merged once for many evaluations; derived, never saved.
-    closed: Option<Box<Closed>>,
 }
 
 /// A slice with samples that can be corrected.
@@ -107,16 +114,15 @@ impl Series {
         }
         let aggregate = &rules.definition.aggregate;
         let slice = rules.slice_of(sample.observed_at);
-        let entry = match correctable {
-            true => {
-                let cell = self.cell(slice).clone();
-                Some(self.correctable.entry(slice).or_insert_with(|| Correctable {
-                    rest: cell,
-                    samples: Vec::new(),
-                }))
-            }
-            false if self.correctable.is_empty() => None,
-            false => self.correctable.get_mut(&slice),
+        let entry = if correctable {
+            let cell = self.cell(slice).clone();
+            let rare = self.rare.get_or_insert_default();
+            Some(rare.correctable.entry(slice).or_insert_with(|| Correctable {
+                rest: cell,
+                samples: Vec::new(),
+            }))
+        } else {
+            self.rare.as_mut().and_then(|rare| rare.correctable.get_mut(&slice))
         };
         match entry {
             Some(entry) if correctable => entry.samples.push(*sample),
@@ -136,6 +142,10 @@ impl Series {
             _ => self.slices.binary_search_by_key(&slice, |(slice, _)| *slice),
         };
         let place = place.unwrap_or_else(|place| {
+            // A vector of its own would begin with four: most of a million series have one or two.
+            if self.slices.len() == self.slices.capacity() {
+                self.slices.reserve_exact(self.slices.len().max(1));
+            }
             self.slices.insert(place, (slice, Cell::default()));
             place
         });
@@ -146,7 +156,8 @@ impl Series {
     /// Takes a sample out again, by its place. False when it is not here (too old, or not seen under this definition).
     pub fn remove(&mut self, rules: Rules<'_>, sequence: u64, observed_at: Instant) -> bool {
         let slice = rules.slice_of(observed_at.0);
-        let Some(entry) = self.correctable.get_mut(&slice) else {
+        let correctable = self.rare.as_mut().map(|rare| &mut rare.correctable);
+        let Some(entry) = correctable.and_then(|slices| slices.get_mut(&slice)) else {
             return false;
         };
         let Some(place) = entry.samples.iter().position(|sample| sample.sequence == sequence) else {
@@ -160,7 +171,9 @@ impl Series {
             .for_each(|sample| cell.add(&rules.definition.aggregate, sample));
         self.reopen(slice);
         if cell.any == 0 {
-            self.correctable.remove(&slice);
+            if let Some(rare) = &mut self.rare {
+                rare.correctable.remove(&slice);
+            }
             self.slices.retain(|(other, _)| *other != slice);
         } else {
             *self.cell(slice) = cell;
@@ -175,27 +188,33 @@ impl Series {
 
     /// Forgets what `hold` keeps.
     pub fn let_go(&mut self) {
-        self.hold = None;
+        if let Some(rare) = &mut self.rare {
+            rare.hold = None;
+        }
     }
 
-    /// Drops slices that ended before `oldest`; `all` windows keep their sum.
-    pub fn trim(&mut self, rules: Rules<'_>, oldest: Instant) {
+    /// Drops slices that ended before `oldest`, and tells the last one dropped; `all` windows keep their sum.
+    pub fn trim(&mut self, rules: Rules<'_>, oldest: Instant) -> Option<i64> {
         let is_gone = |slice: i64| rules.window().slice_end(rules.calendar, slice) <= oldest;
         // Mostly nothing is: the oldest slice tells.
         if !self.slices.first().is_some_and(|(slice, _)| is_gone(*slice)) {
-            return;
+            return None;
         }
         let gone = self.slices.partition_point(|(slice, _)| is_gone(*slice));
         self.closed = None;
+        let last = self.slices.get(gone - 1).map(|(slice, _)| *slice);
         for (_, cell) in self.slices.drain(..gone) {
             if *rules.window() == Window::All {
-                self.before.merge(&cell);
+                self.rare.get_or_insert_default().before.merge(&cell);
             }
         }
-        match self.slices.first() {
-            Some((first, _)) => self.correctable = self.correctable.split_off(first),
-            None => self.correctable.clear(),
+        if let Some(rare) = &mut self.rare {
+            match self.slices.first() {
+                Some((first, _)) => rare.correctable = rare.correctable.split_off(first),
+                None => rare.correctable.clear(),
+            }
         }
+        last
     }
 
     /// The latest measurement that is kept.
@@ -225,30 +244,53 @@ impl Series {
         self.judge(rules, (at, &view), seen, known)
     }
 
+    /// Whether a window sees nothing.
+    pub fn is_empty_in(&self, view: &View) -> bool {
+        self.gather(view.first, view.last).any == 0
+    }
+
+    /// The value of a window's slices from what is known now: what [`Series::read`] says, and no more.
+    pub fn value_in(&self, rules: Rules<'_>, view: &View) -> Option<f64> {
+        let seen = look(rules, view, &self.gather(view.first, view.last), Across::Own);
+        match rules.definition.missing {
+            Missing::Zero if seen.latest_at.is_none() => Some(0.0),
+            _ => seen.value,
+        }
+    }
+
     /// The reading at an evaluation, and the next instant at which it can change by itself.
     pub fn evaluate(&mut self, rules: Rules<'_>, when: Evaluation, across: Across) -> (LeafReading, Option<Instant>) {
         let view = rules.window().view(rules.calendar, when.at);
         let seen = look(rules, &view, &self.gather_again(view.first, view.last), across);
+        let hold = self.rare.as_mut().and_then(|rare| rare.hold.as_mut());
         if seen.value.is_none()
-            && let Some(held) = self.hold.as_mut().filter(|held| held.is_current)
+            && let Some(held) = hold.filter(|held| held.is_current)
         {
             held.evaluated_at = held.evaluated_at.max(when.last_before);
             held.is_current = false;
         }
         self.settle(rules, when.at, &view, seen);
         let known = Known {
-            held: self.hold.as_ref(),
+            held: self.held(),
             was_measured: self.measured > 0,
         };
         let reading = self.judge(rules, (when.at, &view), seen, known);
         if let (Missing::Hold(_), Some(value)) = (rules.definition.missing, seen.value) {
-            self.hold = Some(Held {
+            self.rare.get_or_insert_default().hold = Some(Held {
                 value,
                 evaluated_at: when.at,
                 is_current: true,
             });
         }
         (reading, self.next_change(rules, when, reading))
+    }
+
+    fn held(&self) -> Option<&Held> {
+        self.rare.as_ref()?.hold.as_ref()
+    }
+
+    fn settled(&self) -> Option<&Settled> {
+        self.rare.as_ref()?.settled.as_ref()
     }
 
     fn judge(&self, rules: Rules<'_>, (at, view): (Instant, &View), seen: Seen, known: Known<'_>) -> LeafReading {
@@ -321,7 +363,7 @@ impl Series {
             .map(|version| version.from.plus_ms(1))
             .find(|from| *from > at);
         // A held value and a final reading outlive the measurements that gave them, even retracted ones.
-        if self.measured == 0 && self.hold.is_none() && self.settled.is_none() {
+        if self.measured == 0 && self.held().is_none() && self.settled().is_none() {
             return version;
         }
         let view = window.view(rules.calendar, at);
@@ -367,7 +409,7 @@ impl Series {
 
     /// When a held value will be kept no more.
     fn hold_ends(&self, definition: &KpiDefinition, reading: LeafReading) -> Option<Instant> {
-        match (definition.missing, &self.hold, reading.observed_at) {
+        match (definition.missing, self.held(), reading.observed_at) {
             (Missing::Hold(hold_ms), Some(held), None) => Some(held.evaluated_at.plus_ms(hold_ms + 1)),
             _ => None,
         }

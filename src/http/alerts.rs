@@ -48,7 +48,7 @@ fn standing(board: &Board, phase: Option<AlertPhase>) -> Value {
         .alerts
         .iter()
         .filter(|alert| phase.is_none_or(|phase| alert.phase == phase));
-    json!(wanted.map(AlertViewBody::new).collect::<Vec<_>>())
+    json!(wanted.map(|alert| AlertViewBody::new(alert)).collect::<Vec<_>>())
 }
 
 fn resolved(board: &Board, base_url: &str) -> Value {

@@ -66,8 +66,8 @@ async fn one(
     let params = Params::read(&uri, &["instance"])?;
     let board = windows.views.board();
     let (scorecard, kpi) = definition(&board, &id)?;
-    let picture = scorecards::picture(&board, scorecard.id.as_str(), params.instance()?.as_ref())?;
-    let node = kpi_node(picture, &id)
+    let picture = scorecards::picture(&windows, &board, scorecard.id.as_str(), params.instance()?).await?;
+    let node = kpi_node(&picture, &id)
         .ok_or_else(|| ProblemResponse::unknown(format!("KPI `{id}` is not on the board yet: try again")))?;
     Ok(Json(KpiBody::new(scorecard, kpi, node)).into_response())
 }
@@ -90,7 +90,7 @@ async fn readings(
     let board = windows.views.board();
     let (scorecard, kpi) = definition(&board, &id)?;
     let instance = params.instance()?;
-    scorecards::picture(&board, scorecard.id.as_str(), instance.as_ref())?;
+    scorecards::overall(&board, scorecard.id.as_str())?;
     let range = Range::read(&params, windows.options.clock.now())?;
     let query = ReadingsQuery {
         kpi: kpi.id.clone(),

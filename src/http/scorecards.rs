@@ -17,7 +17,7 @@ use super::problem::ProblemResponse;
 use crate::domain::board::{Board, Picture};
 use crate::domain::id::InstanceId;
 use crate::domain::instant::Instant;
-use crate::ports::PicturesQuery;
+use crate::ports::{InstanceQuery, PicturesQuery};
 use crate::wire::scorecard::{ScorecardBody, ScorecardEntry, shown_at};
 
 pub(super) fn routes() -> Router<Arc<Windows>> {
@@ -64,40 +64,40 @@ async fn one(
     }
     let instance = params.instance()?;
     let board = windows.views.board();
-    let now = picture(&board, &id, instance.as_ref())?;
     let picture = match params.instant("at")? {
-        None => Arc::clone(now),
-        Some(at) => past(&windows, &id, instance, at).await?,
+        None => picture(&windows, &board, &id, instance).await?,
+        Some(at) => {
+            overall(&board, &id)?;
+            past(&windows, &id, instance, at).await?
+        }
     };
     Ok(Json(ScorecardBody::new(&picture, &board.catalog.fingerprint)).into_response())
 }
 
-/// The picture of a scorecard or instance on the board, or a problem that names what there is.
-pub(super) fn picture<'a>(
-    board: &'a Board,
+/// The picture of a scorecard on the board, or of an instance as it is now; or a problem that names what there is.
+pub(super) async fn picture(
+    windows: &Windows,
+    board: &Board,
     id: &str,
-    instance: Option<&InstanceId>,
-) -> Result<&'a Arc<Picture>, ProblemResponse> {
-    let Some(overall) = board.picture(id, None) else {
-        let known: Vec<&str> = board
-            .scorecards
-            .iter()
-            .map(|known| known.overall.scorecard.as_str())
-            .collect();
-        let detail = format!("there is no scorecard `{id}`: use one of {}", known.join(", "));
-        return Err(ProblemResponse::unknown(detail));
+    instance: Option<InstanceId>,
+) -> Result<Arc<Picture>, ProblemResponse> {
+    let overall = overall(board, id)?;
+    let Some(instance) = instance else {
+        return Ok(Arc::clone(overall));
     };
-    let Some(instance) = instance else { return Ok(overall) };
-    board.picture(id, Some(instance.as_str())).ok_or_else(|| {
-        let each = board
-            .catalog
-            .scorecard(id)
-            .and_then(|scorecard| scorecard.each.as_deref());
-        let remedy = match each {
-            Some(label) => format!("use a value that was measured under the label `{label}`"),
-            None => "this scorecard has no instances: leave `instance` out".to_owned(),
-        };
-        ProblemResponse::unknown(format!("scorecard `{id}` has no instance `{instance}`: {remedy}"))
+    let query = InstanceQuery {
+        scorecard: id.to_owned(),
+        instance,
+    };
+    Ok(Arc::new(windows.views.instance(query).await?))
+}
+
+/// The picture of a scorecard on the board, or a problem that names those there are.
+pub(super) fn overall<'a>(board: &'a Board, id: &str) -> Result<&'a Arc<Picture>, ProblemResponse> {
+    board.picture(id).ok_or_else(|| {
+        let known = board.scorecards.iter().map(|known| known.overall.scorecard.as_str());
+        let known = known.collect::<Vec<_>>().join(", ");
+        ProblemResponse::unknown(format!("there is no scorecard `{id}`: use one of {known}"))
     })
 }
 

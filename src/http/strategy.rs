@@ -56,7 +56,7 @@ impl Asked {
         explain::known(&board.catalog, id)?;
         let instance = params.instance()?;
         let past = Past::read(params, windows.options.clock.now())?;
-        let picture = Arc::clone(scorecards::picture(board, id, instance.as_ref())?);
+        let picture = scorecards::picture(windows, board, id, instance.clone()).await?;
         let scores = windows.views.scores(past.query(id, instance)).await?;
         Ok(Self { picture, past, scores })
     }

@@ -40,7 +40,7 @@ async fn follow(State(windows): State<Arc<Windows>>, uri: Uri) -> Result<Respons
     let params = Params::read(&uri, &["scorecard"])?;
     let scorecard = params.text("scorecard").map(str::to_owned);
     if let Some(id) = &scorecard {
-        scorecards::picture(&windows.views.board(), id, None)?;
+        scorecards::overall(&windows.views.board(), id)?;
     }
     let permit = Arc::clone(&windows.streams).try_acquire_owned().map_err(|_| {
         let limit = windows.options.streams_max;

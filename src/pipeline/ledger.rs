@@ -416,6 +416,7 @@ impl Ledger {
 
     fn name(&mut self, key: SeriesKey) -> SeriesNumber {
         let number = SeriesNumber(self.series_count());
+        let key = key.sharing_with(self.keys.last());
         self.keys.push(key.clone());
         self.series.insert(key, number);
         number

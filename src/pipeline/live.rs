@@ -16,10 +16,12 @@ use tracing::{info, warn};
 use super::activation::{ActivationError, Activations};
 use super::appender::NextDue;
 use super::beside;
+use super::instances::{has_many, no_instance};
 use super::intake::SourcePositions;
 use super::lookup::Lookup;
 use super::outbox::LatestReadings;
-use crate::domain::alert::{AlertPhase, AlertTransition};
+use super::saver::Saver;
+use crate::domain::alert::{AlertPhase, AlertTransition, AlertView};
 use crate::domain::board::{Board, Picture, RECENT_TRANSITIONS_MAX};
 use crate::domain::fact::Block;
 use crate::domain::id::Sequence;
@@ -28,7 +30,7 @@ use crate::domain::movers::Movers;
 use crate::domain::projection::{Effects, ExplainQuestion, Explained, Projection, Refold};
 use crate::domain::reading::Reading;
 use crate::ports::{
-    CheckpointHead, Checkpoints, HouseState, Notice, Outbox, PicturesQuery, QueryError, ReadingsQuery, StateError,
+    CheckpointHead, HouseState, InstanceQuery, Notice, Outbox, PicturesQuery, QueryError, ReadingsQuery, StateError,
     Views,
 };
 use crate::telemetry::metric;
@@ -87,7 +89,7 @@ pub struct Live {
     /// What is decided and not delivered.
     pub outbox: Arc<dyn Outbox>,
     /// Saved states.
-    pub checkpoints: Box<dyn Checkpoints>,
+    pub checkpoints: Saver,
     /// The board that readers hold.
     pub board: Arc<ArcSwap<Board>>,
     /// Listeners.
@@ -133,7 +135,8 @@ impl Live {
                 self.post();
                 (is_unposted, posted) = (false, Moment::now());
             }
-            if saved.0.elapsed() >= self.checkpoint_every && saved.1 != self.projection.sequence() {
+            let is_new = saved.1 != self.projection.sequence();
+            if saved.0.elapsed() >= self.checkpoint_every && is_new && !self.checkpoints.is_busy() {
                 self.save();
                 saved = (Moment::now(), self.projection.sequence());
             }
@@ -267,13 +270,9 @@ impl Live {
                 ..empty
             });
         }
-        let alerts = self.projection.alerts();
-        for severity in ["info", "warning", "critical"] {
-            let firing = |alert: &&crate::domain::alert::AlertView| {
-                alert.phase == AlertPhase::Firing && alert.severity.word() == severity
-            };
-            metrics::gauge!(metric::ALERTS_FIRING, "severity" => severity)
-                .set(alerts.iter().filter(firing).count() as f64);
+        let alerts = self.projection.alerts_again(&before.alerts);
+        if !Arc::ptr_eq(&alerts, &before.alerts) {
+            count_firing(&alerts);
         }
         metrics::gauge!(metric::SERIES).set(self.projection.series_count() as f64);
         self.board.store(Arc::new(Board {
@@ -281,7 +280,7 @@ impl Live {
             at: self.projection.at(),
             catalog: Arc::clone(self.projection.catalog()),
             scorecards: self.projection.boards(&before.scorecards),
-            alerts: Arc::new(alerts),
+            alerts,
             recent: Arc::clone(&before.recent),
         }));
     }
@@ -299,8 +298,8 @@ impl Live {
         if self.names_saved == 0 {
             parts.push(beside::definitions(&self.projection.catalog().files));
         }
-        let parts: Vec<(u64, Option<Vec<u64>>)> = parts.into_iter().map(|(key, words)| (key, Some(words))).collect();
-        let result = match self.checkpoints.save(&head, &parts) {
+        let parts = parts.into_iter().map(|(key, words)| (key, Some(words))).collect();
+        let result = match self.checkpoints.save(&head, parts) {
             Ok(()) => {
                 self.names_saved = self.projection.series_count();
                 "saved"
@@ -316,6 +315,14 @@ impl Live {
         };
         metrics::counter!(metric::CHECKPOINTS, "result" => result).increment(1);
         metrics::histogram!(metric::CHECKPOINT_SECONDS).record(started.elapsed().as_secs_f64());
+    }
+}
+
+fn count_firing(alerts: &[Arc<AlertView>]) {
+    for severity in ["info", "warning", "critical"] {
+        let firing = |alert: &&Arc<AlertView>| alert.phase == AlertPhase::Firing && alert.severity.word() == severity;
+        let count = alerts.iter().filter(firing).count();
+        metrics::gauge!(metric::ALERTS_FIRING, "severity" => severity).set(count as f64);
     }
 }
 
@@ -335,7 +342,7 @@ pub struct Window {
 
 impl Window {
     /// Asks the owner of the projection between two blocks.
-    async fn ask<A, Q>(&self, question: Q) -> Result<A, QueryError>
+    pub(super) async fn ask<A, Q>(&self, question: Q) -> Result<A, QueryError>
     where
         A: Send + 'static,
         Q: FnOnce(&mut Projection) -> A + Send + 'static,
@@ -358,30 +365,44 @@ impl Views for Window {
     }
 
     fn readings(&self, query: ReadingsQuery) -> BoxFuture<'_, Result<Vec<(Instant, Reading)>, QueryError>> {
+        let read = |projection: &Projection, query: &ReadingsQuery, at: Instant| {
+            let reading = projection.reading_at(&query.kpi, query.instance.as_ref(), at);
+            let scorecard = projection.catalog().kpi(&query.kpi).map(|(own, _)| own.id.as_str());
+            let unknown = || match (scorecard, &query.instance) {
+                (Some(scorecard), Some(instance)) => no_instance(projection, scorecard, instance),
+                _ => QueryError::Unknown(format!("there is no KPI `{}`", query.kpi)),
+            };
+            Ok((at, reading.ok_or_else(unknown)?))
+        };
         Box::pin(async move {
-            self.ask(move |projection| {
-                let read = |at: &Instant| {
-                    let reading = projection.reading_at(&query.kpi, query.instance.as_ref(), *at);
-                    let unknown =
-                        || QueryError::Unknown(format!("`{}` has no such instance, or is not known", query.kpi));
-                    Ok((*at, reading.ok_or_else(unknown)?))
-                };
-                query.at.iter().map(read).collect()
-            })
-            .await?
+            let board = self.board();
+            let overall = board.catalog.kpi(&query.kpi).filter(|_| query.instance.is_none());
+            let overall = overall.and_then(|(own, _)| has_many(&board, own.id.as_str()));
+            self.ask_of_each((query.at.clone(), overall), query, read).await
         })
     }
 
     fn pictures(&self, query: PicturesQuery) -> BoxFuture<'_, Result<Vec<Picture>, QueryError>> {
+        let draw = |projection: &Projection, query: &PicturesQuery, at: Instant| {
+            let picture = projection.picture_at(&query.scorecard, query.instance.as_ref(), at);
+            let unknown = || match &query.instance {
+                None => QueryError::Unknown(format!("there is no scorecard `{}`", query.scorecard)),
+                Some(instance) => no_instance(projection, &query.scorecard, instance),
+            };
+            picture.ok_or_else(unknown)
+        };
+        Box::pin(async move {
+            let board = self.board();
+            let overall = has_many(&board, &query.scorecard).filter(|_| query.instance.is_none());
+            self.ask_of_each((query.at.clone(), overall), query, draw).await
+        })
+    }
+
+    fn instance(&self, query: InstanceQuery) -> BoxFuture<'_, Result<Picture, QueryError>> {
         Box::pin(async move {
             self.ask(move |projection| {
-                let picture = |at: &Instant| {
-                    let picture = projection.picture_at(&query.scorecard, query.instance.as_ref(), *at);
-                    let unknown =
-                        || QueryError::Unknown(format!("`{}` has no such instance, or is not known", query.scorecard));
-                    picture.ok_or_else(unknown)
-                };
-                query.at.iter().map(picture).collect()
+                let picture = projection.picture_now(&query.scorecard, Some(&query.instance));
+                picture.ok_or_else(|| no_instance(projection, &query.scorecard, &query.instance))
             })
             .await?
         })

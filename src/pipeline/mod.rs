@@ -18,9 +18,11 @@
 pub mod activation;
 pub mod appender;
 pub mod beside;
+mod instances;
 pub mod intake;
 pub mod ledger;
 pub mod live;
 pub mod lookup;
 pub mod outbox;
 pub mod replay;
+pub mod saver;

@@ -19,7 +19,7 @@ use super::bytes::{Reader, put_text};
 use super::shelf::{Changes, Shelf, VALUE_LEN_MAX, first_word};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
-use crate::ports::{CheckpointHead, Checkpoints, StateError};
+use crate::ports::{ChangedPart, CheckpointHead, Checkpoints, StateError};
 
 /// Name of the tree.
 pub(super) const TREE: &str = "checkpoints";
@@ -170,7 +170,7 @@ impl SledCheckpoints {
 const UNREADABLE: StateError = StateError::Unreadable { what: "checkpoint" };
 
 impl Checkpoints for SledCheckpoints {
-    fn save(&mut self, head: &CheckpointHead, parts: &[(u64, Option<Vec<u64>>)]) -> Result<(), StateError> {
+    fn save(&mut self, head: &CheckpointHead, parts: Vec<ChangedPart>) -> Result<(), StateError> {
         match self.head() {
             Ok(Some(_)) => {}
             // What a clear that did not end left behind, or another form, must not become part of this state.
@@ -307,7 +307,7 @@ mod tests {
     #[test]
     fn a_save_that_did_not_end_never_was() {
         let mut shelf = shelf();
-        shelf.save(&head(1), &[(1, Some(words(3)))]).unwrap();
+        shelf.save(&head(1), vec![(1, Some(words(3)))]).unwrap();
         let before = chunks(&shelf);
         let mut changes = Changes::default();
         shelf
@@ -316,7 +316,7 @@ mod tests {
         shelf.shelf.commit(changes).unwrap();
         assert_eq!(shelf.load().unwrap(), Some((head(1), vec![(1, words(3))])));
         assert!(chunks(&shelf) > before);
-        shelf.save(&head(2), &[(1, Some(words(9)))]).unwrap();
+        shelf.save(&head(2), vec![(1, Some(words(9)))]).unwrap();
         assert_eq!(shelf.load().unwrap(), Some((head(2), vec![(1, words(9))])));
         assert_eq!(chunks(&shelf), before, "what the broken save left is gone");
     }
@@ -324,12 +324,12 @@ mod tests {
     #[test]
     fn a_clear_that_did_not_end_leaves_nothing_for_the_next_save() {
         let mut shelf = shelf();
-        shelf.save(&head(1), &[(1, Some(words(3)))]).unwrap();
+        shelf.save(&head(1), vec![(1, Some(words(3)))]).unwrap();
         let mut changes = Changes::default();
         changes.remove(HEAD_KEY.to_vec());
         shelf.shelf.commit(changes).unwrap();
         assert_eq!(shelf.load().unwrap(), None);
-        shelf.save(&head(2), &[(2, Some(vec![2]))]).unwrap();
+        shelf.save(&head(2), vec![(2, Some(vec![2]))]).unwrap();
         assert_eq!(shelf.load().unwrap(), Some((head(2), vec![(2, vec![2])])));
     }
 
@@ -338,7 +338,7 @@ mod tests {
         for place in [chunk_key(1, 0, 1), index_key(1), HEAD_KEY.to_vec()] {
             let mut shelf = shelf();
             shelf
-                .save(&head(1), &[(1, Some(words(3))), (2, Some(vec![2]))])
+                .save(&head(1), vec![(1, Some(words(3))), (2, Some(vec![2]))])
                 .unwrap();
             let mut value = shelf.shelf.get(&place).unwrap().unwrap().to_vec();
             value[0] ^= 1;

@@ -28,7 +28,7 @@ fn fill(store: &StateStore, commits: std::ops::RangeInclusive<u64>) {
             .remember(Sequence(number), &(0..50).map(id).collect::<Vec<_>>())
             .unwrap();
         checkpoints
-            .save(&head(number), &[(number % 5, Some(noise(number, PART_LEN)))])
+            .save(&head(number), vec![(number % 5, Some(noise(number, PART_LEN)))])
             .unwrap();
         outbox.put(at(number), &[transition(&number.to_string())]).unwrap();
         if number % 10 == 0 {

@@ -9,7 +9,7 @@ use super::DONE_IDS_MAX;
 use crate::domain::alert::AlertTransition;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
-use crate::ports::{CheckpointHead, Checkpoints, Outbox, Seen, SeenIds, StateError};
+use crate::ports::{ChangedPart, CheckpointHead, Checkpoints, Outbox, Seen, SeenIds, StateError};
 
 /// Ids already seen, in memory.
 #[derive(Debug, Default)]
@@ -45,11 +45,11 @@ pub struct MemoryCheckpoints {
 }
 
 impl Checkpoints for MemoryCheckpoints {
-    fn save(&mut self, head: &CheckpointHead, parts: &[(u64, Option<Vec<u64>>)]) -> Result<(), StateError> {
+    fn save(&mut self, head: &CheckpointHead, parts: Vec<ChangedPart>) -> Result<(), StateError> {
         for (part, words) in parts {
             match words {
-                Some(words) => self.parts.insert(*part, words.clone()),
-                None => self.parts.remove(part),
+                Some(words) => self.parts.insert(part, words),
+                None => self.parts.remove(&part),
             };
         }
         self.head = Some(head.clone());

@@ -152,7 +152,7 @@ fn parts_not_named_stay_and_parts_removed_are_gone() {
         shelf
             .save(
                 &head(1),
-                &[
+                vec![
                     (7, Some(vec![1, 2])),
                     (u64::MAX, Some(vec![])),
                     (0, Some(vec![u64::MAX])),
@@ -162,7 +162,7 @@ fn parts_not_named_stay_and_parts_removed_are_gone() {
         shelf
             .save(
                 &head(2),
-                &[(0, None), (7, Some(vec![3])), (8, Some(noise(8, 100))), (9, None)],
+                vec![(0, None), (7, Some(vec![3])), (8, Some(noise(8, 100))), (9, None)],
             )
             .unwrap();
         let expected = vec![(7, vec![3]), (8, noise(8, 100)), (u64::MAX, vec![])];
@@ -174,11 +174,11 @@ fn parts_not_named_stay_and_parts_removed_are_gone() {
 fn nothing_is_left_after_a_clear() {
     on_every_checkpoints(|shelf| {
         shelf
-            .save(&head(1), &[(1, Some(vec![1])), (2, Some(noise(2, 9_000)))])
+            .save(&head(1), vec![(1, Some(vec![1])), (2, Some(noise(2, 9_000)))])
             .unwrap();
         shelf.clear().unwrap();
         assert_eq!(shelf.load().unwrap(), None);
-        shelf.save(&head(2), &[(3, Some(vec![3]))]).unwrap();
+        shelf.save(&head(2), vec![(3, Some(vec![3]))]).unwrap();
         assert_eq!(shelf.load().unwrap(), Some((head(2), vec![(3, vec![3])])));
     });
 }
@@ -187,13 +187,13 @@ fn nothing_is_left_after_a_clear() {
 fn of_two_entries_of_one_part_the_later_counts() {
     on_every_checkpoints(|shelf| {
         shelf
-            .save(&head(1), &[(1, Some(noise(1, 9_000))), (1, Some(vec![2]))])
+            .save(&head(1), vec![(1, Some(noise(1, 9_000))), (1, Some(vec![2]))])
             .unwrap();
         shelf
-            .save(&head(2), &[(1, Some(vec![3])), (1, Some(noise(4, 9_000)))])
+            .save(&head(2), vec![(1, Some(vec![3])), (1, Some(noise(4, 9_000)))])
             .unwrap();
         assert_eq!(shelf.load().unwrap(), Some((head(2), vec![(1, noise(4, 9_000))])));
-        shelf.save(&head(3), &[(1, Some(vec![5])), (1, None)]).unwrap();
+        shelf.save(&head(3), vec![(1, Some(vec![5])), (1, None)]).unwrap();
         assert_eq!(shelf.load().unwrap(), Some((head(3), vec![])));
     });
 }
@@ -204,8 +204,8 @@ fn a_part_of_many_megabytes_is_cut_small_enough_for_sled() {
     let large = noise(1, 700_000);
     let (store, _) = open(&dir);
     for round in 1..=3 {
-        let parts = [(1, Some(large[round..].to_vec())), (2, Some(vec![2]))];
-        store.checkpoints().save(&head(round as u64), &parts).unwrap();
+        let parts = vec![(1, Some(large[round..].to_vec())), (2, Some(vec![2]))];
+        store.checkpoints().save(&head(round as u64), parts).unwrap();
     }
     store.flush().unwrap();
     drop(store);
@@ -354,9 +354,9 @@ proptest! {
                 }
                 _ => {
                     let words = (what > 2).then(|| noise(number as u64, len));
-                    let parts = [(part, words), (part + 1, Some(vec![part]))];
-                    store.checkpoints().save(&head, &parts).unwrap();
-                    memory.save(&head, &parts).unwrap();
+                    let parts = vec![(part, words), (part + 1, Some(vec![part]))];
+                    store.checkpoints().save(&head, parts.clone()).unwrap();
+                    memory.save(&head, parts).unwrap();
                 }
             }
             prop_assert!(store.checkpoints().load().unwrap() == memory.load().unwrap());

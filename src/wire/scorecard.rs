@@ -3,6 +3,8 @@
 //! A picture of the board enters, a tree of nodes leaves, shaped as the example in the specification shows it. A score that
 //! is absent is `null` and has its reason in `absence`; numbers are never rounded here.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::alert::TargetBody;
@@ -221,10 +223,10 @@ pub struct ScorecardEntry<'a> {
 
 impl<'a> ScorecardEntry<'a> {
     /// The entry of a scorecard on the board; `None` where the board has no nodes of it.
-    pub fn new(scorecard: &'a Scorecard, on_board: &'a ScorecardBoard, alerts: &[AlertView]) -> Option<Self> {
+    pub fn new(scorecard: &'a Scorecard, on_board: &'a ScorecardBoard, alerts: &[Arc<AlertView>]) -> Option<Self> {
         let root = on_board.overall.nodes.first()?;
         let count = |phase: AlertPhase| {
-            let here = |alert: &&AlertView| alert.phase == phase && belongs_to(&alert.path, scorecard.id.as_str());
+            let here = |alert: &&Arc<AlertView>| alert.phase == phase && belongs_to(&alert.path, scorecard.id.as_str());
             alerts.iter().filter(here).count()
         };
         Some(Self {
@@ -280,7 +282,7 @@ impl<'a> KpiBody<'a> {
 
 /// All KPIs of the board in catalog order, over all instances.
 pub fn kpi_entries(board: &Board) -> Vec<KpiBody<'_>> {
-    let of_scorecard = |scorecard: &'_ Scorecard| board.picture(scorecard.id.as_str(), None);
+    let of_scorecard = |scorecard: &'_ Scorecard| board.picture(scorecard.id.as_str());
     let scorecards = board.catalog.scorecards.iter();
     let with_picture = scorecards.filter_map(|scorecard| Some((scorecard, of_scorecard(scorecard)?)));
     with_picture

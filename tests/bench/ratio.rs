@@ -12,6 +12,14 @@ static RATES: Mutex<BTreeMap<String, Vec<f64>>> = Mutex::new(BTreeMap::new());
 /// Pairs of figure and floor, in the order in which they are told.
 static PAIRS: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 
+/// What else was found out, in words.
+static WORDS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Says something below the table.
+pub fn say(words: &str) {
+    WORDS.lock().unwrap().push(words.to_owned());
+}
+
 /// Does a piece of work and remembers how fast it was.
 pub fn timed<T>(name: &str, items: usize, work: impl FnOnce() -> T) -> T {
     let started = Instant::now();
@@ -49,6 +57,9 @@ pub fn print() {
             "| {figure} | {own} | {floor} | {below} | {} |",
             ratio(rate / floor_rate)
         );
+    }
+    for words in WORDS.lock().unwrap().iter() {
+        println!("{words}");
     }
 }
 

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run says so by its panic")]
 
 mod append;
+mod cost;
 mod decode;
 mod house;
 mod http;

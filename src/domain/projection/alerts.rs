@@ -23,20 +23,19 @@ impl Projection {
             let Some(state) = self.nodes.get(node as usize).copied() else {
                 continue;
             };
-            let Some(rules) = self
-                .instances
-                .get(state.instance as usize)
-                .map(|own| Arc::clone(&own.rules))
-            else {
+            let Some(own) = self.instances.get(state.instance as usize) else {
                 continue;
             };
-            for &index in rules.get(state.local as usize).map(Vec::as_slice).unwrap_or_default() {
+            let (rules, local) = (Arc::clone(&own.rules), node.wrapping_sub(own.node_base));
+            for &index in rules.get(local as usize).map(Vec::as_slice).unwrap_or_default() {
                 let Some(rule) = catalog.rules.get(index as usize) else {
                     continue;
                 };
                 let truth = self.truth(rule, node, at);
-                self.alerting
-                    .evaluate((AlertKey { rule: index, node }, rule), truth, at, state.status_before);
+                let key = AlertKey { rule: index, node };
+                if self.alerting.evaluate((key, rule), truth, at, state.status_before) {
+                    self.touched_alerts.insert(key);
+                }
             }
         }
     }
@@ -66,7 +65,7 @@ impl Projection {
     fn metric(&self, metric: Metric, node: u32, at: Instant) -> Option<f64> {
         let state = self.nodes.get(node as usize)?;
         match metric {
-            Metric::Value => there(state.value),
+            Metric::Value => there(state.value()),
             Metric::Score => there(state.score),
             Metric::Status => (state.status != NO_STATUS).then(|| f64::from(state.status)),
             Metric::Coverage => there(state.coverage),
@@ -89,7 +88,8 @@ impl Projection {
     }
 
     /// When an age will cross a rule's threshold, or where it is cleared, by itself.
-    pub(super) fn age_due(&self, instance: u32, local: u32, series: usize, at: Instant) -> Option<Instant> {
+    pub(super) fn age_due(&self, node: u32, series: usize, at: Instant) -> Option<Instant> {
+        let (instance, _, local) = self.node_place(node)?;
         let rules = &self.instances.get(instance as usize)?.rules;
         let own = rules
             .get(local as usize)?
@@ -114,19 +114,12 @@ impl Projection {
             if let Some(transition) = self.transition(&happening) {
                 effects.transitions.push(transition);
             }
-            self.touch(happening.key.node);
+            self.touched_alerts.insert(happening.key);
         }
         let rule_index =
             |transition: &AlertTransition| catalog.rules.iter().position(|rule| rule.id == transition.rule);
         if let Some(told) = effects.transitions.get_mut(first..) {
             told.sort_by_cached_key(|transition| (transition.at, rule_index(transition), Arc::clone(&transition.path)));
-        }
-    }
-
-    fn touch(&mut self, node: u32) {
-        let instance = self.nodes.get(node as usize).map(|state| state.instance as usize);
-        if let Some(state) = instance.and_then(|instance| self.instances.get_mut(instance)) {
-            state.is_changed = true;
         }
     }
 
@@ -237,6 +230,32 @@ impl Projection {
         }
     }
 
+    /// Pending and firing alerts for the board, by rule, then path. Only those are drawn that changed since the last call,
+    /// or whose node did; without any the list of before is given back.
+    pub fn alerts_again(&mut self, before: &Arc<Vec<Arc<AlertView>>>) -> Arc<Vec<Arc<AlertView>>> {
+        let mut touched = std::mem::take(&mut self.touched_alerts);
+        if touched.is_empty() && self.alert_views.is_some() {
+            return Arc::clone(before);
+        }
+        if self.alert_views.is_none() {
+            touched = self.alerting.active().map(|(key, _)| key).collect();
+        }
+        let mut views = self.alert_views.take().unwrap_or_default();
+        for key in touched {
+            let Some(rule) = self.catalog.rules.get(key.rule as usize) else {
+                continue;
+            };
+            let place = (rule.id.clone(), self.path(key.node));
+            match self.alerting.find(key).and_then(|active| self.alert_view(key, active)) {
+                Some(view) => views.insert(place, Arc::new(view)),
+                None => views.remove(&place),
+            };
+        }
+        let all = views.values().cloned().collect();
+        self.alert_views = Some(views);
+        Arc::new(all)
+    }
+
     /// Pending and firing alerts, by rule, then path.
     pub fn alerts(&self) -> Vec<AlertView> {
         let mut views: Vec<AlertView> = self
@@ -253,7 +272,7 @@ impl Projection {
         let path = self.path(key.node);
         let fires_at = active.fired_at.unwrap_or(active.since.plus_ms(rule.for_ms));
         let reading = self.reading(key.node, self.at());
-        let (title, unit, _) = self.described(key.node, self.at())?;
+        let (title, unit, target) = self.described(key.node, self.at())?;
         Some(AlertView {
             id: transition_id(rule, &path, active, (TransitionKind::Firing, fires_at)),
             rule: rule.id.clone(),
@@ -269,8 +288,10 @@ impl Projection {
             severity: rule.severity,
             value: reading.value,
             unit,
+            target,
             score: reading.score,
             status: reading.status,
+            absence: reading.absence,
         })
     }
 }

@@ -1,17 +1,15 @@
 //! Nodes and their evaluation: each dirty node once an instant, children before parents.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::instances::rules_of;
-use super::node_state::{NodeState, there};
+use super::node_state::NodeState;
 use super::{Effects, Projection};
-use crate::domain::aggregate::Sum;
 use crate::domain::catalog::{self, NodePlace, Scorecard, version_at};
 use crate::domain::instant::Instant;
 use crate::domain::reading::{Reading, ReadingChange};
 use crate::domain::roll_up::{Child, Rolled, roll_up};
-use crate::domain::series::{Across, Evaluation};
+use crate::domain::series::Evaluation;
 
 impl Projection {
     /// A node will be evaluated at the next evaluation.
@@ -54,12 +52,16 @@ impl Projection {
         let mut evaluated = Vec::new();
         let mut changed = Vec::new();
         for rank in 0..self.dirty.len() {
-            let Some(nodes) = self.dirty.get_mut(rank).map(std::mem::take) else {
+            let Some(mut nodes) = self.dirty.get_mut(rank).map(std::mem::take) else {
                 continue;
             };
-            for node in nodes {
+            for node in nodes.drain(..) {
                 changed.extend(self.evaluate_node(node, when).then_some(node));
                 evaluated.push(node);
+            }
+            // What became dirty meanwhile has a higher rank: the place is free, and its memory is used again.
+            if let Some(place) = self.dirty.get_mut(rank).filter(|place| place.is_empty()) {
+                *place = nodes;
             }
         }
         evaluated.sort_unstable();
@@ -110,49 +112,53 @@ impl Projection {
         if let Some(state) = self.nodes.get_mut(node as usize) {
             *state = after;
         }
-        if after.due != before.due && after.due != i64::MAX {
-            self.dues.push(Reverse((Instant(after.due), node)));
-        }
+        self.queue(node, before.due, after.due);
         self.note_change(instance, node, &before, &after);
-        if after.seen_above() != before.seen_above() || !before.is_told {
-            self.mark_above(node, parent.map(|parent| base + parent), place, instance);
+        if after.child(node, 1.0) != before.child(node, 1.0) || !before.is_told {
+            self.mark_above(node, parent.map(|parent| base + parent));
         }
         after.told() != before.told() || !before.is_told
     }
 
-    fn mark_above(&mut self, node: u32, parent: Option<u32>, place: NodePlace, instance: u32) {
+    fn mark_above(&mut self, node: u32, parent: Option<u32>) {
         if let Some(parent) = parent {
             self.mark(parent);
         }
-        for owner in self.counts_in.get(&node).cloned().unwrap_or_default() {
-            self.mark(owner);
-        }
-        // `first`, `last` and `delta` over all instances are put together from the instances' values.
-        let state = self
-            .instances
-            .get(instance as usize)
-            .map(|state| (state.scorecard, state.name.is_some()));
-        if let (NodePlace::Kpi(_), Some((scorecard, true))) = (place, state)
-            && let Some(overall) = self.find_node(scorecard, None, place)
-        {
-            self.mark(overall);
+        if !self.counts_in.is_empty() {
+            for owner in self.counts_in.get(&node).cloned().unwrap_or_default() {
+                self.mark(owner);
+            }
         }
     }
 
-    /// Keeps the ranking of instances, and what is to be posted and saved.
+    /// Keeps the ranking and the totals of instances, and what is to be posted and saved.
     fn note_change(&mut self, instance: u32, node: u32, before: &NodeState, after: &NodeState) {
         let Some(state) = self.instances.get_mut(instance as usize) else {
             return;
         };
         state.is_unsaved = true;
         state.is_changed = true;
-        if state.name.is_none() || node != state.node_base || before.score.to_bits() == after.score.to_bits() {
+        if state.name.is_none() {
             return;
         }
-        if let Some(ranking) = self.ranking.get_mut(state.scorecard) {
-            // Scores are 0..=100, so their bits are ordered as they are.
-            there(before.score).map(|score| ranking.remove(&(score.to_bits(), instance)));
-            there(after.score).map(|score| ranking.insert((score.to_bits(), instance)));
+        let (scorecard, is_root) = (state.scorecard, node == state.node_base);
+        if before.value().to_bits() != after.value().to_bits() {
+            self.note_value(node, before.value(), after.value());
+        }
+        if !is_root || before.score.to_bits() == after.score.to_bits() {
+            return;
+        }
+        if let Some(ranking) = self.ranking.get_mut(scorecard) {
+            ranking.replace(instance, before.score, after.score);
+        }
+    }
+
+    /// `first`, `last` and `delta` over all instances are put together from the instances' values.
+    fn note_value(&mut self, node: u32, before: f64, after: f64) {
+        let Some(total) = self.total_above(node) else { return };
+        total.replace(before, after);
+        if let Some(overall) = self.overall_node(node) {
+            self.mark(overall);
         }
     }
 
@@ -171,19 +177,21 @@ impl Projection {
         else {
             return;
         };
-        let across = self.across(after.instance, scorecard, kpi, None);
+        let across = self.across(node, scorecard, kpi, None);
         let oldest = self.oldest(when.at, rules);
         let Some(series) = self.series.get_mut(base as usize + kpi) else {
             return;
         };
-        series.trim(rules, oldest);
+        let trimmed = series.trim(rules, oldest);
         let (reading, due) = series.evaluate(rules, when, across);
+        if let Some(trimmed) = trimmed {
+            self.forget_trimmed(node, trimmed);
+        }
         let bands_due = self.branch_due(node, when.at);
-        let age_due = self.age_due(after.instance, after.local, base as usize + kpi, when.at);
+        let age_due = self.age_due(node, base as usize + kpi, when.at);
         let due = [due, age_due, bands_due].into_iter().flatten().min();
         after.due = due.map_or(i64::MAX, |due| due.0);
         after.set_leaf(
-            node,
             reading,
             version_at(&scorecard.bands, when.at)
                 .map(|bands| &**bands)
@@ -191,60 +199,18 @@ impl Projection {
         );
     }
 
-    /// The value over all instances, for KPIs that are put together from theirs. `at` asks for a past instant; `None`
-    /// takes the values as they are now.
-    pub(super) fn across(&self, instance: u32, scorecard: &Scorecard, kpi: usize, at: Option<Instant>) -> Across {
-        let Some(definition) = scorecard
-            .kpis
-            .get(kpi)
-            .filter(|definition| self.is_across(instance, definition))
-        else {
-            return Across::Own;
-        };
-        let own = self.instances.get(instance as usize).map(|state| state.scorecard);
-        let (mut sum, mut count) = (Sum::default(), 0_u32);
-        for other in self
-            .instances
-            .iter()
-            .filter(|other| Some(other.scorecard) == own && other.name.is_some())
-        {
-            let value = match at {
-                None => {
-                    let local = self
-                        .shapes
-                        .get(other.scorecard)
-                        .and_then(|shape| shape.find(NodePlace::Kpi(kpi)));
-                    let node = local.and_then(|local| self.nodes.get((other.node_base + local) as usize));
-                    node.and_then(|node| there(node.value))
-                }
-                Some(at) => rules_of(scorecard, kpi).and_then(|rules| {
-                    self.series
-                        .get(other.series_base as usize + kpi)?
-                        .read(rules, at, Across::Own)
-                        .value
-                }),
-            };
-            if let Some(value) = value {
-                sum.add(value);
-                count += 1;
-            }
-        }
-        let total = (count > 0).then(|| sum.total());
-        Across::Given(match definition.across {
-            catalog::Across::Sum => total,
-            catalog::Across::Mean => total.map(|total| total / f64::from(count)),
-        })
-    }
-
     fn evaluate_branch(
-        &self,
+        &mut self,
         scorecard: &Scorecard,
         (node, place): (u32, NodePlace),
         at: Instant,
         after: &mut NodeState,
     ) {
-        let children = self.children(scorecard, node, at);
+        let mut children = std::mem::take(&mut self.children);
+        children.clear();
+        self.gather_children(scorecard, (node, at), &mut children);
         let rolled = Self::roll(scorecard, place, &children);
+        self.children = children;
         after.due = self.branch_due(node, at).map_or(i64::MAX, |due| due.0);
         after.set_rolled(
             rolled,
@@ -263,12 +229,12 @@ impl Projection {
         roll_up(kind.unwrap_or(catalog::RollUp::Mean), scorecard.min_coverage, children)
     }
 
-    fn children(&self, scorecard: &Scorecard, node: u32, at: Instant) -> Vec<Child<u32>> {
+    fn gather_children(&self, scorecard: &Scorecard, (node, at): (u32, Instant), children: &mut Vec<Child<u32>>) {
         let Some((instance, shape, local)) = self.node_place(node) else {
-            return Vec::new();
+            return;
         };
         let Some(base) = self.instances.get(instance as usize).map(|state| state.node_base) else {
-            return Vec::new();
+            return;
         };
         let own = shape
             .nodes
@@ -277,21 +243,20 @@ impl Projection {
             .unwrap_or_default();
         let own = own.iter().filter_map(|child| {
             let place = shape.nodes.get(*child as usize)?.place;
+            let child = base + child;
             Some(
                 self.nodes
-                    .get((base + child) as usize)?
-                    .child(weight_of(scorecard, place, at)),
+                    .get(child as usize)?
+                    .child(child, weight_of(scorecard, place, at)),
             )
         });
         let included = self.included.get(&node).map(Vec::as_slice).unwrap_or_default().iter();
         let included = included.map(|included| {
-            let state = included.node.and_then(|node| self.nodes.get(node as usize));
-            state
-                .copied()
-                .unwrap_or_else(|| NodeState::new(0, 0))
-                .child(included.weight)
+            let number = included.node.unwrap_or(u32::MAX);
+            let state = self.nodes.get(number as usize).copied();
+            state.unwrap_or_else(NodeState::nobody).child(number, included.weight)
         });
-        own.chain(included).collect()
+        children.extend(own.chain(included));
     }
 
     /// When weights or bands of a node change by themselves.

@@ -267,10 +267,10 @@ impl Projection {
     fn journal_series_of(&self, leaves: &[u32]) -> HashMap<SeriesNumber, (SeriesKey, Vec<usize>)> {
         let index: HashMap<u32, usize> = leaves.iter().enumerate().map(|(index, leaf)| (*leaf, index)).collect();
         let mut series = HashMap::new();
-        for (number, (key, placed)) in self.journal_series.iter().enumerate() {
-            let Placed::At(place) = placed else { continue };
-            let nodes = [Some(place.own), place.overall].into_iter().flatten();
-            let counts: Vec<usize> = nodes.filter_map(|(node, _)| index.get(&node).copied()).collect();
+        for (number, (key, placed)) in self.journal_series.iter().zip(&self.placed).enumerate() {
+            let Placed::At(node, _) = *placed else { continue };
+            let nodes = [Some(node), self.overall_node(node)].into_iter().flatten();
+            let counts: Vec<usize> = nodes.filter_map(|node| index.get(&node).copied()).collect();
             if !counts.is_empty() {
                 series.insert(SeriesNumber(number as u32), (key.clone(), counts));
             }

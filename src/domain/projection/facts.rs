@@ -6,6 +6,7 @@ use super::Projection;
 use super::instances::{Placed, SeriesPlace, rules_of};
 use crate::domain::aggregate::Sample;
 use crate::domain::board::Note;
+use crate::domain::catalog::Aggregate;
 use crate::domain::fact::{Correction, Fact, MeasurementPlace, Row, SeriesNumber};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
@@ -17,9 +18,19 @@ impl Projection {
     pub(super) fn learn_series(&mut self, base: u32, new_series: &[SeriesKey]) {
         // A checkpoint may know them already.
         let known = (self.journal_series.len() as u32).saturating_sub(base) as usize;
-        let unknown = new_series.get(known..).unwrap_or_default();
-        self.journal_series
-            .extend(unknown.iter().map(|key| (key.clone(), Placed::NotYet)));
+        for key in new_series.get(known..).unwrap_or_default() {
+            self.name_series(key.clone());
+        }
+    }
+
+    /// Keeps the key of the next series, with the catalog's and its neighbour's texts.
+    pub(super) fn name_series(&mut self, mut key: SeriesKey) {
+        if let Some((kpi, _)) = self.catalog.kpis.get_key_value(&key.kpi) {
+            key.kpi = kpi.clone();
+        }
+        let key = key.sharing_with(self.journal_series.last());
+        self.journal_series.push(key);
+        self.placed.push(Placed::NotYet);
     }
 
     /// Takes a measurement in. `now` is the clock: what is older than the history is only counted.
@@ -27,7 +38,7 @@ impl Projection {
         let Some(place) = self.series_place(row.series) else {
             return;
         };
-        if let Some(sample) = self.sample(sequence, row) {
+        if let Some(sample) = self.sample(sequence, row, place) {
             let has_id = row.extra.is_some_and(|extra| extra.id.is_some());
             self.add(place, &sample, has_id, now);
         }
@@ -60,32 +71,34 @@ impl Projection {
         };
         self.remove(place, target);
         let row = correction.row();
-        if let Some(sample) = self.sample(target.sequence, &row) {
+        if let Some(sample) = self.sample(target.sequence, &row, place) {
             self.add(place, &sample, true, now);
         }
         self.keep_note(place, correction.observed_at, &correction.extra);
     }
 
     fn series_place(&mut self, series: SeriesNumber) -> Option<SeriesPlace> {
-        let (key, placed) = self.journal_series.get(series.0 as usize)?;
-        match placed {
-            Placed::At(place) => Some(*place),
+        let found = match self.placed.get(series.0 as usize)? {
+            Placed::At(node, series) => Some((*node, *series)),
             Placed::Nowhere => None,
             Placed::NotYet => {
-                let key = key.clone();
-                let place = self.place_of(&key);
-                self.journal_series.get_mut(series.0 as usize)?.1 = place.map_or(Placed::Nowhere, Placed::At);
-                place
+                let key = self.journal_series.get(series.0 as usize)?.clone();
+                let found = self.place_of(&key);
+                let placed = found.map_or(Placed::Nowhere, |(node, series)| Placed::At(node, series));
+                *self.placed.get_mut(series.0 as usize)? = placed;
+                found
             }
-        }
+        };
+        let (node, series) = found?;
+        self.series_place_at(node, series)
     }
 
-    fn sample(&self, sequence: Sequence, row: &Row<'_>) -> Option<Sample> {
-        let (key, Placed::At(place)) = self.journal_series.get(row.series.0 as usize)? else {
-            return None;
-        };
+    fn sample(&self, sequence: Sequence, row: &Row<'_>, place: SeriesPlace) -> Option<Sample> {
         let definition = self.catalog.scorecards.get(place.scorecard)?.kpis.get(place.kpi)?;
-        let each = key.each.as_ref().map(|(label, name)| (&**label, name.as_str()));
+        let key = matches!(definition.aggregate, Aggregate::Distinct { .. })
+            .then(|| self.journal_series.get(row.series.0 as usize));
+        let each = key.flatten().and_then(|key| key.each.as_ref());
+        let each = each.map(|(label, name)| (&**label, name.as_str()));
         let value = Sample::read(definition, row, each)?;
         Some(Sample {
             sequence: sequence.0,
@@ -104,6 +117,7 @@ impl Projection {
             return;
         };
         let oldest = self.oldest(now, rules);
+        self.forget_past(place, Instant(sample.observed_at));
         for (node, series) in [Some(place.own), place.overall].into_iter().flatten() {
             if let Some(series) = self.series.get_mut(series as usize) {
                 series.add(rules, sample, correctable, oldest);
@@ -121,6 +135,7 @@ impl Projection {
         else {
             return;
         };
+        self.forget_past(place, target.observed_at);
         for (node, series) in [Some(place.own), place.overall].into_iter().flatten() {
             if let Some(series) = self.series.get_mut(series as usize) {
                 series.remove(rules, target.sequence.0, target.observed_at);

@@ -4,10 +4,9 @@
 //! journal's series by the thousand. [`Projection::take_image`] gives only the parts that changed since it was last asked.
 //! What can be derived from the catalog (shapes, rules, links) is made anew, so an image fits one catalog only.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
-use super::node_state::NodeState;
+use super::node_state::{NodePart, NodeState};
 use super::timeline::ClockState;
 use super::{Projection, ProjectionOptions};
 use crate::domain::alert::AlertPhase;
@@ -151,14 +150,11 @@ impl Projection {
             let active = take_active(words)?;
             let catalog = Arc::clone(&self.catalog);
             let index = catalog.rules.iter().position(|rule| rule.id.as_str() == rule_id)?;
-            self.alerting.restore(
-                AlertKey {
-                    rule: index as u32,
-                    node,
-                },
-                catalog.rules.get(index)?,
-                active,
-            );
+            let key = AlertKey {
+                rule: index as u32,
+                node,
+            };
+            self.alerting.restore(key, catalog.rules.get(index)?, active);
         }
         Some(())
     }
@@ -177,9 +173,9 @@ impl Projection {
             .get(state.scorecard)
             .map_or(0, |scorecard| scorecard.kpis.len());
         let (node_base, series_base) = (state.node_base as usize, state.series_base as usize);
-        for (offset, node) in self.nodes.iter().skip(node_base).take(nodes).enumerate() {
-            put_node(&mut out, node);
-            put_note(&mut out, self.notes.get(&((node_base + offset) as u32)));
+        for (number, node) in self.nodes.iter().enumerate().skip(node_base).take(nodes) {
+            put_node(&mut out, number as u32, node);
+            put_note(&mut out, self.notes.get(&(number as u32)));
         }
         self.series
             .iter()
@@ -235,13 +231,14 @@ impl Projection {
                 source: source.into(),
                 each,
             };
-            self.journal_series.push((key, super::Placed::NotYet));
+            self.name_series(key);
         }
         Some(())
     }
 
-    /// Queues and rankings follow from the nodes.
+    /// Queues, totals and rankings follow from the nodes.
     fn restore_queues(&mut self) {
+        self.restore_totals();
         self.dirty.iter_mut().for_each(Vec::clear);
         self.dues.clear();
         for node in 0..self.nodes.len() as u32 {
@@ -249,9 +246,7 @@ impl Projection {
                 continue;
             };
             let (is_dirty, due) = (std::mem::take(&mut state.is_dirty), state.due);
-            if due != i64::MAX {
-                self.dues.push(Reverse((Instant(due), node)));
-            }
+            self.queue(node, i64::MAX, due);
             if is_dirty {
                 self.mark(node);
             }
@@ -266,16 +261,16 @@ impl Projection {
                 .nodes
                 .get(state.node_base as usize)
                 .map_or(f64::NAN, |node| node.score);
-            if let Some(ranking) = self.ranking.get_mut(state.scorecard).filter(|_| !score.is_nan()) {
-                ranking.insert((score.to_bits(), number as u32));
+            if let Some(ranking) = self.ranking.get_mut(state.scorecard) {
+                ranking.replace(number as u32, f64::NAN, score);
             }
         }
     }
 }
 
-fn names_words(names: &[(SeriesKey, super::Placed)]) -> Vec<u64> {
+fn names_words(names: &[SeriesKey]) -> Vec<u64> {
     let mut out = vec![names.len() as u64];
-    for (key, _) in names {
+    for key in names {
         put_text(&mut out, key.kpi.as_str());
         put_text(&mut out, &key.source);
         put_text(&mut out, key.each.as_ref().map_or("", |(label, _)| label));
@@ -312,7 +307,7 @@ fn take_active(words: &mut dyn Iterator<Item = u64>) -> Option<Active> {
     })
 }
 
-fn put_node(out: &mut Vec<u64>, node: &NodeState) {
+fn put_node(out: &mut Vec<u64>, number: u32, node: &NodeState) {
     let absence = node
         .absence
         .and_then(|absence| ABSENCES.iter().position(|known| *known == absence));
@@ -322,21 +317,41 @@ fn put_node(out: &mut Vec<u64>, node: &NodeState) {
         .enumerate()
         .fold(0, |word, (place, flag)| word | u64::from(*flag) << place);
     let absence = absence.map_or(0xff, |place| place as u64);
-    out.extend([node.value, node.score, node.coverage, node.worst_score].map(f64::to_bits));
-    out.push(u64::from(node.worst_leaf) << 32 | u64::from(node.red));
-    out.extend([node.count, node.observed_at as u64, node.due as u64]);
+    let (count, observed_at) = node.measured();
+    let worst = node.worst(number);
+    out.extend(
+        [
+            node.value(),
+            node.score,
+            node.coverage,
+            worst.map_or(f64::NAN, |(_, score)| score),
+        ]
+        .map(f64::to_bits),
+    );
+    out.push(u64::from(worst.map_or(0, |(leaf, _)| leaf)) << 32 | u64::from(node.red()));
+    let observed_at = observed_at.map_or(i64::MIN, |at| at.0);
+    out.extend([u64::from(count), observed_at as u64, node.due as u64]);
     out.push(flags << 24 | absence << 16 | u64::from(node.status_before) << 8 | u64::from(node.status));
 }
 
 fn take_node(words: &mut dyn Iterator<Item = u64>, node: &mut NodeState) -> Option<()> {
-    node.value = f64::from_bits(words.next()?);
-    node.score = f64::from_bits(words.next()?);
-    node.coverage = f64::from_bits(words.next()?);
-    node.worst_score = f64::from_bits(words.next()?);
+    let [value, score, coverage, worst_score] =
+        [words.next()?, words.next()?, words.next()?, words.next()?].map(f64::from_bits);
+    (node.score, node.coverage) = (score, coverage);
     let leaf = words.next()?;
-    (node.worst_leaf, node.red) = ((leaf >> 32) as u32, leaf as u32);
-    node.count = words.next()?;
-    node.observed_at = words.next()? as i64;
+    let (count, observed_at) = (u32::try_from(words.next()?).ok()?, words.next()? as i64);
+    node.part = match node.part {
+        NodePart::Leaf { .. } => NodePart::Leaf {
+            value,
+            observed_at,
+            count,
+        },
+        NodePart::Branch { .. } => NodePart::Branch {
+            worst_score,
+            worst_leaf: (leaf >> 32) as u32,
+            red: leaf as u32,
+        },
+    };
     node.due = words.next()? as i64;
     let flags = words.next()?;
     (node.status, node.status_before) = (flags as u8, (flags >> 8) as u8);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::node_state::NodeState;
 use super::{Projection, Shape};
 use crate::domain::alert::{AlertRule, Metric};
-use crate::domain::catalog::{Aggregate, KpiDefinition, NodeKind, NodePlace, Scorecard};
+use crate::domain::catalog::{Aggregate, Catalog, Include, KpiDefinition, NodeKind, NodePlace, Scorecard};
 use crate::domain::id::InstanceId;
 use crate::domain::measurement::SeriesKey;
 use crate::domain::series::{Rules, Series};
@@ -21,10 +21,43 @@ pub(super) struct InstanceState {
     pub series_base: u32,
     /// Rules by node of the shape; shared by all instances to which the same rules apply.
     pub rules: Arc<Vec<Vec<u32>>>,
-    /// Changed since the board was posted.
+    /// Changed since the board was posted. Only scorecards are on it; instances are drawn when they are asked for.
     pub is_changed: bool,
     /// Changed since the last checkpoint.
     pub is_unsaved: bool,
+}
+
+/// What the instances of a scorecard have in common; found out once, because there may be a hundred thousand of them.
+#[derive(Debug)]
+pub(super) struct Common {
+    /// Rules by node of the shape, as the latest instance has them.
+    rules: Option<Arc<Vec<Vec<u32>>>>,
+    /// No rule can tell one instance from another, so all have the same.
+    is_uniform: bool,
+    /// Nodes of other scorecards count in it.
+    has_includes: bool,
+    /// Nodes of some of its instances count elsewhere.
+    is_included: bool,
+}
+
+impl Common {
+    /// One a scorecard, in catalog order.
+    pub fn of(catalog: &Catalog) -> Vec<Self> {
+        let includes = |scorecard: &Scorecard| -> Vec<Include> {
+            let own = scorecard.objectives.iter();
+            own.flat_map(|objective| objective.include.iter().cloned()).collect()
+        };
+        let everywhere: Vec<Include> = catalog.scorecards.iter().flat_map(includes).collect();
+        let common = |(index, scorecard): (usize, &Scorecard)| Self {
+            rules: None,
+            is_uniform: !catalog.rules.iter().any(|rule| rule.on.tells_instances_apart()),
+            has_includes: !includes(scorecard).is_empty(),
+            is_included: everywhere
+                .iter()
+                .any(|include| include.scorecard == index && include.instance.is_some()),
+        };
+        catalog.scorecards.iter().enumerate().map(common).collect()
+    }
 }
 
 /// A node that counts in an objective, once it exists.
@@ -41,7 +74,8 @@ pub(super) enum Placed {
     NotYet,
     /// The catalog does not know the KPI, or knows it under another label.
     Nowhere,
-    At(SeriesPlace),
+    /// Node and series of the KPI, of the instance where there is one.
+    At(u32, u32),
 }
 
 /// Where the measurements of a journal series go.
@@ -57,31 +91,35 @@ pub(super) struct SeriesPlace {
 }
 
 impl Projection {
-    /// The place of a journal series, making its instance if it is new. `None` where the catalog does not know the KPI,
-    /// or knows it under another label.
-    pub(super) fn place_of(&mut self, key: &SeriesKey) -> Option<SeriesPlace> {
+    /// Node and series of a journal series, making its instance if it is new. `None` where the catalog does not know the
+    /// KPI, or knows it under another label.
+    pub(super) fn place_of(&mut self, key: &SeriesKey) -> Option<(u32, u32)> {
         let (scorecard, kpi) = *self.catalog.kpis.get(&key.kpi)?;
-        let overall = self.node_and_series(scorecard as u32, kpi)?;
         let each = self.catalog.scorecards.get(scorecard)?.each.as_deref();
         match (each, &key.each) {
-            (None, _) => Some(SeriesPlace {
-                scorecard,
-                kpi,
-                own: overall,
-                overall: None,
-            }),
+            (None, _) => self.node_and_series(scorecard as u32, kpi),
             (Some(each), Some((label, name))) if each == &**label => {
                 let instance = self.instance(scorecard, name);
-                let own = self.node_and_series(instance, kpi)?;
-                Some(SeriesPlace {
-                    scorecard,
-                    kpi,
-                    own,
-                    overall: Some(overall),
-                })
+                self.node_and_series(instance, kpi)
             }
             _ => None,
         }
+    }
+
+    /// Everything about the place of a node and its series.
+    pub(super) fn series_place_at(&self, node: u32, series: u32) -> Option<SeriesPlace> {
+        let state = self.nodes.get(node as usize)?;
+        let instance = self.instances.get(state.instance as usize)?;
+        let kpi = series.checked_sub(instance.series_base)?;
+        let overall = self.instances.get(instance.scorecard)?;
+        let local = node.checked_sub(instance.node_base)?;
+        let overall = (overall.node_base + local, overall.series_base + kpi);
+        Some(SeriesPlace {
+            scorecard: instance.scorecard,
+            kpi: kpi as usize,
+            own: (node, series),
+            overall: instance.name.as_ref().map(|_| overall),
+        })
     }
 
     fn node_and_series(&self, instance: u32, kpi: usize) -> Option<(u32, u32)> {
@@ -91,7 +129,7 @@ impl Projection {
     }
 
     pub(super) fn instance(&mut self, scorecard: usize, name: &InstanceId) -> u32 {
-        match self.instance_by_name.get(&(scorecard, name.clone())) {
+        match self.instance_by_name.get(scorecard).and_then(|names| names.get(name)) {
             Some(instance) => *instance,
             None => self.add_instance(scorecard, Some(name.clone())),
         }
@@ -110,7 +148,7 @@ impl Projection {
             .get(scorecard)
             .map_or(0, |scorecard| scorecard.kpis.len());
         self.nodes
-            .extend((0..shape.nodes.len() as u32).map(|local| NodeState::new(instance, local)));
+            .extend(shape.nodes.iter().map(|node| NodeState::new(instance, node.kind)));
         self.series.resize_with(self.series.len() + kpis, Series::default);
         let state = InstanceState {
             scorecard,
@@ -126,8 +164,9 @@ impl Projection {
         if let Some(state) = self.instances.get_mut(instance as usize) {
             state.rules = rules;
         }
-        if let Some(name) = name {
-            self.instance_by_name.insert((scorecard, name), instance);
+        if let (Some(name), Some(names)) = (name, self.instance_by_name.get_mut(scorecard)) {
+            names.insert(name, instance);
+            self.note_instance(scorecard);
         }
         self.link_includes(instance);
         (node_base..self.nodes.len() as u32).for_each(|node| self.mark(node));
@@ -141,6 +180,10 @@ impl Projection {
             return;
         };
         let (own_scorecard, own_base, own_name) = (state.scorecard, state.node_base, state.name.clone());
+        let is_alone = |common: &Common| !common.has_includes && !common.is_included;
+        if own_name.is_some() && self.common.get(own_scorecard).is_some_and(is_alone) {
+            return;
+        }
         let Some(definition) = catalog.scorecards.get(own_scorecard) else {
             return;
         };
@@ -152,7 +195,7 @@ impl Projection {
             else {
                 continue;
             };
-            let unlinked = |include: &crate::domain::catalog::Include| IncludedNode {
+            let unlinked = |include: &Include| IncludedNode {
                 node: None,
                 weight: include.weight,
             };
@@ -174,7 +217,7 @@ impl Projection {
         }
     }
 
-    fn link_objectives(&mut self, catalog: &crate::domain::catalog::Catalog, owner: u32) {
+    fn link_objectives(&mut self, catalog: &Catalog, owner: u32) {
         let Some(state) = self.instances.get(owner as usize) else {
             return;
         };
@@ -210,20 +253,36 @@ impl Projection {
     pub(super) fn find_node(&self, scorecard: usize, instance: Option<&InstanceId>, place: NodePlace) -> Option<u32> {
         let instance = match instance {
             None => scorecard as u32,
-            Some(name) => *self.instance_by_name.get(&(scorecard, name.clone()))?,
+            Some(name) => *self.instance_by_name.get(scorecard)?.get(name)?,
         };
         let base = self.instances.get(instance as usize)?.node_base;
         Some(base + self.shapes.get(scorecard)?.find(place)?)
     }
 
-    /// Which rules apply to which node of a new instance.
-    fn rules_for(&self, instance: u32) -> Arc<Vec<Vec<u32>>> {
+    /// Which rules apply to which node of a new scorecard or instance. Instances of one scorecard mostly have the same,
+    /// and share them.
+    fn rules_for(&mut self, instance: u32) -> Arc<Vec<Vec<u32>>> {
         let Some(state) = self.instances.get(instance as usize) else {
             return Arc::default();
         };
-        let Some(shape) = self.shapes.get(state.scorecard) else {
-            return Arc::default();
+        let (scorecard, is_instance) = (state.scorecard, state.name.is_some());
+        let common = self.common.get(scorecard).filter(|_| is_instance);
+        let before = common.and_then(|common| Some((common.is_uniform, Arc::clone(common.rules.as_ref()?))));
+        if let Some((true, rules)) = before {
+            return rules;
+        }
+        let found = self.rules_of_nodes(instance, scorecard);
+        let rules = match before {
+            Some((_, before)) if *before == found => before,
+            _ => Arc::new(found),
         };
+        if let Some(common) = self.common.get_mut(scorecard).filter(|_| is_instance) {
+            common.rules = Some(Arc::clone(&rules));
+        }
+        rules
+    }
+
+    fn rules_of_nodes(&self, instance: u32, scorecard: usize) -> Vec<Vec<u32>> {
         let root = self.root_path(instance);
         let applies = |rule: &AlertRule, path: &str, kind: NodeKind| {
             let fits = rule.kinds.is_empty() || rule.kinds.contains(&kind);
@@ -238,34 +297,13 @@ impl Projection {
                 .map(|(index, _)| index as u32)
                 .collect()
         };
-        let rules: Vec<Vec<u32>> = shape.nodes.iter().map(rules_of).collect();
-        // Instances of one scorecard mostly have the same rules: share them with the one before.
-        let before = self
-            .instances
-            .iter()
-            .rev()
-            .skip(1)
-            .find(|other| other.scorecard == state.scorecard);
-        match before.filter(|before| *before.rules == rules) {
-            Some(before) => Arc::clone(&before.rules),
-            None => Arc::new(rules),
-        }
+        let nodes = self.shapes.get(scorecard).map(|shape| shape.nodes.as_slice());
+        nodes.unwrap_or_default().iter().map(rules_of).collect()
     }
 
     /// `scorecard` or `scorecard@instance`
     pub(super) fn root_path(&self, instance: u32) -> String {
-        let Some(state) = self.instances.get(instance as usize) else {
-            return String::new();
-        };
-        let scorecard = self
-            .catalog
-            .scorecards
-            .get(state.scorecard)
-            .map_or("", |scorecard| scorecard.id.as_str());
-        match &state.name {
-            None => scorecard.to_owned(),
-            Some(name) => format!("{scorecard}@{name}"),
-        }
+        self.path_of(instance, "")
     }
 
     /// The path of a node.
@@ -274,14 +312,27 @@ impl Projection {
             return "".into();
         };
         let suffix = shape.nodes.get(local as usize).map_or("", |node| node.suffix.as_str());
-        format!("{}{suffix}", self.root_path(instance)).into()
+        self.path_of(instance, suffix).into()
+    }
+
+    fn path_of(&self, instance: u32, suffix: &str) -> String {
+        let Some(state) = self.instances.get(instance as usize) else {
+            return String::new();
+        };
+        let scorecard = self.catalog.scorecards.get(state.scorecard);
+        let scorecard = scorecard.map_or("", |scorecard| scorecard.id.as_str());
+        match &state.name {
+            None => [scorecard, suffix].concat(),
+            Some(name) => [scorecard, "@", &name.in_path(), suffix].concat(),
+        }
     }
 
     /// Instance, shape and place in the shape of a node.
     pub(super) fn node_place(&self, node: u32) -> Option<(u32, &Shape, u32)> {
         let state = self.nodes.get(node as usize)?;
         let instance = self.instances.get(state.instance as usize)?;
-        Some((state.instance, self.shapes.get(instance.scorecard)?, state.local))
+        let local = node.checked_sub(instance.node_base)?;
+        Some((state.instance, self.shapes.get(instance.scorecard)?, local))
     }
 
     /// The definition of a node's scorecard.

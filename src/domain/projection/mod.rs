@@ -5,10 +5,11 @@
 //! walked, and what is walked stands in vectors, in catalog order or in order of first appearance in the journal.
 //!
 //! The rooms of this room: `shape` (the nodes of a scorecard), `instances` (who is there), `facts` (what a fact changes),
-//! `evaluate` (nodes, children before parents), `alerts` (rules at nodes), `timeline` (which clock evaluates when),
-//! `pictures` (what readers see), `explain` and `strategy` (what they ask besides), `image` (checkpoints), `succession`
-//! (other definitions).
+//! `evaluate` (nodes, children before parents), `across` (KPIs put together from their instances), `alerts` (rules at
+//! nodes), `timeline` (which clock evaluates when), `ranking` (best and worst instances), `pictures` (what readers see),
+//! `explain` and `strategy` (what they ask besides), `image` (checkpoints), `succession` (other definitions).
 
+mod across;
 mod alerts;
 mod evaluate;
 mod explain;
@@ -17,27 +18,31 @@ mod image;
 mod instances;
 mod node_state;
 mod pictures;
+mod ranking;
 mod shape;
 mod strategy;
 mod succession;
 mod timeline;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 
-use super::alert::AlertTransition;
-use super::alerting::Alerting;
+use super::alert::{AlertTransition, AlertView};
+use super::alerting::{AlertKey, Alerting};
 use super::board::Note;
 use super::catalog::Catalog;
-use super::id::{InstanceId, Sequence};
+use super::id::{InstanceId, Sequence, Slug};
 use super::instant::Instant;
 use super::measurement::SeriesKey;
 use super::reading::ReadingChange;
+use super::roll_up::Child;
 use super::series::Series;
 
-use instances::{IncludedNode, InstanceState, Placed};
+use across::Total;
+use instances::{Common, IncludedNode, InstanceState, Placed};
 use node_state::NodeState;
+use ranking::Ranking;
 use shape::Shape;
 pub use succession::Refold;
 use timeline::ClockState;
@@ -76,6 +81,9 @@ pub struct Effects {
     pub transitions: Vec<AlertTransition>,
 }
 
+/// Alerts by rule, then path.
+type AlertViews = BTreeMap<(Slug, Arc<str>), Arc<AlertView>>;
+
 /// Every series, reading and alert.
 #[derive(Debug)]
 pub struct Projection {
@@ -87,25 +95,39 @@ pub struct Projection {
     sequence: Sequence,
     /// Scorecards first, then instances in order of appearance.
     instances: Vec<InstanceState>,
-    /// Looked up only.
-    instance_by_name: HashMap<(usize, InstanceId), u32>,
+    /// By scorecard, then name.
+    instance_by_name: Vec<BTreeMap<InstanceId, u32>>,
+    /// What the instances of each scorecard have in common.
+    common: Vec<Common>,
     nodes: Vec<NodeState>,
     series: Vec<Series>,
     /// By series number of the journal.
-    journal_series: Vec<(SeriesKey, Placed)>,
+    journal_series: Vec<SeriesKey>,
+    /// Where each of them belongs; apart from the names, which are hardly ever looked at.
+    placed: Vec<Placed>,
     /// Nodes of other scorecards that count in an objective node. Looked up only.
     included: HashMap<u32, Vec<IncludedNode>>,
     /// Objective nodes in which a node counts. Looked up only.
     counts_in: HashMap<u32, Vec<u32>>,
     /// Latest words beside a KPI's value, by node. Looked up only.
     notes: HashMap<u32, Note>,
+    /// By node, as far as scorecards go: the sums of KPIs that are put together from their instances.
+    totals: Vec<Option<Total>>,
     /// Nodes to evaluate, by rank.
     dirty: Vec<Vec<u32>>,
-    /// (instant, node): when a reading changes by itself. Entries that are not the node's own `due` any more are void.
+    /// Children of the node that is being evaluated; kept for its memory.
+    children: Vec<Child<u32>>,
+    /// (instant, node): when a reading changes by itself, or was to. Entries that are not the node's own `due` any more are void.
     dues: BinaryHeap<Reverse<(Instant, u32)>>,
     alerting: Alerting,
-    /// Scored instances of each scorecard, by score (as ordered bits), then instance.
-    ranking: Vec<BTreeSet<(u64, u32)>>,
+    /// Alerts that changed, or whose node did, since the board was posted.
+    touched_alerts: BTreeSet<AlertKey>,
+    /// Alerts as the board has them, by rule, then path; `None` before it was posted.
+    alert_views: Option<AlertViews>,
+    /// The board was posted from this projection.
+    is_posted: bool,
+    /// Scored instances of each scorecard.
+    ranking: Vec<Ranking>,
 }
 
 impl Projection {
@@ -127,23 +149,31 @@ impl Projection {
             clock: ClockState::new(options.clock),
             sequence: Sequence::ZERO,
             instances: Vec::new(),
-            instance_by_name: HashMap::new(),
+            instance_by_name: vec![BTreeMap::new(); catalog.scorecards.len()],
+            common: Common::of(&catalog),
             nodes: Vec::new(),
             series: Vec::new(),
             journal_series: Vec::new(),
+            placed: Vec::new(),
             included: HashMap::new(),
             counts_in: HashMap::new(),
             notes: HashMap::new(),
+            totals: Vec::new(),
             dirty: vec![Vec::new(); ranks],
+            children: Vec::new(),
             dues: BinaryHeap::new(),
             alerting: Alerting::default(),
-            ranking: vec![BTreeSet::new(); catalog.scorecards.len()],
+            touched_alerts: BTreeSet::new(),
+            alert_views: None,
+            is_posted: false,
+            ranking: vec![Ranking::default(); catalog.scorecards.len()],
             shapes,
             catalog,
         };
         for scorecard in 0..projection.catalog.scorecards.len() {
             projection.add_instance(scorecard, None);
         }
+        projection.start_totals();
         projection
     }
 
@@ -169,7 +199,7 @@ impl Projection {
 
     /// The journal's series, in the order of their numbers.
     pub fn series_names(&self) -> Vec<SeriesKey> {
-        self.journal_series.iter().map(|(key, _)| key.clone()).collect()
+        self.journal_series.clone()
     }
 
     /// Collect reading changes in [`Effects`] from now on, or no more.

@@ -1,6 +1,7 @@
 //! What a node says now, kept small: there may be a hundred thousand of them.
 
-use crate::domain::catalog::Band;
+use crate::domain::catalog::{Band, NodeKind};
+use crate::domain::instant::Instant;
 use crate::domain::reading::Absence;
 use crate::domain::roll_up::{Child, Rolled};
 use crate::domain::series::LeafReading;
@@ -8,24 +9,19 @@ use crate::domain::series::LeafReading;
 /// No band.
 pub(super) const NO_STATUS: u8 = u8::MAX;
 
-/// What a node says now. Numbers that are not there are NaN inside, which keeps a node small; [`there`] tells.
+/// What a node says now. Numbers that are not there are NaN inside, which keeps a node within one line of the processor's
+/// cache (64 bytes): with many instances, an update waits for memory most of the time. [`there`] tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "five independent facts about one node, no states of one machine"
 )]
+#[repr(align(64))]
 pub(super) struct NodeState {
     pub instance: u32,
-    pub local: u32,
-    pub value: f64,
     pub score: f64,
     pub coverage: f64,
-    pub worst_score: f64,
-    pub worst_leaf: u32,
-    pub red: u32,
-    pub count: u64,
-    /// `i64::MIN` when there is none.
-    pub observed_at: i64,
+    pub part: NodePart,
     /// When the reading changes by itself; `i64::MAX` when never.
     pub due: i64,
     pub status: u8,
@@ -40,6 +36,36 @@ pub(super) struct NodeState {
     pub is_told: bool,
 }
 
+/// What only KPIs say, and what only the others do.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum NodePart {
+    Leaf {
+        value: f64,
+        /// `i64::MIN` when there is none.
+        observed_at: i64,
+        count: u32,
+    },
+    Branch {
+        worst_score: f64,
+        worst_leaf: u32,
+        red: u32,
+    },
+}
+
+impl NodePart {
+    /// The same under other definitions, where the numbers of nodes are others.
+    pub fn with_unknown_worst(self) -> Self {
+        match self {
+            leaf @ Self::Leaf { .. } => leaf,
+            Self::Branch { worst_score, red, .. } => Self::Branch {
+                worst_score,
+                worst_leaf: 0,
+                red,
+            },
+        }
+    }
+}
+
 /// A number that may not be there.
 pub(super) fn there(number: f64) -> Option<f64> {
     (!number.is_nan()).then_some(number)
@@ -50,18 +76,23 @@ fn or_nan(number: Option<f64>) -> f64 {
 }
 
 impl NodeState {
-    pub fn new(instance: u32, local: u32) -> Self {
-        Self {
-            instance,
-            local,
+    /// Nothing was ever measured.
+    pub fn new(instance: u32, kind: NodeKind) -> Self {
+        let leaf = NodePart::Leaf {
             value: f64::NAN,
-            score: f64::NAN,
-            coverage: 0.0,
+            observed_at: i64::MIN,
+            count: 0,
+        };
+        let branch = NodePart::Branch {
             worst_score: f64::NAN,
             worst_leaf: 0,
             red: 0,
-            count: 0,
-            observed_at: i64::MIN,
+        };
+        Self {
+            instance,
+            score: f64::NAN,
+            coverage: 0.0,
+            part: if kind == NodeKind::Kpi { leaf } else { branch },
             due: i64::MAX,
             status: NO_STATUS,
             status_before: NO_STATUS,
@@ -74,10 +105,53 @@ impl NodeState {
         }
     }
 
+    /// What a node says that is not there.
+    pub fn nobody() -> Self {
+        Self::new(0, NodeKind::Objective)
+    }
+
+    /// The value of a KPI; NaN where there is none.
+    pub fn value(&self) -> f64 {
+        match self.part {
+            NodePart::Leaf { value, .. } => value,
+            NodePart::Branch { .. } => f64::NAN,
+        }
+    }
+
+    /// Measurements in the window of a KPI, and the latest.
+    pub fn measured(&self) -> (u32, Option<Instant>) {
+        match self.part {
+            NodePart::Leaf { count, observed_at, .. } => {
+                (count, (observed_at != i64::MIN).then_some(Instant(observed_at)))
+            }
+            NodePart::Branch { .. } => (0, None),
+        }
+    }
+
+    /// The lowest scored leaf at or under this node, and its score.
+    pub fn worst(&self, node: u32) -> Option<(u32, f64)> {
+        match self.part {
+            NodePart::Leaf { .. } => there(self.score).map(|score| (node, score)),
+            NodePart::Branch {
+                worst_score,
+                worst_leaf,
+                ..
+            } => there(worst_score).map(|score| (worst_leaf, score)),
+        }
+    }
+
+    /// Leaves at or under this node in the lowest band.
+    pub fn red(&self) -> u32 {
+        match self.part {
+            NodePart::Leaf { .. } => u32::from(self.status == 0),
+            NodePart::Branch { red, .. } => red,
+        }
+    }
+
     /// The part that makes a line of `--readings`.
     pub fn told(&self) -> (u64, u64, u8, Option<Absence>, u64) {
         (
-            self.value.to_bits(),
+            self.value().to_bits(),
             self.score.to_bits(),
             self.status,
             self.absence,
@@ -85,49 +159,33 @@ impl NodeState {
         )
     }
 
-    /// The part that parents see.
-    pub fn seen_above(&self) -> (u64, Option<Absence>, u64, u64, u32, u32, bool, u64) {
-        let leaf = self.worst_leaf;
-        let worst = self.worst_score.to_bits();
-        (
-            self.score.to_bits(),
-            self.absence,
-            self.coverage.to_bits(),
-            worst,
-            leaf,
-            self.red,
-            self.provisional,
-            self.value.to_bits(),
-        )
-    }
-
-    pub fn child(&self, weight: f64) -> Child<u32> {
+    /// As its parent takes it in.
+    pub fn child(&self, node: u32, weight: f64) -> Child<u32> {
         Child {
             weight,
             score: there(self.score),
             absence: self.absence,
             coverage: there(self.coverage),
-            worst: there(self.worst_score).map(|score| (self.worst_leaf, score)),
-            red: self.red,
+            worst: self.worst(node),
+            red: self.red(),
             provisional: self.provisional,
         }
     }
 
     /// Takes in what a KPI reads.
-    pub fn set_leaf(&mut self, node: u32, reading: LeafReading, bands: &[Band]) {
-        self.value = or_nan(reading.value);
+    pub fn set_leaf(&mut self, reading: LeafReading, bands: &[Band]) {
         self.score = or_nan(reading.score);
         self.coverage = or_nan(reading.coverage);
         self.absence = reading.absence;
-        self.count = reading.count;
-        self.observed_at = reading.observed_at.map_or(i64::MIN, |at| at.0);
+        self.part = NodePart::Leaf {
+            value: or_nan(reading.value),
+            observed_at: reading.observed_at.map_or(i64::MIN, |at| at.0),
+            count: u32::try_from(reading.count).unwrap_or(u32::MAX),
+        };
         self.fresh = reading.fresh;
         self.provisional = reading.provisional;
         self.restated = reading.restated;
         self.status = band_of(bands, reading.score);
-        self.worst_leaf = node;
-        self.worst_score = self.score;
-        self.red = u32::from(self.status == 0);
     }
 
     /// Takes in what the children make.
@@ -138,9 +196,11 @@ impl NodeState {
         self.fresh = true;
         self.provisional = rolled.provisional;
         self.status = band_of(bands, rolled.score);
-        self.worst_leaf = rolled.worst.map_or(0, |(leaf, _)| leaf);
-        self.worst_score = or_nan(rolled.worst.map(|(_, score)| score));
-        self.red = rolled.red;
+        self.part = NodePart::Branch {
+            worst_score: or_nan(rolled.worst.map(|(_, score)| score)),
+            worst_leaf: rolled.worst.map_or(0, |(leaf, _)| leaf),
+            red: rolled.red,
+        };
     }
 }
 
@@ -148,4 +208,14 @@ impl NodeState {
 pub(super) fn band_of(bands: &[Band], score: Option<f64>) -> u8 {
     let Some(score) = score else { return NO_STATUS };
     bands.iter().rposition(|band| band.from <= score).unwrap_or(0) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_fits_into_one_line_of_the_cache() {
+        assert_eq!((size_of::<NodeState>(), align_of::<NodeState>()), (64, 64));
+    }
 }

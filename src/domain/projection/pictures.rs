@@ -1,22 +1,21 @@
 //! What readers see: pictures of a scorecard now, and as its measurements up to another instant show it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::Projection;
 use super::evaluate::weight_of;
 use super::instances::rules_of;
 use super::node_state::{NodeState, band_of, there};
-use crate::domain::board::{INSTANCE_SHARDS, IncludedView, NodeView, Picture, ScorecardBoard, instance_shard};
-use crate::domain::calendar::Calendar;
-use crate::domain::catalog::{NodePlace, Scorecard, Window, version_at};
+use crate::domain::board::{
+    INSTANCE_NAMES_MAX, IncludedView, NodeView, Picture, RANKED_MAX, RankedInstance, ScorecardBoard,
+};
+use crate::domain::catalog::{NodePlace, Scorecard, version_at};
 use crate::domain::id::{InstanceId, KpiId};
 use crate::domain::instant::Instant;
 use crate::domain::reading::{Reading, Trend};
 use crate::domain::roll_up::Child;
-
-/// Instances that the board names as best and worst.
-const RANKED_MAX: usize = 10;
 
 /// Instant of a picture: now, from the readings as they are, or another, from the slices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +37,7 @@ impl Projection {
             .position(|known| known.id.as_str() == scorecard)?;
         match name {
             None => Some(index as u32),
-            Some(name) => self.instance_by_name.get(&(index, name.clone())).copied(),
+            Some(name) => self.instance_by_name.get(index)?.get(name).copied(),
         }
     }
 
@@ -55,70 +54,79 @@ impl Projection {
         Some(self.reading_of(node, &state, at))
     }
 
-    /// The board's part of every scorecard. What did not change since `before` is taken over by pointer.
-    pub fn boards(&mut self, before: &[ScorecardBoard]) -> Vec<ScorecardBoard> {
-        let known = |index| before.get(index).cloned().or_else(|| self.fresh_board(index));
-        let mut boards: Vec<ScorecardBoard> = (0..self.catalog.scorecards.len()).filter_map(known).collect();
-        for instance in 0..self.instances.len() {
-            let Some(state) = self.instances.get_mut(instance) else {
-                continue;
-            };
-            let is_new = std::mem::take(&mut state.is_changed);
-            let (scorecard, name) = (state.scorecard, state.name.clone());
-            let is_old = before.get(scorecard).is_some();
-            let Some(board) = boards.get_mut(scorecard).filter(|_| is_new || !is_old) else {
-                continue;
-            };
-            let Some(picture) = self.picture(instance as u32, Moment::Now).map(Arc::new) else {
-                continue;
-            };
-            match name {
-                None => board.overall = picture,
-                Some(name) => {
-                    if let Some(shard) = board.instances.get_mut(instance_shard(&name)) {
-                        let is_first = Arc::make_mut(shard).insert(name, picture).is_none();
-                        board.instance_count += usize::from(is_first);
-                    }
-                }
-            }
-        }
-        for (index, board) in boards.iter_mut().enumerate() {
-            board.worst_instances = self.ranked(index, false);
-            board.best_instances = self.ranked(index, true);
-        }
-        boards
+    /// A scorecard, or an instance of it, as it is now.
+    pub fn picture_now(&self, scorecard: &str, instance: Option<&InstanceId>) -> Option<Picture> {
+        self.picture(self.instance_number(scorecard, instance)?, Moment::Now)
     }
 
-    fn fresh_board(&self, scorecard: usize) -> Option<ScorecardBoard> {
-        let shards = self
-            .catalog
-            .scorecards
-            .get(scorecard)
-            .and_then(|own| own.each.as_ref())
-            .map_or(0, |_| INSTANCE_SHARDS);
+    /// The instances of a scorecard whose names begin so, in order of their names.
+    pub fn instance_names(&self, scorecard: &str, prefix: &str) -> impl Iterator<Item = &InstanceId> {
+        let index = self.catalog.scorecards.iter();
+        let index = index.clone().position(|known| known.id.as_str() == scorecard);
+        let names = index.and_then(|index| self.instance_by_name.get(index));
+        let from = (Bound::Included(prefix), Bound::Unbounded);
+        let names = names.into_iter().flat_map(move |names| names.range::<str, _>(from));
+        let prefix = prefix.to_owned();
+        names
+            .map(|(name, _)| name)
+            .take_while(move |name| name.as_str().starts_with(&prefix))
+    }
+
+    /// The board's part of every scorecard. What did not change since `before` is taken over by pointer. The work is the
+    /// same with one instance and with a hundred thousand: an instance is drawn when somebody asks for it.
+    pub fn boards(&mut self, before: &[ScorecardBoard]) -> Vec<ScorecardBoard> {
+        // What another projection drew is of other definitions.
+        let before = if self.is_posted { before } else { &[] };
+        self.is_posted = true;
+        (0..self.catalog.scorecards.len())
+            .filter_map(|index| self.board(index, before.get(index)))
+            .collect()
+    }
+
+    fn board(&mut self, scorecard: usize, before: Option<&ScorecardBoard>) -> Option<ScorecardBoard> {
+        let state = self.instances.get_mut(scorecard)?;
+        let is_changed = std::mem::take(&mut state.is_changed);
+        let overall = match before {
+            Some(before) if !is_changed => Arc::clone(&before.overall),
+            _ => {
+                self.remember_trends(scorecard);
+                Arc::new(self.picture(scorecard as u32, Moment::Now)?)
+            }
+        };
+        let names = self.instance_by_name.get(scorecard)?;
+        let instance_names = match before {
+            Some(before) if before.instance_count == names.len() => Arc::clone(&before.instance_names),
+            _ if names.len() > INSTANCE_NAMES_MAX => Arc::default(),
+            _ => Arc::new(names.keys().cloned().collect()),
+        };
         Some(ScorecardBoard {
-            overall: Arc::new(self.picture(scorecard as u32, Moment::Now)?),
-            // Each shard is replaced as a whole when it changes, so all may begin as the same empty one.
-            instances: std::iter::repeat_n(Arc::new(BTreeMap::new()), shards).collect(),
-            instance_count: 0,
-            worst_instances: Vec::new(),
-            best_instances: Vec::new(),
+            overall,
+            instance_count: names.len(),
+            instance_names,
+            worst_instances: self.ranked(scorecard, false),
+            best_instances: self.ranked(scorecard, true),
         })
     }
 
-    fn ranked(&self, scorecard: usize, is_best: bool) -> Vec<(InstanceId, f64)> {
+    fn ranked(&self, scorecard: usize, is_best: bool) -> Vec<RankedInstance> {
         let Some(ranking) = self.ranking.get(scorecard) else {
             return Vec::new();
         };
-        let named = |&(score, instance): &(u64, u32)| {
-            let name = self.instances.get(instance as usize)?.name.clone()?;
-            Some((name, f64::from_bits(score)))
+        let named = |(score, number): (f64, u32)| {
+            let instance = self.instances.get(number as usize)?;
+            let status = self.nodes.get(instance.node_base as usize)?.status;
+            Some(RankedInstance {
+                name: instance.name.clone()?,
+                score,
+                status: self.band_name(instance.node_base, status, self.at()),
+            })
         };
-        if is_best {
-            ranking.iter().rev().filter_map(named).take(RANKED_MAX).collect()
+        let ranked = if is_best {
+            ranking.best(RANKED_MAX)
         } else {
-            ranking.iter().filter_map(named).take(RANKED_MAX).collect()
-        }
+            ranking.worst(RANKED_MAX)
+        };
+        ranked.into_iter().filter_map(named).collect()
     }
 
     fn picture(&self, instance: u32, moment: Moment) -> Option<Picture> {
@@ -217,17 +225,17 @@ impl Projection {
     fn trend(&self, node: u32, now: &NodeState, moment: Moment, earlier: &mut Past) -> Option<Trend> {
         let score = there(now.score)?;
         let then = self.node_earlier(node, moment, earlier);
-        Some(Trend::between(there(then.score)?, score, there(then.value)))
+        Some(Trend::between(there(then.score)?, score, there(then.value())))
     }
 
     fn node_earlier(&self, node: u32, moment: Moment, earlier: &mut Past) -> NodeState {
         let previous = |scorecard: &Scorecard, kpi: usize| {
-            let window = &scorecard.kpis.get(kpi)?.window;
             // One window before the reading that is shown, which a query looks up at the end of its slice.
             let shown = match moment {
                 Moment::Now => self.at(),
-                Moment::At(at) => round_up(window, &scorecard.calendar, at),
+                Moment::At(at) => slice_end(scorecard, kpi, at)?,
             };
+            let window = &scorecard.kpis.get(kpi)?.window;
             window.previous(&scorecard.calendar, shown)
         };
         self.compute(node, self.instant_of(moment), earlier, &previous)
@@ -243,16 +251,10 @@ impl Projection {
     /// A node at a moment.
     pub(super) fn node_at(&self, node: u32, moment: Moment, past: &mut Past) -> NodeState {
         match moment {
-            Moment::Now => self
-                .nodes
-                .get(node as usize)
-                .copied()
-                .unwrap_or_else(|| NodeState::new(0, 0)),
+            Moment::Now => self.nodes.get(node as usize).copied().unwrap_or_else(NodeState::nobody),
             Moment::At(at) => {
-                let rounded = |scorecard: &Scorecard, kpi: usize| {
-                    Some(round_up(&scorecard.kpis.get(kpi)?.window, &scorecard.calendar, at))
-                };
-                self.compute(node, at, past, &rounded)
+                let round_up = |scorecard: &Scorecard, kpi: usize| slice_end(scorecard, kpi, at);
+                self.compute(node, at, past, &round_up)
             }
         }
     }
@@ -270,7 +272,7 @@ impl Projection {
         }
         let state = self
             .compute_fresh(node, at, done, when)
-            .unwrap_or_else(|| NodeState::new(0, 0));
+            .unwrap_or_else(NodeState::nobody);
         done.insert(node, state);
         state
     }
@@ -289,47 +291,52 @@ impl Projection {
         let bands = version_at(&scorecard.bands, at)
             .map(|bands| &**bands)
             .unwrap_or_default();
-        let mut state = NodeState::new(instance, local);
+        let mut state = NodeState::new(instance, shape_node.kind);
         if let NodePlace::Kpi(kpi) = shape_node.place {
             let instant = when(scorecard, kpi)?;
-            let across = self.across(instance, scorecard, kpi, Some(instant));
+            let across = self.across(node, scorecard, kpi, Some(instant));
             let series = self.series.get(own.series_base as usize + kpi)?;
-            state.set_leaf(node, series.read(rules_of(scorecard, kpi)?, instant, across), bands);
+            state.set_leaf(series.read(rules_of(scorecard, kpi)?, instant, across), bands);
             state.status = band_of(bands, there(state.score));
             return Some(state);
         }
         let mut children: Vec<Child<u32>> = Vec::new();
         for child in &shape_node.children {
             let weight = weight_of(scorecard, shape.nodes.get(*child as usize)?.place, at);
-            children.push(self.compute(own.node_base + child, at, done, when).child(weight));
+            let child = own.node_base + child;
+            children.push(self.compute(child, at, done, when).child(child, weight));
         }
         for included in self.included.get(&node).map(Vec::as_slice).unwrap_or_default() {
             let other = included.node.map(|other| self.compute(other, at, done, when));
-            children.push(other.unwrap_or_else(|| NodeState::new(0, 0)).child(included.weight));
+            let number = included.node.unwrap_or(u32::MAX);
+            children.push(other.unwrap_or_else(NodeState::nobody).child(number, included.weight));
         }
         state.set_rolled(Self::roll(scorecard, shape_node.place, &children), bands);
         Some(state)
     }
 
     pub(super) fn reading_of(&self, node: u32, state: &NodeState, at: Instant) -> Reading {
+        let (count, observed_at) = state.measured();
         Reading {
-            value: there(state.value),
+            value: there(state.value()),
             score: there(state.score),
             status: self.band_name(node, state.status, at),
             absence: state.absence,
             coverage: there(state.coverage),
-            count: state.count,
-            observed_at: (state.observed_at != i64::MIN).then_some(Instant(state.observed_at)),
+            count: u64::from(count),
+            observed_at,
             fresh: state.fresh,
             provisional: state.provisional,
             restated: state.restated,
-            worst: there(state.worst_score).map(|score| (self.path(state.worst_leaf), score)),
-            red: state.red,
+            worst: state.worst(node).map(|(leaf, score)| (self.path(leaf), score)),
+            red: state.red(),
         }
     }
 }
 
-/// The end of the slice that is running just before `at`.
-fn round_up(window: &Window, calendar: &Calendar, at: Instant) -> Instant {
-    window.slice_end(calendar, window.slice_of(calendar, at.plus_ms(-1)))
+/// The end of the slice of a KPI that an instant is in.
+pub(super) fn slice_end(scorecard: &Scorecard, kpi: usize, at: Instant) -> Option<Instant> {
+    let window = scorecard.kpis.get(kpi)?.window;
+    let slice = window.slice_of(&scorecard.calendar, at.plus_ms(-1));
+    Some(window.slice_end(&scorecard.calendar, slice))
 }

@@ -8,6 +8,8 @@ use crate::domain::instant::Instant;
 pub(super) struct Shape {
     /// Nodes in pre-order: the scorecard, a perspective, its objectives with their KPIs, the next perspective, ...
     pub nodes: Vec<ShapeNode>,
+    /// Places of the KPIs among the nodes, in the order of the scorecard's KPIs.
+    kpis: Vec<u32>,
 }
 
 /// One node of a shape.
@@ -27,7 +29,10 @@ pub(super) struct ShapeNode {
 
 impl Shape {
     pub fn of(catalog: &Catalog, scorecard: &Scorecard) -> Self {
-        let mut shape = Self { nodes: Vec::new() };
+        let mut shape = Self {
+            nodes: Vec::new(),
+            kpis: vec![u32::MAX; scorecard.kpis.len()],
+        };
         let root = shape.push(NodePlace::Scorecard, NodeKind::Scorecard, String::new(), None);
         for (index, perspective) in scorecard.perspectives.iter().enumerate() {
             let suffix = format!("/{}", perspective.id);
@@ -57,7 +62,10 @@ impl Shape {
                 .filter(|(_, kpi)| kpi.objective == index);
             for (kpi_index, kpi) in kpis {
                 let suffix = format!("{}/{}", self.suffix(node), kpi.id);
-                self.push(NodePlace::Kpi(kpi_index), NodeKind::Kpi, suffix, Some(node));
+                let kpi = self.push(NodePlace::Kpi(kpi_index), NodeKind::Kpi, suffix, Some(node));
+                if let Some(place) = self.kpis.get_mut(kpi_index) {
+                    *place = kpi;
+                }
             }
         }
     }
@@ -88,6 +96,9 @@ impl Shape {
 
     /// The node at a place.
     pub fn find(&self, place: NodePlace) -> Option<u32> {
+        if let NodePlace::Kpi(kpi) = place {
+            return self.kpis.get(kpi).copied();
+        }
         self.nodes
             .iter()
             .position(|node| node.place == place)

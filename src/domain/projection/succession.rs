@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::instances::Placed;
-use super::node_state::{NO_STATUS, NodeState, there};
+use super::node_state::{NO_STATUS, NodeState};
 use super::shape::ShapeNode;
 use super::{ClockKind, Effects, Projection, ProjectionOptions};
 use crate::domain::alert::{AlertPhase, TransitionKind};
@@ -101,10 +101,7 @@ impl Refold {
             let (scorecard, kpi) = catalog.kpis.get(kpi)?;
             self.anew.get(*scorecard)?.get(*kpi).copied()
         };
-        let wanted: Vec<bool> = unknown
-            .iter()
-            .map(|(key, _)| is_anew(&key.kpi).unwrap_or(false))
-            .collect();
+        let wanted: Vec<bool> = unknown.iter().map(|key| is_anew(&key.kpi).unwrap_or(false)).collect();
         self.wanted.extend(wanted);
     }
 }
@@ -171,11 +168,8 @@ impl Projection {
     }
 
     fn adopt_names(&mut self, before: &Projection) {
-        let keys = before
-            .journal_series
-            .iter()
-            .map(|(key, _)| (key.clone(), Placed::NotYet));
-        self.journal_series = keys.collect();
+        self.journal_series.clone_from(&before.journal_series);
+        self.placed = vec![Placed::NotYet; before.placed.len()];
     }
 
     fn adopt_instances(&mut self, before: &mut Projection, heirs: &Heirs, anew: &[Vec<bool>]) {
@@ -245,21 +239,24 @@ impl Projection {
             };
             *state = NodeState {
                 instance: to,
-                local,
-                worst_leaf: 0,
+                part: said.part.with_unknown_worst(),
                 due: i64::MAX,
                 status: heir.band(said.status),
                 status_before: heir.band(said.status_before),
                 is_dirty: state.is_dirty,
                 ..*said
             };
+            let value = said.value();
+            if let Some(total) = self.total_above(to_node) {
+                total.replace(f64::NAN, value);
+            }
             if let Some(note) = before.notes.get(&from_node) {
                 self.notes.entry(to_node).or_insert_with(|| note.clone());
             }
         }
-        let score = self.nodes.get(base as usize).and_then(|root| there(root.score));
-        if let (Some(score), true, Some(ranking)) = (score, is_instance, self.ranking.get_mut(scorecard)) {
-            ranking.insert((score.to_bits(), to));
+        let score = self.nodes.get(base as usize).map_or(f64::NAN, |root| root.score);
+        if let Some(ranking) = self.ranking.get_mut(scorecard).filter(|_| is_instance) {
+            ranking.replace(to, f64::NAN, score);
         }
     }
 

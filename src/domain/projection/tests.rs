@@ -378,7 +378,7 @@ fn an_instance_appears_with_its_first_measurement() {
         with_readings: true,
     };
     let mut house = House::with(catalog(plain_kpi(), Some("site")), options);
-    let names = |house: &mut House| house.projection.boards(&[])[0].instance_names();
+    let names = |house: &mut House| house.projection.boards(&[])[0].instance_names.to_vec();
     house.apply(minute(1), |_| {});
     assert_eq!(names(&mut house), [], "its name alone is not enough");
     house.measure(minute(2), 80.0);

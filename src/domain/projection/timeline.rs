@@ -122,13 +122,26 @@ impl Projection {
         self.run_timers(when.at, effects);
     }
 
-    /// The instant of the next reading that changes by itself; drops void entries.
+    /// Puts a node into the queue of readings that change by themselves. Where the change is put off, as freshness is by each
+    /// measurement, the earlier entry stays until it comes: otherwise the queue would grow with every measurement.
+    pub(super) fn queue(&mut self, node: u32, due_before: i64, due: i64) {
+        if due < due_before {
+            self.dues.push(Reverse((Instant(due), node)));
+        }
+    }
+
+    /// The instant of the next reading that changes by itself; drops void entries and moves those that were put off.
     fn next_node_due(&mut self) -> Option<Instant> {
         while let Some(Reverse((at, node))) = self.dues.peek().copied() {
-            if self.nodes.get(node as usize).is_some_and(|state| state.due == at.0) {
+            let due = self.nodes.get(node as usize).map_or(i64::MAX, |state| state.due);
+            if due == at.0 {
                 return Some(at);
             }
             self.dues.pop();
+            // One that is due before has an entry of its own.
+            if due > at.0 {
+                self.queue(node, i64::MAX, due);
+            }
         }
         None
     }

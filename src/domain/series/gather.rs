@@ -58,10 +58,9 @@ impl Series {
 
     /// What comes before the first slice that a window sees.
     fn start(&self, first: i64) -> Cell {
-        if first == i64::MIN {
-            self.before.clone()
-        } else {
-            Cell::default()
+        match &self.rare {
+            Some(rare) if first == i64::MIN => rare.before.clone(),
+            _ => Cell::default(),
         }
     }
 

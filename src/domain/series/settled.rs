@@ -26,30 +26,33 @@ impl Series {
         let Some(period_end) = view.period_end.filter(|end| at >= is_final_from(rules, *end)) else {
             return;
         };
-        match &mut self.settled {
-            Some(settled) if settled.period_end == period_end => {
+        let known = self.rare.as_mut().and_then(|rare| rare.settled.as_mut());
+        match known.filter(|settled| settled.period_end == period_end) {
+            Some(settled) => {
                 settled.restated |= settled.value != seen.value;
                 settled.value = seen.value;
             }
-            _ if self.measured > 0 => {
-                self.settled = Some(Settled {
+            None if self.measured > 0 => {
+                self.rare.get_or_insert_default().settled = Some(Settled {
                     period_end,
                     value: seen.value,
                     restated: false,
                 });
             }
-            _ => {}
+            None => {}
         }
     }
 
     /// Forgets what was final: another definition says when that is, or what the value is, and no fact restates anything.
     pub fn open_again(&mut self) {
-        self.settled = None;
+        if let Some(rare) = &mut self.rare {
+            rare.settled = None;
+        }
     }
 
     /// Whether the period that the window shows is final at `at` and changed after it had become so.
     pub(super) fn is_restated(&self, rules: Rules<'_>, at: Instant, view: &View) -> bool {
-        self.settled.is_some_and(|settled| {
+        self.settled().is_some_and(|settled| {
             let is_shown = Some(settled.period_end) == view.period_end;
             settled.restated && is_shown && at >= is_final_from(rules, settled.period_end)
         })
@@ -57,7 +60,7 @@ impl Series {
 
     /// Words for a checkpoint.
     pub(super) fn settled_to_words(&self, out: &mut Vec<u64>) {
-        let Some(settled) = self.settled else {
+        let Some(settled) = self.settled() else {
             out.push(0);
             return;
         };

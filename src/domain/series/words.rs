@@ -1,7 +1,7 @@
 //! A series as words, for checkpoints; floats keep their bits. Words that are not a series give `None`.
 
 use super::settled::Settled;
-use super::{Correctable, Held, Series};
+use super::{Correctable, Held, Rare, Series};
 use crate::domain::aggregate::{Cell, Sample, SampleValue};
 use crate::domain::instant::Instant;
 
@@ -13,15 +13,17 @@ impl Series {
             out.push(*slice as u64);
             cell.to_words(out);
         }
-        self.before.to_words(out);
-        out.push(self.correctable.len() as u64);
-        for (slice, entry) in &self.correctable {
+        let nothing = Rare::default();
+        let rare = self.rare.as_deref().unwrap_or(&nothing);
+        rare.before.to_words(out);
+        out.push(rare.correctable.len() as u64);
+        for (slice, entry) in &rare.correctable {
             out.push(*slice as u64);
             entry.rest.to_words(out);
             out.push(entry.samples.len() as u64);
             entry.samples.iter().for_each(|sample| sample.to_words(out));
         }
-        match self.hold {
+        match rare.hold {
             None => out.push(0),
             Some(held) => {
                 out.extend([
@@ -43,7 +45,10 @@ impl Series {
         for _ in 0..words.next()? {
             series.slices.push((words.next()? as i64, Cell::from_words(words)?));
         }
-        series.before = Cell::from_words(words)?;
+        let mut rare = Rare {
+            before: Cell::from_words(words)?,
+            ..Rare::default()
+        };
         for _ in 0..words.next()? {
             let slice = words.next()? as i64;
             let mut entry = Correctable {
@@ -53,18 +58,21 @@ impl Series {
             for _ in 0..words.next()? {
                 entry.samples.push(Sample::from_words(words)?);
             }
-            series.correctable.insert(slice, entry);
+            rare.correctable.insert(slice, entry);
         }
         let hold = words.next()?;
         if hold > 0 {
             let (value, evaluated_at) = (f64::from_bits(words.next()?), Instant(words.next()? as i64));
-            series.hold = Some(Held {
+            rare.hold = Some(Held {
                 value,
                 evaluated_at,
                 is_current: hold == 2,
             });
         }
-        series.settled = Settled::from_words(words)?;
+        rare.settled = Settled::from_words(words)?;
+        let has_any = rare.before.any > 0 || !rare.correctable.is_empty();
+        let is_rare = has_any || rare.hold.is_some() || rare.settled.is_some();
+        series.rare = is_rare.then(|| Box::new(rare));
         Some(series)
     }
 }

@@ -74,12 +74,12 @@ async fn scorecard(State(windows): State<Arc<Windows>>, Path(id): Path<String>, 
 async fn one(windows: &Windows, id: &str, uri: &Uri) -> Result<ScorecardPage, ProblemResponse> {
     let params = Params::read(uri, &["instance", "span"])?;
     let board = windows.views.board();
-    let picture = scorecards::picture(&board, id, params.instance()?.as_ref())?;
+    let picture = scorecards::picture(windows, &board, id, params.instance()?).await?;
     let scorecard = board.catalog.scorecard(id);
     let scorecard = scorecard.ok_or_else(|| ProblemResponse::unknown(format!("scorecard `{id}` is not defined")))?;
     let wanted = Wanted {
         scorecard,
-        picture,
+        picture: &picture,
         span: Span::read(&params)?,
     };
     Ok(ScorecardPage::draw(windows, &board, wanted, windows.options.clock.now()).await)

@@ -4,7 +4,7 @@ use super::format;
 use super::judge::{self, Badge, Tone};
 use super::node::{Aim, bands_at};
 use crate::domain::alert::{AlertPhase, AlertTransition, AlertView, TransitionKind};
-use crate::domain::board::{Board, NodeView};
+use crate::domain::board::Board;
 use crate::domain::catalog::{Bands, Scorecard};
 use crate::domain::id::{InstanceId, root_of};
 use crate::domain::instant::Instant;
@@ -67,12 +67,10 @@ impl AlertRow {
     /// The row of an alert.
     pub fn new(board: &Board, alert: &AlertView, now: Instant) -> Self {
         let place = Place::find(board, &alert.path);
-        let target = place.node.and_then(|node| node.target);
         let aim = place.scorecard.map(|scorecard| Aim::of(scorecard, &alert.path, now));
         let bands: Bands = place
             .scorecard
             .map_or_else(Bands::default, |scorecard| bands_at(scorecard, now));
-        let absence = place.node.and_then(|node| node.reading.absence);
         Self {
             id: alert.id.clone(),
             state: alert.phase.word(),
@@ -84,9 +82,11 @@ impl AlertRow {
             href: node_link(&alert.path),
             since: When::new(alert.since, now),
             value: alert.value.map(|value| format::quantity(value, &alert.unit)),
-            target: target.map(|target| format::target(target, aim.and_then(|aim| aim.rising), &alert.unit)),
+            target: alert
+                .target
+                .map(|target| format::target(target, aim.and_then(|aim| aim.rising), &alert.unit)),
             score: alert.score.map(format::score),
-            badge: Badge::new(alert.status.as_deref(), absence, &bands),
+            badge: Badge::new(alert.status.as_deref(), alert.absence, &bands),
         }
     }
 }
@@ -109,7 +109,12 @@ pub struct AlertList {
 
 /// Alerts of a page.
 pub fn alert_list(board: &Board, now: Instant, wanted: impl Fn(&AlertView) -> bool) -> AlertList {
-    let mut alerts: Vec<&AlertView> = board.alerts.iter().filter(|alert| wanted(alert)).collect();
+    let mut alerts: Vec<&AlertView> = board
+        .alerts
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|alert| wanted(alert))
+        .collect();
     alerts.sort_by(|a, b| {
         let rank = |alert: &AlertView| (alert.phase, alert.severity);
         rank(b).cmp(&rank(a)).then(a.since.cmp(&b.since))
@@ -187,7 +192,6 @@ fn rule_title(board: &Board, rule: &str) -> String {
 /// Where a path leads.
 struct Place<'a> {
     scorecard: Option<&'a Scorecard>,
-    node: Option<&'a NodeView>,
     title: String,
 }
 
@@ -197,10 +201,8 @@ impl<'a> Place<'a> {
         let instance = instance.as_ref().map(InstanceId::as_str);
         let scorecard = board.catalog.scorecard(id);
         let title = scorecard.map_or(id, |scorecard| &scorecard.title);
-        let picture = board.picture(id, instance);
         Self {
             scorecard,
-            node: picture.and_then(|picture| picture.nodes.iter().find(|node| node.path.as_ref() == path)),
             title: instance.map_or_else(|| title.to_owned(), |instance| format!("{title}, {instance}")),
         }
     }

@@ -10,16 +10,12 @@ use super::node::{Context, Head, KpiRow, bands_at, is_kpi};
 use super::overview;
 use super::rows::{AlertList, alert_list};
 use super::strategy::strategy_link;
-use crate::domain::board::{Board, IncludedView, NodeView, Picture, ScorecardBoard};
+use crate::domain::board::{Board, IncludedView, NodeView, Picture, RankedInstance};
 use crate::domain::catalog::{Bands, Scorecard};
-use crate::domain::id::InstanceId;
 use crate::domain::instant::Instant;
 use crate::http::Windows;
 use crate::wire::alert::node_link;
 use crate::wire::scorecard::belongs_to;
-
-/// The field for the instance proposes the names of so many; more would make the page heavy, and any can be typed.
-const NAMES_PROPOSED: usize = 500;
 
 /// The page.
 #[derive(Template)]
@@ -214,35 +210,33 @@ fn span_links(root: &str, current: Span) -> Vec<SpanLink> {
 fn instances(board: &Board, scorecard: &Scorecard, bands: &Bands) -> Option<Instances> {
     let label = scorecard.each.clone()?;
     let id = scorecard.id.as_str();
-    let on_board = board
-        .scorecards
-        .iter()
-        .find(|known| known.overall.scorecard.as_str() == id)?;
-    let ranked = |of: &[(InstanceId, f64)]| of.iter().map(|entry| Ranked::new(id, entry, on_board, bands)).collect();
-    let few = on_board.instance_count <= NAMES_PROPOSED;
-    let names = if few { on_board.instance_names() } else { Vec::new() };
+    let on_board = board.on_board(id)?;
+    let ranked = |of: &[RankedInstance]| of.iter().map(|entry| Ranked::new(id, entry, bands)).collect();
     Some(Instances {
         words: overview::instances(on_board.instance_count, &label),
         label,
-        names: names.iter().map(ToString::to_string).collect(),
+        names: on_board
+            .instance_names
+            .iter()
+            .map(|name| name.as_str().to_owned())
+            .collect(),
         worst: ranked(first_half(&on_board.worst_instances, on_board.instance_count, false)),
         best: ranked(first_half(&on_board.best_instances, on_board.instance_count, true)),
     })
 }
 
 /// At most five, and of few instances none in both lists.
-fn first_half(ranked: &[(InstanceId, f64)], count: usize, best: bool) -> &[(InstanceId, f64)] {
+fn first_half(ranked: &[RankedInstance], count: usize, best: bool) -> &[RankedInstance] {
     let half = if best { count.div_ceil(2) } else { count / 2 };
     ranked.get(..ranked.len().min(half).min(5)).unwrap_or_default()
 }
 
 impl Ranked {
-    fn new(scorecard: &str, (id, score): &(InstanceId, f64), on_board: &ScorecardBoard, bands: &Bands) -> Self {
-        let picture = on_board.instance(id.as_str());
-        let status = picture.and_then(|picture| picture.nodes.first()?.reading.status.clone());
+    fn new(scorecard: &str, ranked: &RankedInstance, bands: &Bands) -> Self {
+        let RankedInstance { name, score, status } = ranked;
         Self {
-            name: id.to_string(),
-            href: node_link(&format!("{scorecard}@{id}")),
+            name: name.as_str().to_owned(),
+            href: node_link(&format!("{scorecard}@{name}")),
             score: format::score(*score),
             badge: Badge::new(status.as_deref(), None, bands),
         }

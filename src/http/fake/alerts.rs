@@ -43,8 +43,10 @@ pub(super) fn alerts() -> Vec<AlertView> {
         severity: Severity::Critical,
         value: Some(9.2),
         unit: "%".to_owned(),
+        target: Some(Target::Value(3.0)),
         score: Some(23.3),
         status: Some("red".into()),
+        absence: None,
     };
     let pending = AlertView {
         id: "a2".to_owned(),
@@ -56,6 +58,7 @@ pub(super) fn alerts() -> Vec<AlertView> {
         fired_at: None,
         severity: Severity::Warning,
         value: Some(82.5),
+        target: Some(Target::Value(90.0)),
         score: Some(62.5),
         status: Some("amber".into()),
         ..firing.clone()

@@ -7,7 +7,7 @@ use super::pictures::past;
 use crate::domain::board::{Board, NodeView, Picture};
 use crate::domain::catalog::{NodeKind, RollUp};
 use crate::domain::explain::{Below, Tree, split};
-use crate::domain::id::Sequence;
+use crate::domain::id::{Sequence, root_of};
 use crate::domain::instant::{HOUR_MS, Instant};
 use crate::domain::measurement::{Extra, MeasuredValue};
 use crate::domain::movers::{LeafMovers, Mover, Movers};
@@ -15,12 +15,11 @@ use crate::domain::projection::{ExplainQuestion, Explained, ExplainedLeaf};
 
 /// The change of a node; `None` where there is none of that path.
 pub(super) fn explain(board: &Board, question: &ExplainQuestion) -> Option<(Explained, Movers)> {
-    let root = question.path.split('/').next().unwrap();
-    let (id, instance) = root.split_once('@').map_or((root, None), |(id, name)| (id, Some(name)));
-    let present = board.picture(id, instance)?;
+    let (id, instance) = root_of(&question.path);
+    let present = &super::now(board, id, instance.as_ref())?;
     let now = question
         .to
-        .map_or_else(|| (**present).clone(), |at| past(board, present, at));
+        .map_or_else(|| present.clone(), |at| past(board, present, at));
     let then = past(board, present, question.from);
     let index = now.nodes.iter().position(|node| *node.path == *question.path)?;
     let mut places = Vec::new();

@@ -2,21 +2,21 @@
 //!
 //! Scores come from the same curves as in the house; the past is the present with a slow wave laid over it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::broadcast;
 
-use crate::domain::board::{Board, INSTANCE_SHARDS, Note, Picture, ScorecardBoard, instance_shard};
+use crate::domain::board::{Board, Note, Picture, RankedInstance, ScorecardBoard};
 use crate::domain::catalog::{Catalog, Scorecard};
 use crate::domain::id::{InstanceId, Sequence};
 use crate::domain::instant::Instant;
 use crate::domain::movers::Movers;
 use crate::domain::projection::{ExplainQuestion, Explained};
 use crate::domain::reading::Reading;
-use crate::ports::{Clock, HouseState, Notice, PicturesQuery, QueryError, ReadingsQuery, Views};
+use crate::ports::{Clock, HouseState, InstanceQuery, Notice, PicturesQuery, QueryError, ReadingsQuery, Views};
 
 mod alerts;
 mod definitions;
@@ -84,8 +84,7 @@ impl Views for FakeViews {
     fn readings(&self, query: ReadingsQuery) -> BoxFuture<'_, Result<Vec<(Instant, Reading)>, QueryError>> {
         let board = self.board();
         let (scorecard, _) = board.catalog.kpi(&query.kpi).unwrap();
-        let instance = query.instance.as_ref().map(InstanceId::as_str);
-        let picture = Arc::clone(board.picture(scorecard.id.as_str(), instance).unwrap());
+        let picture = now(&board, scorecard.id.as_str(), query.instance.as_ref()).unwrap();
         let of = move |at: Instant| {
             let nodes = past(&board, &picture, at).nodes;
             nodes
@@ -100,8 +99,7 @@ impl Views for FakeViews {
 
     fn pictures(&self, query: PicturesQuery) -> BoxFuture<'_, Result<Vec<Picture>, QueryError>> {
         let board = self.board();
-        let instance = query.instance.as_ref().map(InstanceId::as_str);
-        let picture = Arc::clone(board.picture(&query.scorecard, instance).unwrap());
+        let picture = now(&board, &query.scorecard, query.instance.as_ref()).unwrap();
         let pictures = query.at.iter().map(|&at| past(&board, &picture, at)).collect();
         async { Ok(pictures) }.boxed()
     }
@@ -119,6 +117,15 @@ impl Views for FakeViews {
         async { Ok(scores) }.boxed()
     }
 
+    fn instance(&self, query: InstanceQuery) -> BoxFuture<'_, Result<Picture, QueryError>> {
+        let InstanceQuery { scorecard, instance } = query;
+        let board = self.board();
+        let each = board.catalog.scorecard(&scorecard).and_then(|own| own.each.as_deref());
+        let picture = now(&board, &scorecard, Some(&instance));
+        let found = picture.ok_or_else(|| QueryError::no_instance(&scorecard, &instance, each, &[]));
+        async { found }.boxed()
+    }
+
     fn subscribe(&self) -> broadcast::Receiver<Arc<Notice>> {
         self.notices.subscribe()
     }
@@ -127,6 +134,39 @@ impl Views for FakeViews {
         self.state.lock().unwrap().clone()
     }
 }
+/// A picture of now: of the board, or of an instance that it names.
+fn now(board: &Board, scorecard: &str, instance: Option<&InstanceId>) -> Option<Picture> {
+    let on_board = board.on_board(scorecard)?;
+    let Some(instance) = instance else {
+        return Some((*on_board.overall).clone());
+    };
+    let named = on_board.instance_names.iter().find(|name| *name == instance)?;
+    let factor = NAMES.iter().position(|name| *name == named.as_str()).map(factor);
+    let card = board.catalog.scorecard(scorecard)?;
+    Some(match factor {
+        Some(factor) => instance_picture(card, named, factor),
+        // A stranger's: what all have.
+        None => Picture {
+            instance: Some(named.clone()),
+            ..(*on_board.overall).clone()
+        },
+    })
+}
+
+const NAMES: [&str; 10] = [
+    "berlin", "hamburg", "köln", "lyon", "madrid", "milano", "paris", "porto", "wien", "zürich",
+];
+
+fn factor(index: usize) -> f64 {
+    0.8 + 0.05 * index as f64
+}
+
+fn instance_picture(card: &Scorecard, name: &InstanceId, factor: f64) -> Picture {
+    picture(card, Some(name.clone()), NOW, &|kpi| {
+        value_of(kpi).map(|value| value * factor)
+    })
+}
+
 /// The whole board.
 pub fn board() -> Board {
     let scorecards = vec![
@@ -159,10 +199,14 @@ pub fn board_with_titles(title: &'static str) -> Board {
             observed_at: NOW,
         });
     }
-    board.scorecards[0].overall = Arc::new(retitled.clone());
-    board.scorecards[0].instances = shards(&[(name.clone(), retitled)]);
+    board.scorecards[0].overall = Arc::new(retitled);
+    board.scorecards[0].instance_names = Arc::new(vec![name.clone()]);
     board.scorecards[0].instance_count = 1;
-    board.scorecards[0].worst_instances = vec![(name, 12.0)];
+    board.scorecards[0].worst_instances = vec![RankedInstance {
+        name,
+        score: 12.0,
+        status: Some("red".into()),
+    }];
     board
 }
 
@@ -189,48 +233,32 @@ fn board_of(scorecards: Vec<Scorecard>) -> Board {
         ..Board::empty(Arc::clone(&catalog))
     };
     board.scorecards = catalog.scorecards.iter().map(on_board).collect();
-    board.alerts = Arc::new(alerts());
+    board.alerts = Arc::new(alerts().into_iter().map(Arc::new).collect());
     board.recent = Arc::new(transitions());
     board
 }
 fn on_board(card: &Scorecard) -> ScorecardBoard {
     let overall = Arc::new(picture(card, None, NOW, &value_of));
-    let names = [
-        "berlin", "hamburg", "köln", "lyon", "madrid", "milano", "paris", "porto", "wien", "zürich",
-    ];
-    let names = names.iter().filter(|_| card.each.is_some()).enumerate();
-    let pictures: Vec<(InstanceId, Picture)> = names
-        .map(|(index, name)| {
-            let id = InstanceId::parse(name).unwrap();
-            let factor = 0.8 + 0.05 * index as f64;
-            let picture = picture(card, Some(id.clone()), NOW, &|kpi| {
-                value_of(kpi).map(|value| value * factor)
-            });
-            (id, picture)
-        })
-        .collect();
-    let mut ranked: Vec<(InstanceId, f64)> = pictures
+    let names: Vec<InstanceId> = NAMES
         .iter()
-        .filter_map(|(id, picture)| Some((id.clone(), picture.nodes[0].reading.score?)))
+        .filter(|_| card.each.is_some())
+        .map(|name| InstanceId::parse(name).unwrap())
         .collect();
-    ranked.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let ranked = |(index, name): (usize, &InstanceId)| {
+        let reading = instance_picture(card, name, factor(index)).nodes[0].reading.clone();
+        Some(RankedInstance {
+            name: name.clone(),
+            score: reading.score?,
+            status: reading.status,
+        })
+    };
+    let mut ranked: Vec<RankedInstance> = names.iter().enumerate().filter_map(ranked).collect();
+    ranked.sort_by(|a, b| a.score.total_cmp(&b.score));
     ScorecardBoard {
         overall,
-        instances: if card.each.is_some() {
-            shards(&pictures)
-        } else {
-            Vec::new()
-        },
-        instance_count: pictures.len(),
+        instance_count: names.len(),
+        instance_names: Arc::new(names),
         worst_instances: ranked.iter().take(10).cloned().collect(),
         best_instances: ranked.iter().rev().take(10).cloned().collect(),
     }
-}
-
-fn shards(pictures: &[(InstanceId, Picture)]) -> Vec<Arc<BTreeMap<InstanceId, Arc<Picture>>>> {
-    let mut shards = vec![BTreeMap::new(); INSTANCE_SHARDS];
-    for (id, picture) in pictures {
-        shards[instance_shard(id)].insert(id.clone(), Arc::new(picture.clone()));
-    }
-    shards.into_iter().map(Arc::new).collect()
 }

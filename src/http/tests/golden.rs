@@ -8,7 +8,7 @@ use crate::wire::scorecard::ScorecardBody;
 async fn a_scorecard_is_a_tree_of_nodes() {
     let body = ask(&house().1, "/api/v1/scorecards/company").await;
     let board = fake::board();
-    let golden = ScorecardBody::new(board.picture("company", None).unwrap(), &board.catalog.fingerprint);
+    let golden = ScorecardBody::new(board.picture("company").unwrap(), &board.catalog.fingerprint);
     let golden = serde_json::to_string(&golden).unwrap();
     assert_eq!(text(body).await, golden);
     let broken = golden

@@ -31,7 +31,7 @@ async fn read_until(body: Body, words: &[&str]) -> String {
 
 fn changed(path: &str) -> Arc<Notice> {
     let board = fake::board();
-    let picture = board.picture("it", None).unwrap();
+    let picture = board.picture("it").unwrap();
     let reading = picture.nodes[0].reading.clone();
     Arc::new(Notice::Readings(vec![ReadingChange {
         at: NOW,

@@ -90,8 +90,10 @@ fn readings_at(files: &[File], ndjson: &str, lines: usize, at: Instant) -> BTree
     projection.advance(at, &mut effects);
     let mut readings = BTreeMap::new();
     for board in projection.boards(&[]) {
-        let instances = board.instances.iter().flat_map(|shard| shard.values());
-        for picture in std::iter::once(&board.overall).chain(instances) {
+        let scorecard = board.overall.scorecard.as_str();
+        let instances = board.instance_names.iter().map(Some);
+        for name in std::iter::once(None).chain(instances) {
+            let picture = projection.picture_now(scorecard, name).unwrap();
             readings.extend(
                 picture
                     .nodes

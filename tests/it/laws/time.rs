@@ -126,7 +126,8 @@ proptest! {
         let mut live = live_until_end(&story);
         let at = story.end().plus_ms(1 + after_ms);
         advanced(&mut live, at);
-        let mut found = posted(&live.boards(&[]));
+        let boards = live.boards(&[]);
+        let mut found = posted(&live, &boards);
         found.nodes.values_mut().for_each(|shown| shown.restated = false);
         let expected = reference::picture_at(&files, &case.ndjson, at.0);
         compare_pictures(&expected, &found, case.exactness)

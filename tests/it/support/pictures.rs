@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kpid::domain::board::{NodeView, Picture as Board, ScorecardBoard};
-use kpid::domain::id::InstanceId;
+use kpid::domain::board::{NodeView, Picture as Board, RankedInstance, ScorecardBoard};
 use kpid::domain::instant::Instant;
 use kpid::domain::projection::{ClockKind, Effects, Projection};
 
@@ -23,18 +22,23 @@ pub fn kpid_pictures(files: &[File], ndjson: &str, every_ms: i64, queries: &[i64
     projection.finish(&mut effects);
     let boards = projection.boards(&[]);
     let answers = queries.iter().map(|at| asked_for(&projection, &boards, Instant(*at)));
-    (posted(&boards), answers.collect())
+    (posted(&projection, &boards), answers.collect())
 }
 
-/// The board as it is posted.
-pub fn posted(boards: &[ScorecardBoard]) -> Picture {
+/// The board as it is posted, and every instance as it is drawn when somebody asks.
+pub fn posted(projection: &Projection, boards: &[ScorecardBoard]) -> Picture {
     let pictures = boards.iter().flat_map(|board| {
-        let instances = board.instance_names().into_iter();
-        let instances = instances.filter_map(|name| board.instance(name.as_str()).cloned());
-        std::iter::once(board.overall.clone()).chain(instances)
+        let instances = board.instance_names.iter();
+        let drawn = instances.map(|name| projection.picture_now(board.overall.scorecard.as_str(), Some(name)));
+        let drawn = drawn.map(|picture| picture.expect("it is on the board"));
+        std::iter::once((*board.overall).clone()).chain(drawn)
     });
     let nodes = pictures.flat_map(|picture| nodes(&picture)).collect();
-    let with_instances = boards.iter().filter(|board| !board.instances.is_empty());
+    let scorecards = &projection.catalog().scorecards;
+    let with_instances = boards
+        .iter()
+        .zip(scorecards)
+        .filter_map(|(board, own)| own.each.is_some().then_some(board));
     let ranked = with_instances.map(|board| (board.overall.scorecard.to_string(), ranked(board)));
     Picture {
         nodes,
@@ -44,7 +48,7 @@ pub fn posted(boards: &[ScorecardBoard]) -> Picture {
 
 /// Worst first, then best first.
 fn ranked(board: &ScorecardBoard) -> Vec<(f64, String)> {
-    let named = |(name, score): &(InstanceId, f64)| (*score, format!("{}@{name}", board.overall.scorecard));
+    let named = |ranked: &RankedInstance| (ranked.score, format!("{}@{}", board.overall.scorecard, ranked.name));
     board
         .worst_instances
         .iter()
@@ -58,8 +62,7 @@ fn asked_for(projection: &Projection, boards: &[ScorecardBoard], at: Instant) ->
     let mut shown = BTreeMap::new();
     for board in boards {
         let scorecard = board.overall.scorecard.as_str();
-        let names = board.instance_names();
-        for name in std::iter::once(None).chain(names.iter().map(Some)) {
+        for name in std::iter::once(None).chain(board.instance_names.iter().map(Some)) {
             let picture = projection.picture_at(scorecard, name, at);
             shown.extend(nodes(&picture.expect("it is on the board")));
         }
