@@ -126,7 +126,9 @@ mod tests {
 
     fn sum_of(numbers: &[f64]) -> f64 {
         let mut sum = ExactSum::default();
-        numbers.iter().for_each(|number| sum.add(*number));
+        for number in numbers {
+            sum.add(*number);
+        }
         sum.total()
     }
 
@@ -199,8 +201,12 @@ mod tests {
             gone in prop::collection::vec(any_number(), 0..20),
         ) {
             let mut sum = ExactSum::default();
-            gone.iter().chain(&kept).for_each(|number| sum.add(*number));
-            gone.iter().for_each(|number| sum.remove(*number));
+            for number in gone.iter().chain(&kept) {
+                sum.add(*number);
+            }
+            for number in &gone {
+                sum.remove(*number);
+            }
             prop_assert_eq!(sum.total().to_bits(), sum_of(&kept).to_bits());
         }
 
