@@ -114,7 +114,8 @@ fn coverage(children: &[(f64, Judgement)]) -> Option<f64> {
     if weights == 0.0 {
         return Some(0.0);
     }
-    Some(counted.iter().map(|(weight, coverage)| weight * coverage).sum::<f64>() / weights)
+    let sum = counted.iter().map(|(weight, coverage)| weight * coverage).sum::<f64>();
+    Some(without_dust(sum / weights))
 }
 
 /// (weight, score), not empty, all weights above 0.
@@ -123,7 +124,7 @@ fn combine(how: RollUp, scored: &[(f64, f64)]) -> f64 {
     let lowest = scored.iter().map(|(_, score)| *score).fold(f64::INFINITY, f64::min);
     let highest = scored.iter().map(|(_, score)| *score).fold(f64::NEG_INFINITY, f64::max);
     match how {
-        RollUp::Mean => scored.iter().map(|(weight, score)| weight * score).sum::<f64>() / weights,
+        RollUp::Mean => without_dust(scored.iter().map(|(weight, score)| weight * score).sum::<f64>() / weights),
         RollUp::Worst => lowest,
         RollUp::Best => highest,
         // Children that agree have that very score: a power and its root would miss it by a rounding, and so a band.
@@ -136,4 +137,9 @@ fn combine(how: RollUp, scored: &[(f64, f64)]) -> f64 {
             product
         }
     }
+}
+
+/// A mean that lies on a threshold lies on it, whatever its sums were rounded to on the way.
+fn without_dust(mean: f64) -> f64 {
+    (mean * 1e11).round() / 1e11
 }
