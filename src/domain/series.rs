@@ -4,6 +4,7 @@
 //! array, only where there are data. Samples that have an `id` can be corrected later: their slice keeps them one by
 //! one beside the sum of the rest, so that a corrected minimum, percentile or last value is right again.
 
+mod due;
 mod gather;
 mod held;
 mod settled;
@@ -354,66 +355,6 @@ impl Series {
         let ahead = self.slices.get(self.known_until(now)..).unwrap_or_default();
         self.measured > ahead.iter().map(|(_, cell)| u64::from(cell.any)).sum()
     }
-
-    fn next_change(&self, rules: Rules<'_>, when: Evaluation, reading: LeafReading) -> Option<Instant> {
-        let (definition, window, at) = (rules.definition, rules.window(), when.at);
-        let version = definition
-            .versions
-            .iter()
-            .map(|version| version.from.plus_ms(1))
-            .find(|from| *from > at);
-        // A held value and a final reading outlive the measurements that gave them, even retracted ones.
-        if self.measured == 0 && self.held().is_none() && self.settled().is_none() {
-            return version;
-        }
-        let view = window.view(rules.calendar, at);
-        let from = self.slices.partition_point(|(slice, _)| *slice < view.first);
-        let to = self.known_until(view.last);
-        let oldest = self
-            .slices
-            .get(from..to)
-            .and_then(<[_]>::first)
-            .map(|(slice, _)| *slice);
-        let coming = self.slices.get(to).map(|(slice, _)| *slice);
-        let moves = window.next_change(rules.calendar, at, oldest, coming);
-        let closes = view
-            .period_end
-            .filter(|_| reading.provisional)
-            .map(|end| end.plus_ms(definition.allowed_lateness_ms));
-        let flows = (oldest.is_some() && is_flowing(definition)).then(|| {
-            if when.is_every_instant {
-                at.plus_ms(1)
-            } else {
-                window
-                    .slice_end(rules.calendar, window.slice_of(rules.calendar, at))
-                    .plus_ms(1)
-            }
-        });
-        let changes = [
-            moves,
-            version,
-            self.ages(rules, when, reading),
-            self.hold_ends(definition, reading),
-            closes,
-            flows,
-        ];
-        changes.into_iter().flatten().filter(|change| *change > at).min()
-    }
-
-    /// When a fresh reading will be fresh no more.
-    fn ages(&self, rules: Rules<'_>, when: Evaluation, reading: LeafReading) -> Option<Instant> {
-        let every = rules.definition.version(when.at)?.expected_every_ms?;
-        let latest = self.latest_before(rules, when.at)?;
-        reading.fresh.then(|| Instant(latest).plus_ms(every + 1))
-    }
-
-    /// When a held value will be kept no more.
-    fn hold_ends(&self, definition: &KpiDefinition, reading: LeafReading) -> Option<Instant> {
-        match (definition.missing, self.held(), reading.observed_at) {
-            (Missing::Hold(hold_ms), Some(held), None) => Some(held.evaluated_at.plus_ms(hold_ms + 1)),
-            _ => None,
-        }
-    }
 }
 
 /// Where the value of a reading comes from.
@@ -436,12 +377,6 @@ pub struct Evaluation {
     pub last_before: Instant,
     /// Evaluations come at fixed steps: what flows with time is evaluated at each of them. Otherwise once a slice.
     pub is_every_instant: bool,
-}
-
-/// A rate over a running period changes with every instant, not only with data.
-fn is_flowing(definition: &KpiDefinition) -> bool {
-    let running = matches!(definition.window, Window::Period { complete: false, .. });
-    running && matches!(definition.aggregate, super::catalog::Aggregate::Rate { .. })
 }
 
 /// Why there is no score.

@@ -12,10 +12,6 @@ pub(super) const NO_STATUS: u8 = u8::MAX;
 /// What a node says now. Numbers that are not there are NaN inside, which keeps a node within one line of the processor's
 /// cache (64 bytes): with many instances, an update waits for memory most of the time. [`there`] tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "five independent facts about one node, no states of one machine"
-)]
 #[repr(align(64))]
 pub(super) struct NodeState {
     pub instance: u32,

@@ -5,6 +5,7 @@
 //! evaluation, so nothing is decided twice. Alerts go on where their rule and node go on; one whose rule or node is gone
 //! is resolved. Both outcomes are functions of the journal alone, whenever and wherever the refold was made.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::instances::Placed;
@@ -15,7 +16,7 @@ use crate::domain::alert::{AlertPhase, TransitionKind};
 use crate::domain::alerting::{Active, AlertKey, Happening};
 use crate::domain::catalog::{Band, Catalog, KpiDefinition, Missing, Scorecard, version_at};
 use crate::domain::fact::{Block, Entry, Fact, SeriesNumber};
-use crate::domain::id::{KpiId, Sequence};
+use crate::domain::id::{InstanceId, KpiId, Sequence};
 use crate::domain::instant::Instant;
 
 /// The journal folded under a new catalog: only the KPIs whose measurements mean something else under it.
@@ -188,7 +189,10 @@ impl Projection {
         let heir = heirs.of(state.scorecard)?;
         match &state.name {
             None => Some(heir.scorecard as u32),
-            Some(name) => heir.has_its_instances.then(|| self.instance(heir.scorecard, name)),
+            Some(name) => {
+                let is_there = heir.instances.contains(name);
+                is_there.then(|| self.instance(heir.scorecard, name))
+            }
         }
     }
 
@@ -311,8 +315,8 @@ struct Heirs(Vec<Option<Heir>>);
 /// A scorecard under the new catalog.
 struct Heir {
     scorecard: usize,
-    /// `each` names the same label as before.
-    has_its_instances: bool,
+    /// Instances that KPIs which it has now were measured for, under the label that `each` names now. Looked up only.
+    instances: HashSet<InstanceId>,
     /// By node of the old shape: the node with the same path.
     nodes: Vec<Option<u32>>,
     /// By band of the old scorecard: the band of the same name.
@@ -329,7 +333,7 @@ impl Heirs {
             let place = |node| same(node).map(|place| place as u32);
             Some(Heir {
                 scorecard,
-                has_its_instances: own.get(scorecard)?.each == old.each,
+                instances: measured_instances(before, (&after.catalog, scorecard)),
                 nodes: old_shape.nodes.iter().map(place).collect(),
                 bands: same_bands(old, own.get(scorecard)?, at),
             })
@@ -346,6 +350,18 @@ impl Heir {
     fn band(&self, status: u8) -> u8 {
         self.bands.get(usize::from(status)).copied().unwrap_or(NO_STATUS)
     }
+}
+
+/// Instances of a scorecard that the journal has measurements for so far: those that are there under these definitions.
+fn measured_instances(before: &Projection, (catalog, scorecard): (&Catalog, usize)) -> HashSet<InstanceId> {
+    let label = catalog.scorecards.get(scorecard).and_then(|own| own.each.as_deref());
+    let keys = before.journal_series.iter();
+    let named = keys.filter_map(|key| {
+        let (under, name) = key.each.as_ref()?;
+        let is_own = catalog.kpis.get(&key.kpi).is_some_and(|(place, _)| *place == scorecard);
+        (is_own && Some(&**under) == label).then(|| name.clone())
+    });
+    named.collect()
 }
 
 /// By band of the old scorecard: the one of the same name under the new one, or none.

@@ -1,0 +1,76 @@
+//! When a reading changes by itself: a window moves, a version takes over, a value ages, a held one ends, a period closes.
+//!
+//! An evaluation and its reading enter, the next instant leaves at which the outcome can be another one without a fact.
+
+use super::{Evaluation, LeafReading, Rules, Series};
+use crate::domain::catalog::{Aggregate, KpiDefinition, Missing, Window};
+use crate::domain::instant::Instant;
+
+impl Series {
+    /// The first instant after the evaluation at which the reading can change by itself.
+    pub(super) fn next_change(&self, rules: Rules<'_>, when: Evaluation, reading: LeafReading) -> Option<Instant> {
+        let (definition, window, at) = (rules.definition, rules.window(), when.at);
+        let version = definition
+            .versions
+            .iter()
+            .map(|version| version.from.plus_ms(1))
+            .find(|from| *from > at);
+        // A held value and a final reading outlive the measurements that gave them, even retracted ones.
+        if self.measured == 0 && self.held().is_none() && self.settled().is_none() {
+            return version;
+        }
+        let view = window.view(rules.calendar, at);
+        let from = self.slices.partition_point(|(slice, _)| *slice < view.first);
+        let to = self.known_until(view.last);
+        let oldest = self
+            .slices
+            .get(from..to)
+            .and_then(<[_]>::first)
+            .map(|(slice, _)| *slice);
+        let coming = self.slices.get(to).map(|(slice, _)| *slice);
+        let moves = window.next_change(rules.calendar, at, oldest, coming);
+        let closes = view
+            .period_end
+            .filter(|_| reading.provisional)
+            .map(|end| end.plus_ms(definition.allowed_lateness_ms));
+        let flows = (oldest.is_some() && is_flowing(definition)).then(|| {
+            if when.is_every_instant {
+                at.plus_ms(1)
+            } else {
+                window
+                    .slice_end(rules.calendar, window.slice_of(rules.calendar, at))
+                    .plus_ms(1)
+            }
+        });
+        let changes = [
+            moves,
+            version,
+            self.ages(rules, when, reading),
+            self.hold_ends(definition, reading),
+            closes,
+            flows,
+        ];
+        changes.into_iter().flatten().filter(|change| *change > at).min()
+    }
+
+    /// When a fresh reading will be fresh no more.
+    fn ages(&self, rules: Rules<'_>, when: Evaluation, reading: LeafReading) -> Option<Instant> {
+        let every = rules.definition.version(when.at)?.expected_every_ms?;
+        let latest = self.latest_before(rules, when.at)?;
+        reading.fresh.then(|| Instant(latest).plus_ms(every + 1))
+    }
+
+    /// When a held value will be kept no more.
+    fn hold_ends(&self, definition: &KpiDefinition, reading: LeafReading) -> Option<Instant> {
+        match (definition.missing, self.held(), reading.observed_at) {
+            (Missing::Hold(hold_ms), Some(held), None) => Some(held.evaluated_at.plus_ms(hold_ms + 1)),
+            _ => None,
+        }
+    }
+}
+
+/// A rate over a running period changes with every instant, not only with data.
+fn is_flowing(definition: &KpiDefinition) -> bool {
+    let running = matches!(definition.window, Window::Period { complete: false, .. });
+    running && matches!(definition.aggregate, Aggregate::Rate { .. })
+}
