@@ -13,6 +13,7 @@ use std::sync::Arc;
 use kpid::domain::admit::Admission;
 use kpid::domain::catalog::Catalog;
 use kpid::domain::fact::{Block, Fact};
+use kpid::domain::id::Sequence;
 use kpid::domain::instant::{DAY_MS, Instant};
 use kpid::domain::measurement::{AdmitLimits, Report};
 use kpid::domain::projection::{ClockKind, Effects, Projection, ProjectionOptions};
@@ -50,11 +51,16 @@ pub fn story_with(files: &[File], ndjson: &str, cuts: &Cuts, others: &[(usize, &
     };
     let mut ledger = Ledger::new(Box::new(MemorySeenIds::default()), Vec::new(), limits);
     let mut journal = MemoryJournal::default();
-    let mut reports = reports(ndjson).into_iter().peekable();
+    let reports = reports(ndjson);
+    // Some lines are refused for instants far away: most are of the stream's own time.
+    let mut instants: Vec<Instant> = reports.iter().filter_map(|report| report.observed_at).collect();
+    instants.sort_unstable();
+    let begin = instants.get(instants.len() / 2).copied().unwrap_or(Instant::EARLIEST);
+    let mut reports = reports.into_iter().peekable();
     let mut others = others.iter().peekable();
     for (number, (lines, delay_ms)) in cuts.iter().cycle().enumerate() {
         while let Some((_, other)) = others.next_if(|(before, _)| *before <= number) {
-            journal.append(&activation(&journal, other)).unwrap();
+            journal.append(&activation(&journal, other, begin)).unwrap();
         }
         if reports.peek().is_none() {
             break;
@@ -67,15 +73,15 @@ pub fn story_with(files: &[File], ndjson: &str, cuts: &Cuts, others: &[(usize, &
         }
     }
     for (_, other) in others {
-        journal.append(&activation(&journal, other)).unwrap();
+        journal.append(&activation(&journal, other, begin)).unwrap();
     }
-    let mut reader = journal.read_from(kpid::domain::id::Sequence(1)).unwrap();
+    let mut reader = journal.read_from(Sequence(1)).unwrap();
     let blocks = std::iter::from_fn(|| reader.next_block().unwrap()).collect();
     Story { catalog, blocks }
 }
 
-/// A block which says that a catalog holds, a millisecond after the journal's end.
-fn activation(journal: &MemoryJournal, catalog: &Catalog) -> Block {
+/// A block which says that a catalog holds, a millisecond after the journal's end; in an empty journal at `begin`.
+fn activation(journal: &MemoryJournal, catalog: &Catalog, begin: Instant) -> Block {
     let tail = journal.tail();
     let fact = Fact::CatalogActivated {
         fingerprint: catalog.fingerprint.clone(),
@@ -83,7 +89,10 @@ fn activation(journal: &MemoryJournal, catalog: &Catalog) -> Block {
     };
     Block {
         first: tail.next,
-        recorded_at: tail.recorded_at.plus_ms(1),
+        recorded_at: match tail.next {
+            Sequence(1) => begin,
+            _ => tail.recorded_at.plus_ms(1),
+        },
         series_base: tail.series,
         others: vec![(0, fact)],
         ..Block::default()
