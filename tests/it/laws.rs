@@ -1,5 +1,6 @@
 //! Laws: what must hold for any catalog and any stream.
 
+mod ages;
 mod arrival;
 mod succession;
 mod time;
