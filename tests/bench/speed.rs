@@ -25,6 +25,9 @@ mod ratio;
 mod replay;
 
 fn main() {
+    if std::env::var_os(cost::MEMORY_ALONE).is_some() {
+        return cost::print_memory();
+    }
     divan::main();
     ratio::print();
 }
