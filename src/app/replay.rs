@@ -246,9 +246,13 @@ fn played(
         None => Following::Journal(&mut activations),
     };
     let mut reader = crate::journal::open_reader(folder, Sequence(1))?;
+    let is_recorded = request.clock == ClockKind::Recorded;
+    if let Some(at) = request.at.filter(|_| !is_recorded) {
+        projection.look_no_further_than(at);
+    }
     let until = Until {
         sequence: request.until,
-        at: request.at,
+        at: request.at.filter(|_| is_recorded),
     };
     replay_blocks(
         &mut *reader,

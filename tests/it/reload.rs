@@ -207,3 +207,30 @@ fn definitions_edited_between_two_starts_take_over_like_a_reload() {
     let stat: Value = serde_json::from_str(&daemon.answer(&["journal", "stat", "--format", "json"])).unwrap();
     assert_eq!(stat["facts"], 4, "two activations and two measurements: {stat}");
 }
+
+#[test]
+fn by_the_event_clock_a_journal_shows_an_instant_as_its_measurements_do() {
+    let mut daemon = Daemon::new(&[("desk.toml", DESK)]);
+    daemon.start_ready();
+    let lines = ["02T10", "01T10", "04T10", "03T10"].map(|hour| {
+        let value = 60 + hour.as_bytes()[1];
+        format!(r#"{{"kpi":"desk.csat","observed_at":"2026-03-{hour}:00:00Z","value":{value}}}"#)
+    });
+    let body = lines.join("\n");
+    let file = daemon.path("csat.ndjson");
+    std::fs::write(&file, &body).unwrap();
+    assert_eq!(daemon.post(&format!("[{}]", lines.join(","))).0, 200);
+    let (journal, file) = (daemon.journal().display().to_string(), file.display().to_string());
+    let cards = daemon.path("cards").display().to_string();
+    for at in ["2026-03-01T12:00:00Z", "2026-03-03T10:00:00Z", "2026-03-09T00:00:00Z"] {
+        let event = ["--clock", "event", "--every", "1h", "--format", "json", "--at", at];
+        let answer = |more: &[&str]| {
+            let line = [&["replay"][..], more, &event].concat();
+            let shown: Value = serde_json::from_str(&daemon.answer(&line)).unwrap();
+            shown[0]["node"].clone()
+        };
+        let of_journal = answer(&["--journal", &journal]);
+        assert_eq!(of_journal, answer(&["--input", &file, "--catalog", &cards]), "{at}");
+        assert!(of_journal["score"].is_number(), "{of_journal}");
+    }
+}

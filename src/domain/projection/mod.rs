@@ -91,6 +91,8 @@ pub struct Projection {
     options: ProjectionOptions,
     shapes: Vec<Shape>,
     clock: ClockState,
+    /// Event clock: what was observed later is not taken in.
+    observed_until: Instant,
     /// Last fact applied.
     sequence: Sequence,
     /// Scorecards first, then instances in order of appearance.
@@ -147,6 +149,7 @@ impl Projection {
         let mut projection = Self {
             options,
             clock: ClockState::new(options.clock),
+            observed_until: Instant(i64::MAX),
             sequence: Sequence::ZERO,
             instances: Vec::new(),
             instance_by_name: vec![BTreeMap::new(); catalog.scorecards.len()],
@@ -175,6 +178,11 @@ impl Projection {
         }
         projection.start_totals();
         projection
+    }
+
+    /// By the event clock, takes in nothing that was observed after `at`.
+    pub fn look_no_further_than(&mut self, at: Instant) {
+        self.observed_until = at;
     }
 
     /// How it runs.

@@ -142,6 +142,7 @@ impl Projection {
         } = refold;
         let at = self.settle(at, effects);
         (new.options, new.clock, new.sequence) = (self.options, self.clock, self.sequence);
+        new.observed_until = self.observed_until;
         let heirs = Heirs::between(self, &new, at);
         new.adopt_names(self);
         new.adopt_instances(self, &heirs, &anew);

@@ -160,7 +160,12 @@ impl Projection {
     // ------------------------------------------------------------ event clock
 
     fn apply_entry(&mut self, sequence: Sequence, entry: &Entry<'_>, effects: &mut Effects) {
-        if let Some(observed_at) = observed_at(entry) {
+        let observed_at = observed_at(entry);
+        if observed_at > Some(self.observed_until) {
+            self.sequence = sequence;
+            return;
+        }
+        if let Some(observed_at) = observed_at {
             self.pass(observed_at, effects);
         }
         self.take_entry(sequence, entry, self.clock.at());
