@@ -20,14 +20,7 @@ fn sigterm_under_load_ends_with_0_and_everything_acknowledged_is_there() {
         daemon.start_ready();
         let load = Load::start(daemon.url(), round, &ledger);
         load.wait_for(300);
-        let since = Instant::now();
-        daemon.stop_well();
-        assert!(
-            since.elapsed() < SOON,
-            "it took {:?} to stop\n{}",
-            since.elapsed(),
-            daemon.log()
-        );
+        stop_soon(&mut daemon);
         load.stop();
         ledger.lock().unwrap().check(&daemon.journal());
     }
@@ -35,6 +28,14 @@ fn sigterm_under_load_ends_with_0_and_everything_acknowledged_is_there() {
     send_again(daemon.url(), &mut ledger.lock().unwrap());
     ledger.lock().unwrap().check(&daemon.journal());
     daemon.stop_well();
+}
+
+/// SIGTERM ends it with 0, well within its own deadline.
+fn stop_soon(daemon: &mut Daemon) {
+    let since = Instant::now();
+    daemon.stop_well();
+    let took = since.elapsed();
+    assert!(took < SOON, "it took {took:?} to stop\n{}", daemon.log());
 }
 
 #[test]
@@ -56,14 +57,7 @@ fn sigterm_while_it_starts_ends_with_0_with_and_without_nats() {
             // Without state the whole journal is replayed: the signal comes while it is.
             std::fs::remove_dir_all(daemon.state()).unwrap();
             daemon.start();
-            let since = Instant::now();
-            daemon.stop_well();
-            assert!(
-                since.elapsed() < SOON,
-                "it took {:?} to stop\n{}",
-                since.elapsed(),
-                daemon.log()
-            );
+            stop_soon(&mut daemon);
         }
     }
     ledger.lock().unwrap().check(&daemon.journal());
