@@ -4,6 +4,7 @@ mod ages;
 mod arrival;
 mod succession;
 mod time;
+mod words;
 
 use std::collections::BTreeMap;
 

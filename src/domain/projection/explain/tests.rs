@@ -35,7 +35,7 @@ id = "fast"
 perspective = "process"
 title = "Fast"
 roll_up = "best"
-include = [{ node = "desk/work", weight = 2 }]
+include = [{ node = "desk/process", weight = 2 }]
 [[objective]]
 id = "safe"
 perspective = "process"
@@ -87,12 +87,12 @@ id = "desk"
 title = "Desk"
 min_coverage = 0.4
 [[perspective]]
-id = "work"
-title = "Work"
+id = "process"
+title = "Process"
 roll_up = "geometric"
 [[objective]]
 id = "done"
-perspective = "work"
+perspective = "process"
 title = "Done"
 [[kpi]]
 id = "solved"
@@ -337,7 +337,7 @@ proptest! {
         for (kpi, day, value) in measured {
             house.measure(KPIS[kpi], day, value);
         }
-        for path in ["shop", "shop/customer", "shop/process", "shop/process/fast", "desk", "desk/work/done/solved"] {
+        for path in ["shop", "shop/customer", "shop/process", "shop/process/fast", "desk", "desk/process/done/solved"] {
             let (explained, _) = house.explain(path, from, (!is_now).then_some(from + later));
             let sum: f64 = explained.leaves.iter().map(|leaf| leaf.share.contribution()).sum();
             let change = explained.change().unwrap_or(0.0);
