@@ -120,6 +120,20 @@ impl Search {
         Some((scorecard, scorecard.kpis.get(leaf.place.1)?))
     }
 
+    /// Of these leaves, those that a measurement came to (true) or went from (false), with their definitions.
+    fn moved(
+        &self,
+        leaves: &[usize],
+        observed_at: Instant,
+    ) -> impl Iterator<Item = (usize, &LeafSearch, &KpiDefinition, bool)> {
+        leaves.iter().filter_map(move |index| {
+            let leaf = self.leaves.get(*index)?;
+            let (scorecard, kpi) = self.definition(leaf)?;
+            let has_entered = leaf.has_entered(&kpi.window, scorecard, observed_at)?;
+            Some((*index, leaf, kpi, has_entered))
+        })
+    }
+
     /// The earliest instants at which what entered, and what left, can have been observed; `None` where there is none.
     pub fn earliest(&self) -> [Option<Instant>; 2] {
         let earliest = |range: &dyn Fn(&LeafSearch) -> RangeInclusive<i64>| {
@@ -201,14 +215,8 @@ impl<'a> Collector<'a> {
         let Some((key, leaves)) = search.series.get(&row.series) else {
             return;
         };
-        for index in leaves {
-            let (Some(leaf), Some(found)) = (search.leaves.get(*index), self.leaves.get_mut(*index)) else {
-                continue;
-            };
-            let Some((scorecard, kpi)) = search.definition(leaf) else {
-                continue;
-            };
-            let Some(has_entered) = leaf.has_entered(&kpi.window, scorecard, row.observed_at) else {
+        for (index, leaf, kpi, has_entered) in search.moved(leaves, row.observed_at) {
+            let Some(found) = self.leaves.get_mut(index) else {
                 continue;
             };
             let each = key.each.as_ref().map(|(label, name)| (&**label, name.as_str()));
@@ -236,14 +244,8 @@ impl<'a> Collector<'a> {
         let Some((_, leaves)) = search.series.get(&target.series) else {
             return;
         };
-        for index in leaves {
-            let (Some(leaf), Some(found)) = (search.leaves.get(*index), self.leaves.get_mut(*index)) else {
-                continue;
-            };
-            let Some((scorecard, kpi)) = search.definition(leaf) else {
-                continue;
-            };
-            if let Some(has_entered) = leaf.has_entered(&kpi.window, scorecard, target.observed_at) {
+        for (index, _, _, has_entered) in search.moved(leaves, target.observed_at) {
+            if let Some(found) = self.leaves.get_mut(index) {
                 found.count(has_entered, -1);
                 found.listed.retain(|mover| mover.sequence != target.sequence);
             }
