@@ -6,7 +6,7 @@ use super::Projection;
 use super::instances::{Placed, SeriesPlace, rules_of};
 use crate::domain::aggregate::Sample;
 use crate::domain::board::Note;
-use crate::domain::catalog::Aggregate;
+use crate::domain::catalog::{Aggregate, Catalog};
 use crate::domain::fact::{Correction, Fact, MeasurementPlace, Row, SeriesNumber};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
@@ -109,13 +109,7 @@ impl Projection {
 
     fn add(&mut self, place: SeriesPlace, sample: &Sample, correctable: bool, now: Instant) {
         let catalog = Arc::clone(&self.catalog);
-        let Some(rules) = catalog
-            .scorecards
-            .get(place.scorecard)
-            .and_then(|own| rules_of(own, place.kpi))
-        else {
-            return;
-        };
+        let Some(rules) = rules_at(&catalog, place) else { return };
         let oldest = self.oldest(now, rules);
         self.forget_past(place, Instant(sample.observed_at));
         for (node, series) in [Some(place.own), place.overall].into_iter().flatten() {
@@ -128,13 +122,7 @@ impl Projection {
 
     fn remove(&mut self, place: SeriesPlace, target: &MeasurementPlace) {
         let catalog = Arc::clone(&self.catalog);
-        let Some(rules) = catalog
-            .scorecards
-            .get(place.scorecard)
-            .and_then(|own| rules_of(own, place.kpi))
-        else {
-            return;
-        };
+        let Some(rules) = rules_at(&catalog, place) else { return };
         self.forget_past(place, target.observed_at);
         for (node, series) in [Some(place.own), place.overall].into_iter().flatten() {
             if let Some(series) = self.series.get_mut(series as usize) {
@@ -170,4 +158,8 @@ impl Projection {
             }
         }
     }
+}
+
+fn rules_at(catalog: &Catalog, place: SeriesPlace) -> Option<Rules<'_>> {
+    rules_of(catalog.scorecards.get(place.scorecard)?, place.kpi)
 }
