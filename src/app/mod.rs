@@ -16,4 +16,5 @@ pub mod serve;
 mod server;
 mod tasks;
 mod transport;
+pub mod what_if;
 mod windows;
