@@ -20,6 +20,7 @@ use super::reload::{self, Reloader};
 use super::restore::RestoreError;
 use super::tasks::{Closing, Signal, Signals, Tasks, blocking, closed, ending, signals};
 use super::transport::{Transport, start_nats};
+use super::what_if::Asked;
 use super::windows::{self, Front, house_state};
 use crate::domain::board::Board;
 use crate::domain::catalog::Catalog;
@@ -262,6 +263,7 @@ async fn open(
     let front = Front {
         views: frame.views(&rules, &queues, transport.as_ref(), journal.archive()),
         reload: bell,
+        what_if: Arc::new(what_if(&rules, &closing)),
         intake: Arc::clone(&intake),
         rejections: transport
             .as_ref()
@@ -289,6 +291,13 @@ async fn open(
     }
     // What holds the intake now are the doors: when they have closed, the appender ends.
     Ok(())
+}
+
+/// Who folds the history under other definitions.
+fn what_if(rules: &Rules, closing: &Closing) -> Asked {
+    let (settings, clock) = (&rules.settings, Arc::clone(&rules.clock));
+    let history = millis(settings.projection.history);
+    Asked::new(settings.journal_dir(), history, clock, closing.doors.clone())
 }
 
 /// The journal, which is the truth, and the store of what can be derived from it.

@@ -3,6 +3,8 @@
 //! A request enters, what differs leaves. The daemon answers from a thread of its own that reads the journal beside the
 //! writer: it shares nothing with the corridor, and has no way to take in or publish anything.
 
+mod asked;
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +25,8 @@ use crate::pipeline::replay::{FileReplay, Following, Until};
 use crate::pipeline::what_if::{FilesWhatIf, WhatIf};
 use crate::state::MemorySeenIds;
 use crate::wire::csv::FileForm;
+
+pub(super) use asked::Asked;
 
 /// What to compare.
 #[derive(Debug, Clone)]

@@ -170,7 +170,8 @@ pub struct CheckArgs {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  \
     kpid replay --journal data/journal --alerts alerts.ndjson\n  \
-    kpid replay --input latency.csv --kpi it.latency --clock event --format table")]
+    kpid replay --input latency.csv --kpi it.latency --clock event --format table\n  \
+    kpid replay --journal data/journal --diff proposed/scorecards --format table")]
 pub struct ReplayArgs {
     /// Folder of the journal to read
     #[arg(
@@ -198,7 +199,13 @@ pub struct ReplayArgs {
     /// Stop after this sequence of the journal
     #[arg(long, value_name = "SEQUENCE", conflicts_with = "input", value_parser = sequence)]
     pub until: Option<Sequence>,
-    /// Form of the scorecards on stdout
+    /// Print what scores and alerts would have been under the definitions in this folder instead, over the same history
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["readings", "alerts"])]
+    pub diff: Option<PathBuf>,
+    /// With --diff: count what differs from this instant on
+    #[arg(long, value_name = "INSTANT", requires = "diff", value_parser = instant)]
+    pub from: Option<Instant>,
+    /// Form of the scorecards, or of the differences, on stdout
     #[arg(long, value_enum, default_value_t = Format::Json)]
     pub format: Format,
     /// Write every change of a reading to this file, one JSON object a line; `-` is stdout

@@ -16,11 +16,13 @@ pub mod from_journal;
 pub mod init;
 pub mod journal;
 pub mod output;
+mod progress;
 pub mod reload;
 pub mod replay;
 pub mod scorecard;
 pub mod send;
 pub mod serve;
+mod what_if;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

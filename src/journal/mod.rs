@@ -93,6 +93,7 @@ mod archive;
 mod block;
 mod bytes;
 mod column;
+mod end;
 mod facts;
 mod file_journal;
 mod files;
@@ -107,6 +108,7 @@ mod text;
 mod tests;
 
 pub use archive::FileArchive;
+pub use end::{JournalEnd, end};
 pub use file_journal::{FileJournal, JournalOptions, SEGMENT_BYTES_DEFAULT};
 pub use files::{DiskFiles, FileHandle, Files};
 pub use inspect::{JournalStat, Progress, VerifyReport, stat, verify};

@@ -1,0 +1,194 @@
+//! `kpid replay --diff DIR`: two catalogs over one history, side by side.
+//!
+//! A replay and a folder of other definitions enter, what differs leaves: two tables, or the JSON of the API. The same
+//! input prints the same bytes.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::args::{Format, ReplayArgs};
+use super::error::CliError;
+use super::output::{self, Cell, Paint, Style};
+use super::replay::{Said, error_of};
+use crate::app::replay::{ReplayRequest, Told};
+use crate::app::what_if::{WhatIfOutcome, WhatIfRequest, what_if};
+use crate::domain::comparison::Sides;
+use crate::settings::catalog_files;
+use crate::wire::what_if::{Extent, WhatIfBody};
+
+/// Folds the history under both catalogs and prints what differs.
+pub(super) fn run((args, other): (&ReplayArgs, &Path), replay: ReplayRequest) -> Result<(), CliError> {
+    let request = WhatIfRequest {
+        replay,
+        other: catalog_files(&[other.to_owned()])?,
+        from: args.from,
+    };
+    let mut said = Said::over(&request.replay);
+    let outcome = what_if(&request, &mut |told| {
+        match told {
+            Told::Rejected(path, line, rejection) => said.rejected(path, line, rejection),
+            Told::Progress(count) => said.progress(count),
+            Told::Effects(_) => {}
+        }
+        ControlFlow::Continue(())
+    });
+    said.end();
+    // Nobody broke it off.
+    let Some(outcome) = outcome.map_err(error_of)? else {
+        return Ok(());
+    };
+    let Sides { base, other } = outcome.rejected;
+    if base + other > 0 {
+        output::say(&format!("{base} rejected by the base, {other} by the other side"));
+    }
+    let answer = body(&outcome, &request)?;
+    match args.format {
+        Format::Json => output::print(&format!("{answer:#}\n")),
+        Format::Table => output::print(&told(&answer, Style::of_stdout())),
+    }
+}
+
+fn body(outcome: &WhatIfOutcome, request: &WhatIfRequest) -> Result<Value, CliError> {
+    let fingerprints = Sides {
+        base: outcome.catalogs.base.fingerprint.as_str(),
+        other: outcome.catalogs.other.fingerprint.as_str(),
+    };
+    let extent = Extent {
+        from: request.from,
+        at: outcome.at,
+        sequence: outcome.sequence,
+    };
+    let body = WhatIfBody::new(&outcome.compared, fingerprints, extent);
+    serde_json::to_value(body).map_err(|error| CliError::failed(error.to_string()))
+}
+
+/// The answer for people.
+fn told(answer: &Value, style: Style) -> String {
+    let at = |place: &str| answer.pointer(place);
+    let text = |place: &str| at(place).and_then(Value::as_str).unwrap_or("-").to_owned();
+    let mut out = format!("base   {}\nother  {}\n", text("/base/catalog"), text("/other/catalog"));
+    let count = |place: &str| at(place).and_then(Value::as_u64).unwrap_or(0);
+    out.push_str(&format!(
+        "\nNodes: {} changed, {} added, {} removed, {} the same at all {} instants\n",
+        count("/nodes/changed"),
+        count("/nodes/added"),
+        count("/nodes/removed"),
+        count("/nodes/same"),
+        count("/nodes/instants"),
+    ));
+    let names = ["node", "score", "other", "status", "other", "value", "other", "differs", "most"];
+    out.push_str(&section(&names, rows(answer, "/nodes/listed", node_row), style));
+    out.push_str(&format!(
+        "\nAlerts: {} would have fired, {} would not, {} at other times, {} of other severity, {} the same\n",
+        count("/alerts/fired"),
+        count("/alerts/not_fired"),
+        count("/alerts/other_times"),
+        count("/alerts/other_severity"),
+        count("/alerts/same"),
+    ));
+    let names = ["difference", "rule", "node", "fired", "resolved", "other fired", "other resolved"];
+    out.push_str(&section(&names, rows(answer, "/alerts/listed", alert_row), style));
+    let unlisted = count("/nodes/unlisted") + count("/alerts/unlisted");
+    if unlisted > 0 {
+        out.push_str(&format!("... and {unlisted} more that are counted and not listed\n"));
+    }
+    let footer = format!("\nat {}, sequence {}", text("/at"), count("/sequence"));
+    out.push_str(&style.paint(Paint::Faint, &footer));
+    out.push('\n');
+    out
+}
+
+fn section(names: &[&str], rows: Vec<Vec<Cell>>, style: Style) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let all: Vec<Vec<Cell>> = std::iter::once(output::header(names)).chain(rows).collect();
+    output::table(&all, style)
+}
+
+fn rows(answer: &Value, place: &str, row: fn(&Value) -> Vec<Cell>) -> Vec<Vec<Cell>> {
+    let listed = answer.pointer(place).and_then(Value::as_array);
+    listed.map_or_else(Vec::new, |listed| listed.iter().map(row).collect())
+}
+
+fn node_row(node: &Value) -> Vec<Cell> {
+    let number = |place: &str, digits| {
+        let number = node.pointer(place).and_then(Value::as_f64);
+        Cell::number(number.map_or_else(String::new, |number| output::number(number, digits)))
+    };
+    let times = |key: &str| node.get(key).and_then(Value::as_u64).unwrap_or(0);
+    vec![
+        Cell::text(text(node, "/path")),
+        number("/base/score", 1),
+        number("/other/score", 1),
+        status(node, "base"),
+        status(node, "other"),
+        number("/base/value", 2),
+        number("/other/value", 2),
+        Cell::number(format!("{} of {}", times("differing"), times("instants"))),
+        Cell::text(most(node)),
+    ]
+}
+
+/// What one side says in a word, with its shape; one that is not there says so.
+fn status(node: &Value, side: &str) -> Cell {
+    let word = |key: &str| node.pointer(&format!("/{side}/{key}")).and_then(Value::as_str);
+    if node.get(side).is_none_or(Value::is_null) {
+        return Cell::painted("not there", Paint::Faint);
+    }
+    match word("status") {
+        Some(status) => {
+            let (shape, paint) = output::status_look(status);
+            Cell::painted(format!("{shape} {status}"), paint)
+        }
+        None => Cell::painted(format!("- {}", word("absence").unwrap_or("no score")), Paint::Faint),
+    }
+}
+
+/// Where both sides were farthest apart: by score, else by value.
+fn most(node: &Value) -> String {
+    let of = |key: &str, what: &str| {
+        let largest = node.get(key).filter(|largest| !largest.is_null())?;
+        let difference = largest.get("difference").and_then(Value::as_f64)?;
+        let sign = if difference > 0.0 { "+" } else { "" };
+        Some(format!("{sign}{} {what} at {}", output::number(difference, 2), text(largest, "/at")))
+    };
+    of("largest_score", "points")
+        .or_else(|| of("largest_value", "in value"))
+        .unwrap_or_default()
+}
+
+fn alert_row(alert: &Value) -> Vec<Cell> {
+    let words = match text(alert, "/difference") {
+        "fired" => "would have fired",
+        "not_fired" => "would not have fired",
+        "other_times" => "at other times",
+        _ => "of other severity",
+    };
+    let severity = match text(alert, "/other/severity") {
+        "" => text(alert, "/base/severity"),
+        severity => severity,
+    };
+    let (shape, paint) = output::severity_look(severity);
+    let ended = |side: &str| match (alert.get(side), text(alert, &format!("/{side}/resolved_at"))) {
+        (None | Some(Value::Null), _) => "",
+        (_, "") => "still fires",
+        (_, at) => at,
+    };
+    vec![
+        Cell::painted(format!("{shape} {words}"), paint),
+        Cell::text(text(alert, "/rule")),
+        Cell::text(text(alert, "/path")),
+        Cell::text(text(alert, "/base/fired_at")),
+        Cell::text(ended("base")),
+        Cell::text(text(alert, "/other/fired_at")),
+        Cell::text(ended("other")),
+    ]
+}
+
+/// A text at a place, empty where there is none.
+fn text<'a>(value: &'a Value, place: &str) -> &'a str {
+    value.pointer(place).and_then(Value::as_str).unwrap_or_default()
+}
