@@ -107,7 +107,10 @@ fn of_journal(
     };
     let until = Until {
         sequence: request.replay.until,
-        at: request.replay.at.filter(|_| request.replay.clock == ClockKind::Recorded),
+        at: request
+            .replay
+            .at
+            .filter(|_| request.replay.clock == ClockKind::Recorded),
     };
     let mut reader = open_reader(folder, Sequence(1))?;
     let folded = what_if.fold_blocks(&mut *reader, following, until, &mut |progress| {

@@ -78,7 +78,9 @@ fn told(answer: &Value, style: Style) -> String {
         count("/nodes/same"),
         count("/nodes/instants"),
     ));
-    let names = ["node", "score", "other", "status", "other", "value", "other", "differs", "most"];
+    let names = [
+        "node", "score", "other", "status", "other", "value", "other", "differs", "most",
+    ];
     out.push_str(&section(&names, rows(answer, "/nodes/listed", node_row), style));
     out.push_str(&format!(
         "\nAlerts: {} would have fired, {} would not, {} at other times, {} of other severity, {} the same\n",
@@ -88,7 +90,15 @@ fn told(answer: &Value, style: Style) -> String {
         count("/alerts/other_severity"),
         count("/alerts/same"),
     ));
-    let names = ["difference", "rule", "node", "fired", "resolved", "other fired", "other resolved"];
+    let names = [
+        "difference",
+        "rule",
+        "node",
+        "fired",
+        "resolved",
+        "other fired",
+        "other resolved",
+    ];
     out.push_str(&section(&names, rows(answer, "/alerts/listed", alert_row), style));
     let unlisted = count("/nodes/unlisted") + count("/alerts/unlisted");
     if unlisted > 0 {
@@ -153,7 +163,11 @@ fn most(node: &Value) -> String {
         let largest = node.get(key).filter(|largest| !largest.is_null())?;
         let difference = largest.get("difference").and_then(Value::as_f64)?;
         let sign = if difference > 0.0 { "+" } else { "" };
-        Some(format!("{sign}{} {what} at {}", output::number(difference, 2), text(largest, "/at")))
+        Some(format!(
+            "{sign}{} {what} at {}",
+            output::number(difference, 2),
+            text(largest, "/at")
+        ))
     };
     of("largest_score", "points")
         .or_else(|| of("largest_value", "in value"))

@@ -40,9 +40,9 @@ pub mod reload;
 pub mod scorecards;
 pub mod strategy;
 pub mod stream;
-pub mod what_if;
 #[cfg(test)]
 mod tests;
+pub mod what_if;
 
 /// What the windows need to know besides [`Views`].
 #[derive(Clone)]

@@ -86,11 +86,15 @@ impl Door {
         match read {
             Ok(Ok(body)) => Ok(body),
             Ok(Err(error)) => {
-                let detail = format!("{error}: a body of definitions has at most {BODY_LEN_MAX} bytes, and arrives whole");
+                let detail =
+                    format!("{error}: a body of definitions has at most {BODY_LEN_MAX} bytes, and arrives whole");
                 Err(ProblemResponse::new(StatusCode::PAYLOAD_TOO_LARGE, "too large", detail))
             }
             Err(_) => {
-                let detail = format!("the body did not arrive within {:?}: send it faster", self.body_time_max);
+                let detail = format!(
+                    "the body did not arrive within {:?}: send it faster",
+                    self.body_time_max
+                );
                 Err(ProblemResponse::new(StatusCode::REQUEST_TIMEOUT, "too slow", detail))
             }
         }

@@ -123,9 +123,7 @@ impl FilesWhatIf {
     fn compare(&mut self) -> Result<(), StateError> {
         for side in [Side::Base, Side::Other] {
             let projection = self.what_if.projections.of_mut(side);
-            self.replays
-                .of_mut(side)
-                .flush(projection, self.effects.of_mut(side))?;
+            self.replays.of_mut(side).flush(projection, self.effects.of_mut(side))?;
         }
         self.what_if.comparison.take(std::mem::take(&mut self.effects));
         self.waiting = 0;

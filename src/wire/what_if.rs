@@ -41,7 +41,9 @@ impl WhatIfQuestionBody {
     /// Reads a body; words that say what is wrong with it and what it should be.
     pub fn read(body: &[u8]) -> Result<Self, String> {
         serde_json::from_slice(body).map_err(|error| {
-            format!("the body is not a question: {error}: send {{\"files\":[{{\"name\":\"it.toml\",\"text\":\"...\"}}]}}")
+            format!(
+                "the body is not a question: {error}: send {{\"files\":[{{\"name\":\"it.toml\",\"text\":\"...\"}}]}}"
+            )
         })
     }
 

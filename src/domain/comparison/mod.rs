@@ -17,7 +17,7 @@ use super::projection::{Effects, Projection};
 use episodes::Episodes;
 use nodes::Nodes;
 
-pub use episodes::{AlertDifference, AlertDifferences, AlertDifferenceKind, Episode};
+pub use episodes::{AlertDifference, AlertDifferenceKind, AlertDifferences, Episode};
 pub use nodes::{Largest, NodeCounts, NodeDifference, NodeDifferenceKind, NodeDifferences, Stand};
 
 /// One of the two sides.
