@@ -5,6 +5,7 @@ mod corridor;
 mod definitions;
 pub mod demo;
 mod disk;
+pub mod doctor;
 pub mod files;
 mod house;
 pub mod journal;

@@ -48,6 +48,11 @@ pub enum Command {
     Init(InitArgs),
     /// Read settings and catalog and report everything that is wrong, without starting anything
     Check(CheckArgs),
+    /// Say which guarantees hold here: disk, journal, NATS, clocks, limits; with a remedy for each that does not
+    #[command(
+        after_help = "Exit codes: 0 nothing is a problem, 1 something is, 2 settings or catalog are wrong, 3 damaged journal."
+    )]
+    Doctor(DoctorArgs),
     /// Send measurements from files into a running daemon; an interrupted run goes on where it stopped
     Send(Box<SendArgs>),
     /// Rebuild scorecards and alerts from a journal or from files; the same input prints the same bytes
@@ -164,6 +169,17 @@ pub struct CheckArgs {
     /// Where the settings come from.
     #[command(flatten)]
     pub settings: SettingsArgs,
+}
+
+/// `kpid doctor`
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArgs {
+    /// Where the settings come from.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
 }
 
 /// `kpid replay`

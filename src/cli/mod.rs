@@ -10,6 +10,7 @@ pub mod ask;
 pub mod check;
 pub mod completions;
 pub mod demo;
+mod doctor;
 pub mod error;
 pub mod explain;
 pub mod from_journal;
@@ -47,6 +48,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(command: Command) -> Result<ExitCode, CliError> {
     match command {
         Command::Send(args) => return Ok(send::run(&args)?),
+        Command::Doctor(args) => return doctor::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Init(args) => init::run(&args),

@@ -11,6 +11,7 @@
 )]
 
 mod cli;
+mod doctor;
 mod durable;
 mod explain;
 mod instances;
