@@ -292,6 +292,9 @@ pub struct Receipt {
 /// Why a batch got no receipt. None of it was acknowledged; the sender should send it again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IntakeError {
+    /// The state is still being restored from the journal.
+    #[error("kpid is not ready yet, it replays its journal: send it again once /readyz says so")]
+    NotReady,
     /// The house is closing, or the journal failed.
     #[error("kpid is shutting down: send it again later")]
     Closed,

@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 use super::corridor::{Corridor, Queues, projection_options};
 use super::definitions::{CatalogSource, JournalFolder};
 use super::disk::{Disk, watch_disk};
+use super::headway::Headway;
 use super::reload::{self, Reloader};
 use super::restore::RestoreError;
 use super::tasks::{Closing, Signal, Signals, Tasks, blocking, closed, ending, signals};
@@ -177,6 +178,7 @@ impl Frame {
             jobs,
             positions: self.positions.clone(),
             has_room: self.disk.has_room(),
+            house: Arc::clone(&self.house),
         })
     }
 
@@ -272,8 +274,9 @@ async fn open(
     };
     (plan.announce)(windows::open(&rules.settings, front, &closing, tasks).await?);
 
+    let headway = Headway::new(Arc::clone(&frame.house));
     let corridor = tokio::select! {
-        restored = Corridor::restore(journal, store, &rules) => restored?,
+        restored = Corridor::restore(journal, store, &rules, headway) => restored?,
         () = closed(&mut stop) => return Ok(()),
     };
     corridor.start(frame, queues, &rules, tasks);

@@ -7,6 +7,7 @@ pub mod demo;
 mod disk;
 pub mod doctor;
 pub mod files;
+mod headway;
 mod house;
 pub mod journal;
 pub mod nats;

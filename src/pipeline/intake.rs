@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
+use super::live::House;
 use crate::domain::admit::Admission;
 use crate::domain::catalog::Catalog;
 use crate::domain::fact::{Fact, SourcePosition};
@@ -90,6 +91,8 @@ pub struct Door {
     pub positions: SourcePositions,
     /// False while the disk is too full to take anything in.
     pub has_room: Arc<AtomicBool>,
+    /// Whether the state is restored: before that nobody would answer for a long time.
+    pub house: Arc<House>,
 }
 
 impl Door {
@@ -126,6 +129,9 @@ impl Door {
 impl Intake for Door {
     fn submit(&self, batch: Batch) -> BoxFuture<'_, Result<Receipt, IntakeError>> {
         Box::pin(async move {
+            if !self.house.ready.load(Ordering::Acquire) {
+                return Err(IntakeError::NotReady);
+            }
             if !self.has_room.load(Ordering::Acquire) {
                 return Err(IntakeError::NoRoom);
             }
