@@ -99,7 +99,8 @@ impl Headway {
 
 fn bar(len: u64) -> ProgressBar {
     let bar = ProgressBar::new(len);
-    let form = "replaying the journal: {human_pos} of {human_len} facts [{wide_bar}] {percent:>3} %, {per_sec}, {eta} left";
+    let form =
+        "replaying the journal: {human_pos} of {human_len} facts [{wide_bar}] {percent:>3} %, {per_sec}, {eta} left";
     if let Ok(style) = ProgressStyle::with_template(form) {
         bar.set_style(style.progress_chars("#- "));
     }

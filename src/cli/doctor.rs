@@ -74,7 +74,7 @@ fn told(report: &Report, style: Style) -> String {
         }
     }
     let [ok, warnings, problems] = [Level::Ok, Level::Warning, Level::Problem].map(|level| count(report, level));
-    out.push_str(&format!("{ok} ok, {warnings} warnings, {problems} problems\n"));
+    out.push_str(&format!("ok: {ok}, warnings: {warnings}, problems: {problems}\n"));
     out
 }
 
@@ -102,7 +102,7 @@ mod tests {
 ◐ warning  journal      nearly
                         full
                         -> free space
-1 ok, 1 warnings, 0 problems
+ok: 1, warnings: 1, problems: 0
 ";
         let shown = told(&report, Style::PLAIN);
         assert_eq!(shown, expected, "\n{shown}");

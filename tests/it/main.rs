@@ -21,6 +21,7 @@ mod real_catalogs;
 mod real_data;
 mod reference;
 mod reload;
+mod restart;
 mod story;
 mod support;
 mod torture;
