@@ -61,8 +61,8 @@ pub type Hearing<'a> = &'a mut dyn FnMut(Told<'_>) -> ControlFlow<()>;
 pub fn what_if(request: &WhatIfRequest, told: Hearing<'_>) -> Result<Option<WhatIfOutcome>, ReplayError> {
     let other = parse(&request.other)?;
     match &request.replay.input {
-        ReplayInput::Journal(folder) => of_journal(request, folder, other, told),
-        ReplayInput::Files(paths, form) => of_files(request, (paths, form), other, told),
+        ReplayInput::Journal(folder) => of_journal(request, folder, &other, told),
+        ReplayInput::Files(paths, form) => of_files(request, (paths, form), &other, told),
     }
 }
 
@@ -89,7 +89,7 @@ fn begin(request: &WhatIfRequest, base: &Arc<Catalog>, other: &Arc<Catalog>) -> 
 fn of_journal(
     request: &WhatIfRequest,
     folder: &Path,
-    other: Arc<Catalog>,
+    other: &Arc<Catalog>,
     told: Hearing<'_>,
 ) -> Result<Option<WhatIfOutcome>, ReplayError> {
     if !folder.is_dir() {
@@ -99,7 +99,7 @@ fn of_journal(
         Some(files) => parse(files)?,
         None => Arc::new(Catalog::empty()),
     };
-    let mut what_if = begin(request, &base, &other);
+    let mut what_if = begin(request, &base, other);
     let mut activations = Activations::new(Arc::new(TomlDefinitions), Arc::new(JournalFolder(folder.to_owned())));
     let following = match &request.replay.catalog {
         Some(_) => Following::One,
@@ -113,10 +113,10 @@ fn of_journal(
             .filter(|_| request.replay.clock == ClockKind::Recorded),
     };
     let mut reader = open_reader(folder, Sequence(1))?;
-    let folded = what_if.fold_blocks(&mut *reader, following, until, &mut |progress| {
+    let walked = what_if.fold_blocks(&mut *reader, following, until, &mut |progress| {
         told(Told::Progress(progress.facts))
     })?;
-    if folded.is_break() {
+    if walked.is_break() {
         return Ok(None);
     }
     if what_if.projections.base.catalog().files.is_empty() {
@@ -128,7 +128,7 @@ fn of_journal(
 fn of_files(
     request: &WhatIfRequest,
     (paths, form): (&[PathBuf], &FileForm),
-    other: Arc<Catalog>,
+    other: &Arc<Catalog>,
     told: Hearing<'_>,
 ) -> Result<Option<WhatIfOutcome>, ReplayError> {
     let files = request.replay.catalog.as_deref();
@@ -139,9 +139,9 @@ fn of_files(
     };
     let replays = Sides {
         base: replay(&base),
-        other: replay(&other),
+        other: replay(other),
     };
-    let mut what_if = FilesWhatIf::new(begin(request, &base, &other), replays);
+    let mut what_if = FilesWhatIf::new(begin(request, &base, other), replays);
     let (mut index, mut rejected) = (0, Sides::<u64>::default());
     for path in paths {
         for numbered in FileReports::open(path, form.clone())? {

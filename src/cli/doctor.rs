@@ -54,28 +54,32 @@ fn body(report: &Report) -> serde_json::Value {
 
 /// One line a check, its remedy below it, and how many of each there are.
 fn told(report: &Report, style: Style) -> String {
-    let mut out = String::new();
-    for check in &report.checks {
-        let (shape, paint) = match check.level {
-            Level::Ok => ("●", Paint::Good),
-            Level::Warning => ("◐", Paint::Fair),
-            Level::Problem => ("○", Paint::Bad),
-        };
-        let level = style.paint(paint, &format!("{shape} {:<7}", check.level.word()));
-        let mut lines = check.says.lines();
-        let first = lines.next().unwrap_or_default();
-        out.push_str(&format!("{level}  {:<11}  {first}\n", check.area));
-        for line in lines {
-            out.push_str(&format!("{:24}{line}\n", ""));
-        }
-        if !check.remedy.is_empty() {
-            let remedy = style.paint(Paint::Faint, &format!("-> {}", check.remedy));
-            out.push_str(&format!("{:24}{remedy}\n", ""));
-        }
-    }
+    let mut lines: Vec<String> = report
+        .checks
+        .iter()
+        .flat_map(|check| check_lines(check, style))
+        .collect();
     let [ok, warnings, problems] = [Level::Ok, Level::Warning, Level::Problem].map(|level| count(report, level));
-    out.push_str(&format!("ok: {ok}, warnings: {warnings}, problems: {problems}\n"));
-    out
+    lines.push(format!("ok: {ok}, warnings: {warnings}, problems: {problems}\n"));
+    lines.join("\n")
+}
+
+fn check_lines(check: &Check, style: Style) -> Vec<String> {
+    let (shape, paint) = match check.level {
+        Level::Ok => ("●", Paint::Good),
+        Level::Warning => ("◐", Paint::Fair),
+        Level::Problem => ("○", Paint::Bad),
+    };
+    let level = style.paint(paint, &format!("{shape} {:<7}", check.level.word()));
+    let mut said = check.says.lines();
+    let first = said.next().unwrap_or_default();
+    let mut lines = vec![format!("{level}  {:<11}  {first}", check.area)];
+    lines.extend(said.map(|line| format!("{:24}{line}", "")));
+    if !check.remedy.is_empty() {
+        let remedy = style.paint(Paint::Faint, &format!("-> {}", check.remedy));
+        lines.push(format!("{:24}{remedy}", ""));
+    }
+    lines
 }
 
 #[cfg(test)]

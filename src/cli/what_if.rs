@@ -66,30 +66,36 @@ fn body(outcome: &WhatIfOutcome, request: &WhatIfRequest) -> Result<Value, CliEr
 
 /// The answer for people.
 fn told(answer: &Value, style: Style) -> String {
-    let at = |place: &str| answer.pointer(place);
-    let text = |place: &str| at(place).and_then(Value::as_str).unwrap_or("-").to_owned();
-    let mut out = format!("base   {}\nother  {}\n", text("/base/catalog"), text("/other/catalog"));
-    let count = |place: &str| at(place).and_then(Value::as_u64).unwrap_or(0);
-    out.push_str(&format!(
-        "\nNodes: {} changed, {} added, {} removed, {} the same at all {} instants\n",
-        count("/nodes/changed"),
-        count("/nodes/added"),
-        count("/nodes/removed"),
-        count("/nodes/same"),
-        count("/nodes/instants"),
-    ));
+    let place = |side: &str| text(answer, &format!("/{side}/catalog"));
+    let footer = format!("at {}, sequence {}", text(answer, "/at"), count(answer, "/sequence"));
+    [
+        format!("base   {}\nother  {}\n", place("base"), place("other")),
+        nodes_told(answer, style),
+        alerts_told(answer, style) + &unlisted(answer),
+        format!("{}\n", style.paint(Paint::Faint, &footer)),
+    ]
+    .join("\n")
+}
+
+fn nodes_told(answer: &Value, style: Style) -> String {
+    let [changed, added, removed, same, instants] =
+        ["changed", "added", "removed", "same", "instants"].map(|key| count(answer, &format!("/nodes/{key}")));
+    let line = format!(
+        "Nodes: {changed} changed, {added} added, {removed} removed, {same} the same at all {instants} instants\n"
+    );
     let names = [
         "node", "score", "other", "status", "other", "value", "other", "differs", "most",
     ];
-    out.push_str(&section(&names, rows(answer, "/nodes/listed", node_row), style));
-    out.push_str(&format!(
-        "\nAlerts: {} would have fired, {} would not, {} at other times, {} of other severity, {} the same\n",
-        count("/alerts/fired"),
-        count("/alerts/not_fired"),
-        count("/alerts/other_times"),
-        count("/alerts/other_severity"),
-        count("/alerts/same"),
-    ));
+    line + &section(&names, rows(answer, "/nodes/listed", node_row), style)
+}
+
+fn alerts_told(answer: &Value, style: Style) -> String {
+    let [fired, not_fired, times, severity, same] = ["fired", "not_fired", "other_times", "other_severity", "same"]
+        .map(|key| count(answer, &format!("/alerts/{key}")));
+    let line = format!(
+        "Alerts: {fired} would have fired, {not_fired} would not, {times} at other times, {severity} of other severity, \
+         {same} the same\n"
+    );
     let names = [
         "difference",
         "rule",
@@ -99,15 +105,19 @@ fn told(answer: &Value, style: Style) -> String {
         "other fired",
         "other resolved",
     ];
-    out.push_str(&section(&names, rows(answer, "/alerts/listed", alert_row), style));
-    let unlisted = count("/nodes/unlisted") + count("/alerts/unlisted");
-    if unlisted > 0 {
-        out.push_str(&format!("... and {unlisted} more that are counted and not listed\n"));
+    line + &section(&names, rows(answer, "/alerts/listed", alert_row), style)
+}
+
+/// A line about what is counted and not listed, or nothing.
+fn unlisted(answer: &Value) -> String {
+    match count(answer, "/nodes/unlisted") + count(answer, "/alerts/unlisted") {
+        0 => String::new(),
+        more => format!("... and {more} more that are counted and not listed\n"),
     }
-    let footer = format!("\nat {}, sequence {}", text("/at"), count("/sequence"));
-    out.push_str(&style.paint(Paint::Faint, &footer));
-    out.push('\n');
-    out
+}
+
+fn count(value: &Value, place: &str) -> u64 {
+    value.pointer(place).and_then(Value::as_u64).unwrap_or(0)
 }
 
 fn section(names: &[&str], rows: Vec<Vec<Cell>>, style: Style) -> String {
@@ -128,7 +138,6 @@ fn node_row(node: &Value) -> Vec<Cell> {
         let number = node.pointer(place).and_then(Value::as_f64);
         Cell::number(number.map_or_else(String::new, |number| output::number(number, digits)))
     };
-    let times = |key: &str| node.get(key).and_then(Value::as_u64).unwrap_or(0);
     vec![
         Cell::text(text(node, "/path")),
         number("/base/score", 1),
@@ -137,7 +146,7 @@ fn node_row(node: &Value) -> Vec<Cell> {
         status(node, "other"),
         number("/base/value", 2),
         number("/other/value", 2),
-        Cell::number(format!("{} of {}", times("differing"), times("instants"))),
+        Cell::number(format!("{} of {}", count(node, "/differing"), count(node, "/instants"))),
         Cell::text(most(node)),
     ]
 }

@@ -58,7 +58,7 @@ async fn answer(State(door): State<Door>, headers: HeaderMap, body: Body) -> Res
         return Err(wrong(&problems));
     }
     let question = WhatIfQuestion { files, from, to };
-    let answer = door.what_if.compare(question).await.map_err(refused)?;
+    let answer = door.what_if.compare(question).await.map_err(|error| refused(&error))?;
     let extent = Extent {
         from,
         at: answer.at,
@@ -113,8 +113,8 @@ fn wrong(problems: &[catalog::Problem]) -> Response {
     (status, [(header::CONTENT_TYPE, Problem::MEDIA_TYPE)], problem.json()).into_response()
 }
 
-fn refused(error: WhatIfError) -> Response {
-    let (status, title) = match &error {
+fn refused(error: &WhatIfError) -> Response {
+    let (status, title) = match error {
         WhatIfError::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
         WhatIfError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "shutting down"),
         WhatIfError::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not compared"),

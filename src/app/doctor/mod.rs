@@ -120,10 +120,8 @@ pub fn examine(options: &LoadOptions) -> Report {
     checks.extend(judge::limits(&machine, &settings, archive.series()));
     checks.extend(judge::clocks(&machine, now, archive.recorded_at()));
     checks.extend(judge::nats(&nats::look(&settings.nats), &settings.nats));
-    checks.push(judge::daemon(
-        &machine::ask_daemon(settings.http.listen),
-        archive.is_held(),
-    ));
+    let answer = machine::ask_daemon(settings.http.listen);
+    checks.push(judge::daemon(answer.as_ref(), archive.is_held()));
     let verdict = match (is_damaged, definitions.is_err()) {
         (true, _) => Verdict::DamagedJournal,
         (false, true) => Verdict::WrongConfiguration,

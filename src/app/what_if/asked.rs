@@ -95,9 +95,12 @@ fn start(
 ) -> Result<oneshot::Receiver<Result<WhatIfAnswer, WhatIfError>>, WhatIfError> {
     let (reply, answer) = oneshot::channel();
     let work = move || {
-        let found = what_if(&request, &mut |_| match is_over.load(Ordering::Relaxed) {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+        let found = what_if(&request, &mut |_| {
+            if is_over.load(Ordering::Relaxed) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         });
         let found = match found {
             Ok(Some(outcome)) => Ok(told(outcome)),

@@ -132,7 +132,7 @@ fn syncing(server: &Server, streams: &[(String, StreamFound)]) -> Check {
 }
 
 /// Whether a daemon answers at the address of the settings. `is_held`: somebody holds the journal.
-pub(in super::super) fn daemon(answer: &Option<Answer>, is_held: bool) -> Check {
+pub(in super::super) fn daemon(answer: Option<&Answer>, is_held: bool) -> Check {
     const AREA: &str = "daemon";
     match (answer, is_held) {
         (None, _) => Check::ok(

@@ -270,7 +270,7 @@ fn a_daemon_that_does_not_answer_is_a_matter_of_who_holds_the_journal() {
         (&away, true, Warning),
         (&away, false, Fine),
     ] {
-        assert_eq!(daemon(answer, is_held).level, level, "{answer:?} {is_held}");
+        assert_eq!(daemon(answer.as_ref(), is_held).level, level, "{answer:?} {is_held}");
     }
 }
 
