@@ -2,6 +2,8 @@
 //!
 //! One suite of tests proves the promises on every adapter of a door.
 
+mod what_if;
+
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -10,7 +12,6 @@ use tokio::sync::broadcast;
 use crate::domain::alert::AlertTransition;
 use crate::domain::board::{Board, Picture};
 use crate::domain::catalog::{Catalog, CatalogFile};
-use crate::domain::comparison::{Compared, Sides};
 use crate::domain::fact::{Block, MeasurementPlace, SourcePosition};
 use crate::domain::id::{InstanceId, KpiId, Sequence};
 use crate::domain::instant::Instant;
@@ -18,6 +19,8 @@ use crate::domain::measurement::{RejectionReason, Report};
 use crate::domain::movers::Movers;
 use crate::domain::projection::{ExplainQuestion, Explained};
 use crate::domain::reading::{Reading, ReadingChange};
+
+pub use what_if::{WhatIf, WhatIfAnswer, WhatIfError, WhatIfQuestion};
 
 /// What the wall says. The only way in which time enters.
 pub trait Clock: Send + Sync {
@@ -371,55 +374,6 @@ pub trait Views: Send + Sync {
 
     /// Whether it is caught up, and the journal's end.
     fn house(&self) -> HouseState;
-}
-
-/// Compares what the history made of scores and alerts with what other definitions would have made of it.
-///
-/// Promises: nothing is changed, written or published; ingest is not held up; when the asker goes away, the work ends.
-pub trait WhatIf: Send + Sync {
-    /// Folds the history under both sets of definitions.
-    fn compare(&self, question: WhatIfQuestion) -> BoxFuture<'_, Result<WhatIfAnswer, WhatIfError>>;
-}
-
-/// Which definitions, and which part of the history.
-#[derive(Debug, Clone)]
-pub struct WhatIfQuestion {
-    /// Files of a catalog that holds together.
-    pub files: Vec<CatalogFile>,
-    /// From here on differences count.
-    pub from: Option<Instant>,
-    /// Where the history ends; now when absent.
-    pub to: Option<Instant>,
-}
-
-/// What differs.
-#[derive(Debug, Clone)]
-pub struct WhatIfAnswer {
-    /// Fingerprints of the definitions of both sides in the end.
-    pub catalogs: Sides<String>,
-    /// What was found.
-    pub compared: Compared,
-    /// Where the clock stands in the end; `None` when nothing ever happened.
-    pub at: Option<Instant>,
-    /// The last fact.
-    pub sequence: Sequence,
-}
-
-/// Why nothing was compared.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum WhatIfError {
-    /// Others are being answered.
-    #[error("{at_once} comparison runs already, and no more run at once: ask again when it has ended")]
-    Busy {
-        /// So many run at once.
-        at_once: usize,
-    },
-    /// The house is closing.
-    #[error("kpid is shutting down: ask again later, or use `kpid replay --diff`")]
-    Closed,
-    /// The journal cannot be read, or names definitions that this version does not take.
-    #[error("{0}")]
-    Failed(String),
 }
 
 /// Readings of one KPI.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::doctor::DoctorArgs;
 use super::send::SendArgs;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
@@ -169,17 +170,6 @@ pub struct CheckArgs {
     /// Where the settings come from.
     #[command(flatten)]
     pub settings: SettingsArgs,
-}
-
-/// `kpid doctor`
-#[derive(Debug, Clone, Args)]
-pub struct DoctorArgs {
-    /// Where the settings come from.
-    #[command(flatten)]
-    pub settings: SettingsArgs,
-    /// Form of the answer
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
 }
 
 /// `kpid replay`

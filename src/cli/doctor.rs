@@ -5,12 +5,24 @@
 
 use std::process::ExitCode;
 
+use clap::Args;
 use serde_json::json;
 
-use super::args::{DoctorArgs, Format};
+use super::args::{Format, SettingsArgs};
 use super::error::CliError;
 use super::output::{self, Paint, Style};
 use crate::app::doctor::{Check, Level, Report, Verdict, examine};
+
+/// `kpid doctor`
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArgs {
+    /// Where the settings come from.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
 
 /// Prints what was found.
 pub fn run(args: &DoctorArgs) -> Result<ExitCode, CliError> {

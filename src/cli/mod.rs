@@ -10,7 +10,7 @@ pub mod ask;
 pub mod check;
 pub mod completions;
 pub mod demo;
-mod doctor;
+pub mod doctor;
 pub mod error;
 pub mod explain;
 pub mod from_journal;

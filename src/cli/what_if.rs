@@ -215,3 +215,42 @@ fn alert_row(alert: &Value) -> Vec<Cell> {
 fn text<'a>(value: &'a Value, place: &str) -> &'a str {
     value.pointer(place).and_then(Value::as_str).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_stand_beside_one_another() {
+        let stand = |score: f64, status: &str| serde_json::json!({"value": null, "score": score, "status": status, "absence": null});
+        let answer = serde_json::json!({
+            "base": {"catalog": "sha256:aa"}, "other": {"catalog": "sha256:bb"}, "at": "2026-03-04T11:00:00Z", "sequence": 4,
+            "nodes": {"instants": 4, "same": 2, "changed": 1, "added": 0, "removed": 1, "unlisted": 0, "listed": [
+                {"path": "it", "base": stand(71.25, "amber"), "other": stand(80.0, "green"), "instants": 4, "differing": 3,
+                    "largest_score": {"at": "2026-03-03T11:00:00Z", "difference": 10.0}, "largest_value": null},
+                {"path": "it/old", "base": stand(40.0, "red"), "other": null, "instants": 1, "differing": 1,
+                    "largest_score": null, "largest_value": null}]},
+            "alerts": {"same": 2, "fired": 1, "not_fired": 0, "other_times": 0, "other_severity": 0, "unlisted": 7, "listed": [
+                {"rule": "low", "path": "it", "difference": "fired", "base": null,
+                    "other": {"fired_at": "2026-03-01T11:00:00Z", "resolved_at": null, "severity": "critical"}}]},
+        });
+        let shown = told(&answer, Style::PLAIN);
+        let expected = "\
+base   sha256:aa
+other  sha256:bb
+
+Nodes: 1 changed, 0 added, 1 removed, 2 the same at all 4 instants
+NODE    SCORE  OTHER  STATUS   OTHER      VALUE  OTHER  DIFFERS  MOST
+it       71.2     80  ◐ amber  ● green                   3 of 4  +10 points at 2026-03-03T11:00:00Z
+it/old     40         ○ red    not there                 1 of 1
+
+Alerts: 1 would have fired, 0 would not, 0 at other times, 0 of other severity, 2 the same
+DIFFERENCE          RULE  NODE  FIRED  RESOLVED  OTHER FIRED           OTHER RESOLVED
+▲ would have fired  low   it                     2026-03-01T11:00:00Z  still fires
+... and 7 more that are counted and not listed
+
+at 2026-03-04T11:00:00Z, sequence 4
+";
+        assert_eq!(shown, expected, "\n{shown}");
+    }
+}

@@ -120,7 +120,9 @@ fn what_ends_when_the_other_begins_does_not_overlap_it() {
 #[test]
 fn an_alert_of_another_severity_is_told_although_it_fires_at_the_same_time() {
     let mut other = fired(&[(0, Some(10))]);
-    other.iter_mut().for_each(|told| told.severity = Severity::Critical);
+    for told in &mut other {
+        told.severity = Severity::Critical;
+    }
     let found = compared(effects(Vec::new(), fired(&[(0, Some(10))])), effects(Vec::new(), other));
     assert_eq!(listed(&found.alerts), [("other_severity", Some(0), Some(0))]);
 }
@@ -257,14 +259,17 @@ fn mirrored(found: Compared) -> Compared {
     }
 }
 
+/// Instants between beginnings and ends of an alert; scores by instant and node.
+type Story = (Vec<i64>, Vec<(i64, usize, Option<u8>)>);
+
 /// What one side tells: alternating beginnings and ends of an alert, and scores of three nodes.
-fn side() -> impl Strategy<Value = (Vec<i64>, Vec<(i64, usize, Option<u8>)>)> {
+fn side() -> impl Strategy<Value = Story> {
     let steps = vec(1..6_i64, 0..12);
     let scores = vec((0..40_i64, 0..3_usize, proptest::option::of(0..4_u8)), 0..12);
     (steps, scores)
 }
 
-fn told((steps, scores): &(Vec<i64>, Vec<(i64, usize, Option<u8>)>)) -> Effects {
+fn told((steps, scores): &Story) -> Effects {
     let kinds = [TransitionKind::Firing, TransitionKind::Resolved].into_iter().cycle();
     let times = steps.iter().scan(0, |at, step| {
         *at += step;
