@@ -265,7 +265,7 @@ async fn open(
     let front = Front {
         views: frame.views(&rules, &queues, transport.as_ref(), journal.archive()),
         reload: bell,
-        what_if: Arc::new(what_if(&rules, &closing)),
+        what_if: Arc::new(what_if(&rules, &frame.house, &closing)),
         intake: Arc::clone(&intake),
         rejections: transport
             .as_ref()
@@ -297,10 +297,10 @@ async fn open(
 }
 
 /// Who folds the history under other definitions.
-fn what_if(rules: &Rules, closing: &Closing) -> Asked {
+fn what_if(rules: &Rules, house: &Arc<HouseFigures>, closing: &Closing) -> Asked {
     let (settings, clock) = (&rules.settings, Arc::clone(&rules.clock));
-    let history = millis(settings.projection.history);
-    Asked::new(settings.journal_dir(), history, clock, closing.doors.clone())
+    let journal = (settings.journal_dir(), millis(settings.projection.history));
+    Asked::new(journal, clock, Arc::clone(house), closing.doors.clone())
 }
 
 /// The journal, which is the truth, and the store of what can be derived from it.

@@ -128,3 +128,57 @@ fn refused(error: &WhatIfError) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+    use futures_util::future::BoxFuture;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::ports::WhatIfAnswer;
+
+    /// Somebody else is being answered.
+    struct Occupied;
+
+    impl WhatIf for Occupied {
+        fn compare(&self, question: WhatIfQuestion) -> BoxFuture<'_, Result<WhatIfAnswer, WhatIfError>> {
+            assert_eq!(question.files.len(), 1);
+            Box::pin(async { Err(WhatIfError::Busy { at_once: 1 }) })
+        }
+    }
+
+    async fn asked(media_type: &str, body: &str) -> Response {
+        let routes = routes(Arc::new(Occupied), Duration::from_secs(5));
+        let request = Request::post(PATH).header(header::CONTENT_TYPE, media_type);
+        routes
+            .oneshot(request.body(Body::from(body.to_owned())).unwrap())
+            .await
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_second_question_is_told_when_to_come_back() {
+        let text = "[scorecard]\nid = 'a'\n[[perspective]]\nid = 'p'\n[[objective]]\nid = 'o'\nperspective = 'p'\n\
+            [[kpi]]\nid = 'k'\nobjective = 'o'\naggregate = 'mean'\nwindow = { all = true }\n";
+        let body = serde_json::json!({"files": [{"name": "a.toml", "text": text}]}).to_string();
+        let busy = asked("application/json; charset=utf-8", &body).await;
+        assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(busy.headers().get(header::RETRY_AFTER).unwrap(), "10");
+    }
+
+    #[tokio::test]
+    async fn what_a_page_of_a_stranger_can_send_is_refused() {
+        for media_type in ["text/plain", "application/x-www-form-urlencoded"] {
+            let refused = asked(media_type, "{}").await;
+            assert_eq!(refused.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE, "{media_type}");
+        }
+        assert_eq!(asked("application/json", "{}").await.status(), StatusCode::BAD_REQUEST);
+        let none = asked("application/json", r#"{"files":[]}"#).await;
+        assert_eq!(
+            none.status(),
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "a catalog without files is wrong"
+        );
+    }
+}

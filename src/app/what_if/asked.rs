@@ -15,7 +15,9 @@ use super::{WhatIfOutcome, WhatIfRequest, what_if};
 use crate::app::replay::{ReplayInput, ReplayRequest};
 use crate::app::tasks::closed;
 use crate::domain::comparison::Sides;
+use crate::domain::instant::Instant;
 use crate::domain::projection::ClockKind;
+use crate::pipeline::live::House;
 use crate::ports::{Clock, WhatIf, WhatIfAnswer, WhatIfError, WhatIfQuestion};
 
 /// Comparisons at once. Each folds the whole history twice and holds two projections; a second one would only make both slower.
@@ -28,6 +30,7 @@ pub(in crate::app) struct Asked {
     /// As the daemon's own projection has it.
     history_ms: i64,
     clock: Arc<dyn Clock>,
+    house: Arc<House>,
     places: Arc<Semaphore>,
     closing: watch::Receiver<bool>,
 }
@@ -42,15 +45,27 @@ impl Drop for Waiting {
 }
 
 impl Asked {
-    /// Answers from the journal in a folder until `closing` turns true.
-    pub fn new(journal: PathBuf, history_ms: i64, clock: Arc<dyn Clock>, closing: watch::Receiver<bool>) -> Self {
+    /// Answers from the journal in a folder until `closing` turns true. `house` knows when the last block was written.
+    pub fn new(
+        (journal, history_ms): (PathBuf, i64),
+        clock: Arc<dyn Clock>,
+        house: Arc<House>,
+        closing: watch::Receiver<bool>,
+    ) -> Self {
         Self {
             journal,
             history_ms,
             clock,
+            house,
             places: Arc::new(Semaphore::new(AT_ONCE_MAX)),
             closing,
         }
+    }
+
+    /// What is due by now has happened, as on the board; and a clock that was set back hides nothing of the journal.
+    fn now(&self) -> Instant {
+        let last = Instant(self.house.recorded_at.load(Ordering::Acquire));
+        self.clock.now().max(last)
     }
 
     fn request(&self, question: &WhatIfQuestion) -> WhatIfRequest {
@@ -59,8 +74,7 @@ impl Asked {
                 input: ReplayInput::Journal(self.journal.clone()),
                 catalog: None,
                 clock: ClockKind::Recorded,
-                // What is due by now has happened, on both sides, as on the board.
-                at: Some(question.to.unwrap_or_else(|| self.clock.now())),
+                at: Some(question.to.unwrap_or_else(|| self.now())),
                 until: None,
                 history_ms: Some(self.history_ms),
                 with_readings: true,
