@@ -28,7 +28,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::id::Sequence;
 use crate::domain::measurement::AdmitLimits;
 use crate::ingest::decode::DecodeLimits;
-use crate::journal::{DiskFiles, FileArchive, FileJournal, JournalOptions};
+use crate::journal::{DiskFiles, FileArchive, FileJournal, Files, JournalOptions};
 use crate::pipeline::activation::ActivationError;
 use crate::pipeline::appender::NextDue;
 use crate::pipeline::intake::{Door, Job, SourcePositions};
@@ -310,10 +310,20 @@ async fn open_archive(settings: &Settings) -> Result<(FileJournal, StateStore), 
         segment_bytes: settings.journal.segment_bytes,
         check_all: settings.journal.check_all,
     };
-    let journal = blocking(move || FileJournal::open(&journal_dir, options, Arc::new(DiskFiles))).await??;
     let destinations: &[&'static str] = if settings.nats.is_on() { &["nats"] } else { &[] };
+    let state_dir = settings.state_dir();
+    let folder = journal_dir.clone();
+    // Who makes a folder makes its name durable: it is there before two look for it.
+    blocking(move || make_folder(&folder)).await??;
+    // Both read a lot and neither needs the other; what is wrong with the journal is said first.
+    let opening = (
+        blocking(move || FileJournal::open(&journal_dir, options, Arc::new(DiskFiles))),
+        blocking(move || StateStore::open(&state_dir, destinations)),
+    );
+    let (journal, opened) = tokio::join!(opening.0, opening.1);
+    let (journal, opened) = (journal??, opened??);
     let (state_dir, next) = (settings.state_dir(), journal.tail().next);
-    let (store, report) = blocking(move || open_state(&state_dir, destinations, next)).await??;
+    let (store, report) = blocking(move || fitting(opened, &state_dir, destinations, next)).await??;
     if matches!(report, OpenReport::SetAside { .. }) {
         metrics::counter!(metric::STATE_REBUILDS).increment(1);
     }
@@ -321,15 +331,23 @@ async fn open_archive(settings: &Settings) -> Result<(FileJournal, StateStore), 
     Ok((journal, store))
 }
 
-/// Opens the state of a journal whose next fact is `next`. One that knows ids of facts that the journal does not hold belongs
-/// to another journal, or to this one before an older copy was put in its place: it would answer what is lost as taken
+fn make_folder(folder: &std::path::Path) -> Result<(), JournalError> {
+    DiskFiles.create_dir(folder).map_err(|source| JournalError::Io {
+        operation: "create folder",
+        path: folder.display().to_string(),
+        source,
+    })
+}
+
+/// The state of a journal whose next fact is `next`. One that knows ids of facts that the journal does not hold belongs to
+/// another journal, or to this one before an older copy was put in its place: it would answer what is lost as taken
 /// already. It is removed, and rebuilt like any state that is missing.
-fn open_state(
+fn fitting(
+    (store, report): (StateStore, OpenReport),
     folder: &std::path::Path,
     destinations: &[&'static str],
     next: Sequence,
 ) -> Result<(StateStore, OpenReport), HouseError> {
-    let (store, report) = StateStore::open(folder, destinations)?;
     let ids = store.seen_ids().position();
     if ids < next {
         return Ok((store, report));

@@ -308,7 +308,7 @@ mod tests {
         let db = sled::Config::new().temporary(true).open().unwrap();
         let lock = Arc::new(tempfile::tempfile().unwrap());
         let open = || SledCheckpoints::open(|visit| Shelf::open((&db, &lock), TREE, visit)).unwrap();
-        let parts = vec![(1, words(3)), (2, vec![7]), (9, Vec::new())];
+        let parts = [(1, words(3)), (2, vec![7]), (9, Vec::new())];
         let all = parts.iter().map(|(part, words)| (*part, Some(words.clone()))).collect();
         open().save(&head(1), all).unwrap();
         // A part saved twice is in its other slot, and a save that did not end left chunks in the first.

@@ -88,9 +88,9 @@ impl Gathering {
         let words = part.decoder.into_inner();
         let fits = part.chunks == part.index.chunks
             && words.pending.is_empty()
-            && words.words.len() as u64 == part.index.words
+            && words.whole.len() as u64 == part.index.words
             && first_word(&words.hasher.finalize()) == part.index.check;
-        fits.then(|| self.parts.push((part.number, words.words)))
+        fits.then(|| self.parts.push((part.number, words.whole)))
     }
 
     /// The state, where all of it came and fits.
@@ -107,7 +107,7 @@ impl Gathering {
 /// Bytes as words, and their hash.
 struct Words {
     hasher: blake3::Hasher,
-    words: Vec<u64>,
+    whole: Vec<u64>,
     /// Bytes of a word that is not whole yet.
     pending: Vec<u8>,
 }
@@ -117,14 +117,14 @@ impl Words {
         let len = usize::try_from(len).unwrap_or(ROOM_MAX).min(ROOM_MAX);
         Self {
             hasher: blake3::Hasher::new(),
-            words: Vec::with_capacity(len),
+            whole: Vec::with_capacity(len),
             pending: Vec::with_capacity(8),
         }
     }
 
     fn push(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
-        self.words.extend(words.iter().map(|word| u64::from_le_bytes(*word)));
+        self.whole.extend(words.iter().map(|word| u64::from_le_bytes(*word)));
         self.pending.extend_from_slice(rest);
     }
 }
@@ -140,7 +140,7 @@ impl Write for Words {
         let (first, rest) = bytes.split_at(missing);
         self.pending.extend_from_slice(first);
         if let Ok(word) = <[u8; 8]>::try_from(self.pending.as_slice()) {
-            self.words.push(u64::from_le_bytes(word));
+            self.whole.push(u64::from_le_bytes(word));
             self.pending.clear();
         }
         self.push(rest);
@@ -168,7 +168,7 @@ mod tests {
         for len in [1, 3, 7, 8, 9, 64, 255] {
             let mut words = Words::with_room(3);
             bytes.chunks(len).for_each(|portion| words.write_all(portion).unwrap());
-            assert_eq!((&words.words, words.pending.len()), (&expected, 0), "portions of {len}");
+            assert_eq!((&words.whole, words.pending.len()), (&expected, 0), "portions of {len}");
             assert_eq!(words.hasher.finalize(), blake3::hash(&bytes));
         }
     }
