@@ -21,7 +21,7 @@ use crate::pipeline::intake::Job;
 use crate::pipeline::ledger::LedgerLimits;
 use crate::pipeline::live::{Live, LiveError, Message};
 use crate::pipeline::saver::Saver;
-use crate::ports::{Definitions, Journal, Outbox};
+use crate::ports::{Definitions, Journal, Outbox, Room};
 use crate::settings::Settings;
 use crate::state::StateStore;
 use crate::telemetry::metric;
@@ -133,6 +133,7 @@ impl Corridor {
             next_due: Arc::clone(&frame.next_due),
             positions: frame.positions.clone(),
             house: Arc::clone(&house),
+            room: Arc::clone(&frame.disk) as Arc<dyn Room>,
             block_len_max: rules.settings.journal.block_len_max,
             floor: restored.floor,
         };
@@ -152,6 +153,7 @@ impl Corridor {
             positions: frame.positions,
             post_every: rules.settings.projection.post_every,
             checkpoint_every: rules.settings.projection.checkpoint_every,
+            room: frame.disk,
             names_saved: restored.names_saved,
             activations: restored.activations,
         };

@@ -1,6 +1,8 @@
 //! The real program under load, killed, cut off from NATS, and robbed of its state: nothing acknowledged is lost, nothing
 //! counts twice, every alert is said once.
 
+#[path = "torture/disk.rs"]
+mod disk;
 #[path = "torture/kill.rs"]
 mod kill;
 #[path = "torture/load.rs"]

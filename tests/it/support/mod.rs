@@ -9,3 +9,4 @@ pub mod ledger;
 pub mod nats;
 pub mod pictures;
 pub mod replays;
+pub mod small_disk;
