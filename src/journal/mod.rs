@@ -102,6 +102,7 @@ mod reader;
 mod recovery;
 mod segment;
 mod text;
+mod torn;
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ mod archive;
 mod codec;
 mod crash;
 mod damage;
+mod every_byte;
 mod faulty;
 mod golden;
 mod promises;
