@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, mpsc, watch};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use super::corridor::{Corridor, Queues, projection_options};
 use super::definitions::{CatalogSource, JournalFolder};
@@ -322,11 +322,13 @@ fn open_state(
     if ids < next {
         return Ok((store, report));
     }
-    warn!(
-        ids = ids.0,
-        next = next.0,
-        "state is ahead of the journal, it is rebuilt"
+    error!(
+        known = ids.0,
+        journal_ends = next.0.saturating_sub(1),
+        "the journal ends before facts that were acknowledged: it is an older copy, or its end is missing; restore a newer \
+         copy to have them back, the state is rebuilt from what is there"
     );
+    metrics::counter!(metric::STATE_REBUILDS).increment(1);
     drop(store);
     std::fs::remove_dir_all(folder).map_err(|error| HouseError::ended("state", &error))?;
     Ok(StateStore::open(folder, destinations)?)
