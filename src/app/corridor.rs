@@ -136,6 +136,7 @@ impl Corridor {
             room: Arc::clone(&frame.disk) as Arc<dyn Room>,
             block_len_max: rules.settings.journal.block_len_max,
             floor: restored.floor,
+            is_behind: false,
         };
         // The destinations looked before the journal's tail was in the outbox; without the bell it would wait for the next change.
         frame.readings.put(&restored.changed);

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot};
+use tracing::warn;
 
 use super::intake::{BatchJob, Job, Reply, SourcePositions};
 use super::ledger::{Ledger, Taken};
@@ -88,8 +89,12 @@ pub struct Appender {
     pub block_len_max: usize,
     /// No block and no tick is stamped before this instant: everything up to it was decided already.
     pub floor: Instant,
+    /// It was said that the wall clock is behind the journal's.
+    pub is_behind: bool,
 }
 
+/// A wall clock that is set back by more than this is worth a word: it is no correction of a daily kind.
+const BEHIND_MS_MIN: i64 = 10_000;
 /// Longest wait for a job, so that a wall clock that jumps forward is noticed.
 const WAIT_MAX: Duration = Duration::from_millis(500);
 
@@ -103,7 +108,9 @@ impl Appender {
     /// Runs until the doors are closed, or something fails. Blocks its thread.
     pub fn run(mut self, runtime: &tokio::runtime::Handle) -> Result<(), AppendError> {
         loop {
-            match runtime.block_on(self.wait()) {
+            let woken = runtime.block_on(self.wait());
+            self.watch_clock();
+            match woken {
                 Woken::Job(Job::Batch(job)) => self.take(job)?,
                 Woken::Job(Job::Fact(fact, reply)) => self.take_fact(fact, reply)?,
                 Woken::Due => self.tick()?,
@@ -148,6 +155,20 @@ impl Appender {
             recorded_at: self.clock.now().max(tail.recorded_at).max(self.floor),
             series_base: tail.series,
             ..Block::default()
+        }
+    }
+
+    /// The journal's clock never goes back: it stands until the wall's has caught up, and that is said.
+    fn watch_clock(&mut self) {
+        let least = self.journal.tail().recorded_at.max(self.floor);
+        let behind_ms = least.since(self.clock.now());
+        metrics::gauge!(metric::CLOCK_BEHIND).set(behind_ms.max(0) as f64 / 1_000.0);
+        let is_behind = behind_ms >= BEHIND_MS_MIN;
+        if std::mem::replace(&mut self.is_behind, is_behind) != is_behind && is_behind {
+            warn!(
+                behind_ms,
+                "wall clock was set back: the journal's clock stands until it has caught up, nothing becomes due by time"
+            );
         }
     }
 

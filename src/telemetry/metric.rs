@@ -50,6 +50,8 @@ pub const JOURNAL_SEGMENTS: &str = "kpid_journal_segments";
 pub const JOURNAL_SEQUENCE: &str = "kpid_journal_sequence";
 /// Free bytes on the disk of the journal, or of the state where that has less.
 pub const DISK_FREE_BYTES: &str = "kpid_disk_free_bytes";
+/// Seconds by which the wall clock is behind the journal's, which never goes back.
+pub const CLOCK_BEHIND: &str = "kpid_clock_behind_seconds";
 /// 1 while there is room; 0 when nothing is taken in because the disk is nearly full.
 pub const DISK_HAS_ROOM: &str = "kpid_disk_has_room";
 
@@ -100,7 +102,7 @@ pub const HTTP_STREAMS: &str = "kpid_http_streams";
 pub const BUILD: &str = "kpid_build_info";
 
 /// All of them, in the order in which a measurement meets them.
-pub const ALL: [Metric; 34] = [
+pub const ALL: [Metric; 35] = [
     counter(
         MEASUREMENTS,
         "Measurements by transport and result (accepted, duplicate, rejected)",
@@ -121,6 +123,10 @@ pub const ALL: [Metric; 34] = [
     gauge(
         DISK_FREE_BYTES,
         "Free bytes on the disk of the journal or of the state, the smaller",
+    ),
+    gauge(
+        CLOCK_BEHIND,
+        "Seconds by which the wall clock is behind the journal's, which never goes back",
     ),
     gauge(
         DISK_HAS_ROOM,

@@ -1,6 +1,10 @@
 //! The real program under load, killed, cut off from NATS, and robbed of its state: nothing acknowledged is lost, nothing
 //! counts twice, every alert is said once.
 
+#[path = "torture/clock.rs"]
+mod clock;
+#[path = "torture/damage.rs"]
+mod damage;
 #[path = "torture/disk.rs"]
 mod disk;
 #[path = "torture/kill.rs"]

@@ -4,6 +4,7 @@ pub mod alerts;
 pub mod blocks;
 pub mod credentials;
 pub mod daemon;
+pub mod false_clock;
 pub mod intake;
 pub mod ledger;
 pub mod nats;

@@ -33,6 +33,12 @@ impl SmallDisk {
         assert!(run(&["-o", &size, &self.0.display().to_string()]), "it is resized");
     }
 
+    /// Makes it read-only, or writable again.
+    pub fn protect(&self, is_protected: bool) {
+        let mode = if is_protected { "remount,ro" } else { "remount,rw" };
+        assert!(run(&["-o", mode, &self.0.display().to_string()]), "it is protected");
+    }
+
     /// Somebody else takes all room that is left; gives back with what.
     pub fn fill(&self, name: &str) -> PathBuf {
         let path = self.0.join(name);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::load::{CATALOG, measurement, send_again};
+use super::load::{CATALOG, measurement, send_again, wordy};
 use crate::support::daemon::{Daemon, agent, post};
 use crate::support::ledger::{Ledger, ids_in};
 use crate::support::nats::NatsServer;
@@ -20,21 +20,6 @@ fn daemon_on_small_disk(mib: u32) -> (Daemon, SmallDisk) {
         .with("KPID_PROJECTION__CHECKPOINT_EVERY", "1s");
     let disk = SmallDisk::mount(&daemon.path("data"), mib);
     (daemon, disk)
-}
-
-/// A measurement with words that do not compress, so that few of them fill a disk.
-fn wordy(client: &str, number: u64) -> Value {
-    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let word = |_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        format!("{state:016x}")
-    };
-    let note: String = (0..240).map(word).collect();
-    let mut wordy = measurement(client, number);
-    wordy["note"] = note.into();
-    wordy
 }
 
 /// Sends from four connections until each is told that there is no room; everything is answered.
@@ -204,5 +189,26 @@ fn a_full_disk_of_the_state_loses_nothing_and_ends_in_a_rebuild_at_worst() {
     ledger.check(&daemon.journal());
     assert_eq!(&daemon.node("load"), daemon.replay(&[]).node("load", None));
     assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
+    daemon.stop_well();
+}
+
+#[test]
+fn a_read_only_disk_refuses_a_daemon_and_can_be_read_by_everybody_else() {
+    let (mut daemon, disk) = daemon_on_small_disk(24);
+    daemon.start_ready();
+    let (status, _) = daemon.post(&wordy("r", 1).to_string());
+    assert_eq!(status, 200);
+    let node = daemon.node("load");
+    daemon.stop_well();
+    disk.protect(true);
+    let refused = daemon.run(&["serve"]);
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{words}");
+    assert!(words.contains("Read-only file system"), "{words}");
+    daemon.answer(&["journal", "verify"]);
+    assert_eq!(daemon.replay(&[]).node("load", None), &node);
+    disk.protect(false);
+    daemon.start_ready();
+    assert_eq!(daemon.node("load"), node);
     daemon.stop_well();
 }
