@@ -7,5 +7,6 @@ mod damage;
 mod every_byte;
 mod faulty;
 mod golden;
+mod histories;
 mod promises;
 mod samples;
