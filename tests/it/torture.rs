@@ -13,5 +13,7 @@ mod kill;
 mod load;
 #[path = "torture/nats.rs"]
 mod nats;
+#[path = "torture/soak.rs"]
+mod soak;
 #[path = "torture/stop.rs"]
 mod stop;
