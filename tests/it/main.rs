@@ -13,6 +13,7 @@
 mod cli;
 mod durable;
 mod explain;
+mod golden;
 mod instances;
 mod laws;
 mod nats;

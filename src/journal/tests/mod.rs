@@ -7,6 +7,7 @@ mod damage;
 mod every_byte;
 mod faulty;
 mod golden;
+mod golden_rich;
 mod histories;
 mod promises;
 mod samples;
