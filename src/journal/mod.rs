@@ -137,6 +137,8 @@ mod torn;
 mod tests;
 
 pub use archive::FileArchive;
+pub use block::decode_block;
+pub use bytes::FormatError;
 pub use file_journal::{FileJournal, JournalOptions, SEGMENT_BYTES_DEFAULT};
 pub use files::{DiskFiles, FileHandle, Files};
 pub use inspect::{JournalStat, Progress, VerifyReport, stat, verify};

@@ -92,8 +92,7 @@ fn shown(state: Option<&str>) -> (Value, String) {
     }
     daemon.start_ready();
     let kpi = |kpi: &str| {
-        let all = daemon.json(&format!("/api/v1/kpis/{kpi}"));
-        let reading = if all["node"].is_object() { &all["node"] } else { &all };
+        let reading = daemon.json(&format!("/api/v1/kpis/{kpi}"));
         json!([
             reading["value"],
             reading["score"],

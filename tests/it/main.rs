@@ -11,6 +11,7 @@
 )]
 
 mod cli;
+mod corpora;
 mod durable;
 mod explain;
 mod golden;
