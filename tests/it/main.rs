@@ -22,6 +22,7 @@ mod real_catalogs;
 mod real_data;
 mod reference;
 mod reload;
+mod room;
 mod story;
 mod support;
 mod torture;
