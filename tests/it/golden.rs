@@ -101,11 +101,11 @@ fn shown(state: Option<&str>) -> (Value, String) {
         ])
     };
     let alerts = daemon.json("/api/v1/alerts")["alerts"].take();
-    let long = alerts
+    let standing = alerts
         .as_array()
         .and_then(|all| all.iter().find(|alert| alert["rule"] == "wait-long").cloned());
     let journal = daemon.json("/api/v1/journal");
-    let mut found = json!({"wait": kpi("house.wait"), "teams": kpi("house.teams"), "alert": long,
+    let mut found = json!({"wait": kpi("house.wait"), "teams": kpi("house.teams"), "alert": standing,
         "sequence": journal["end"], "series": journal["series"]});
     assert!(found["alert"].is_object() && found["wait"][0].is_number(), "{found}");
     // An id of long ago may be taken again; one of the last fact is still known where the window reaches it.

@@ -85,7 +85,7 @@ fn copy(pristine: &[(PathBuf, Vec<u8>)]) -> FaultyFiles {
     files
 }
 
-fn contents(files: &FaultyFiles) -> Vec<(PathBuf, Vec<u8>)> {
+fn contents(files: &FaultyFiles) -> Pristine {
     let paths = files.paths().into_iter();
     paths.map(|path| (path.clone(), files.bytes(&path))).collect()
 }
@@ -136,8 +136,14 @@ fn a_segment_cut_at_every_byte_is_damage_unless_whole_blocks_remain() {
     }
 }
 
+/// Files by path.
+type Pristine = Vec<(PathBuf, Vec<u8>)>;
+
+/// What is done to a segment, in words and in deed.
+type Harm = (&'static str, fn(&FaultyFiles, &Path));
+
 /// A journal of at least five segments, and which blocks stand in which.
-fn segments() -> (Vec<(PathBuf, Vec<u8>)>, Vec<Block>, Vec<u64>) {
+fn segments() -> (Pristine, Vec<Block>, Vec<u64>) {
     let (files, blocks) = written(SMALL, &[60; 14]);
     let firsts: Vec<u64> = files.paths().iter().map(|path| first_of(path)).collect();
     assert!(firsts.len() >= 5);
@@ -156,7 +162,7 @@ fn before(blocks: &[Block], sequence: u64) -> &[Block] {
 #[test]
 fn a_missing_emptied_or_zeroed_segment_is_named_and_the_last_one_leaves_a_whole_journal() {
     let (pristine, blocks, firsts) = segments();
-    let harms: [(&str, fn(&FaultyFiles, &Path)); 3] = [
+    let harms: [Harm; 3] = [
         ("missing", |files, path| files.remove(path)),
         ("emptied", |files, path| files.tamper(path, Vec::clear)),
         ("zeroed", |files, path| files.tamper(path, |bytes| bytes.fill(0))),

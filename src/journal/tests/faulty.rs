@@ -228,9 +228,10 @@ impl Change {
             Self::Write(at, bytes) if below(coin, 16) == 0 => {
                 let place = (below(coin, bytes.len() + 1) / WORD * WORD).min(bytes.len());
                 let (begin, end) = bytes.split_at(place);
-                match toss(coin) {
-                    true => Self::Write(at, begin.to_vec()),
-                    false => Self::Write(at + place, end.to_vec()),
+                if toss(coin) {
+                    Self::Write(at, begin.to_vec())
+                } else {
+                    Self::Write(at + place, end.to_vec())
                 }
             }
             whole => whole,

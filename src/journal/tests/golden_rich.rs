@@ -364,7 +364,8 @@ fn dump(folder: &Path) -> String {
     let blocks = drain(open_reader(folder, Sequence(1)).unwrap().as_mut());
     let mut lines: Vec<Value> = blocks.iter().flat_map(lines_of).collect();
     lines.push(json!({"head": verify(folder, &mut |_, _| {}).unwrap().head_hash}));
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+    lines.join("\n") + "\n"
 }
 
 // ---------------------------------------------------------------- the contract

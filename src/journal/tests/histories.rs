@@ -152,7 +152,7 @@ impl Life {
     fn hold_against(&mut self, journal: &FileJournal) {
         let mut found = drain(journal.read_from(Sequence(1)).unwrap().as_mut());
         let count = self.known.len();
-        assert_eq!(found.get(..count), Some(&self.known[..]), "{} blocks were known", count);
+        assert_eq!(found.get(..count), Some(&self.known[..]), "{count} blocks were known");
         match &found[count..] {
             [] => {}
             [one] => assert_eq!(Some(one), self.unanswered.as_ref(), "nobody appended it"),

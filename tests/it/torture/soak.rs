@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::load::{CATALOG, measurement, send_again};
 use super::nats::{daemon_on, every_alert_once, store};
-use crate::support::daemon::{agent, post, signal};
+use crate::support::daemon::{Daemon, agent, post, signal};
 use crate::support::false_clock::{set, with_false_clock};
 use crate::support::ledger::{Ledger, ids_in};
 use crate::support::nats::NatsServer;
@@ -137,91 +137,128 @@ impl Done {
     }
 }
 
+/// Everything that is in the story.
+struct Soak {
+    dice: Dice,
+    done: Done,
+    runtime: tokio::runtime::Runtime,
+    server: NatsServer,
+    daemon: Daemon,
+    context: Context,
+}
+
+impl Soak {
+    fn begin(seed: u64) -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let server = NatsServer::start();
+        let (daemon, context) = daemon_on(&server, &runtime);
+        let mut daemon = with_false_clock(daemon.with("KPID_JOURNAL__SEGMENT_BYTES", "64KiB"));
+        daemon.start_ready();
+        Self {
+            dice: Dice(seed | 1),
+            done: Done::default(),
+            runtime,
+            server,
+            daemon,
+            context,
+        }
+    }
+
+    /// One more thing happens.
+    fn blow(&mut self) {
+        match self.dice.below(10) {
+            0..=3 => {
+                self.done.one("kill -9");
+                self.daemon.kill();
+                self.daemon.start_ready();
+            }
+            4 => {
+                self.done.one("SIGTERM");
+                self.daemon.stop_well();
+                self.daemon.start_ready();
+            }
+            5 => {
+                self.done.one("NATS stopped");
+                self.server.stop();
+                self.nats_comes_back();
+            }
+            6 => {
+                self.done.one("NATS killed");
+                self.server.kill();
+                self.nats_comes_back();
+            }
+            7 => {
+                self.done.one("catalog edited");
+                std::fs::write(self.daemon.path("cards/load.toml"), edited(&mut self.dice)).expect("the catalog");
+                signal("HUP", self.daemon.pid());
+            }
+            _ => {
+                self.done.one("clock set");
+                set(&self.daemon.path("clock"), SHIFTS[self.dice.below(SHIFTS.len())]);
+            }
+        }
+    }
+
+    fn nats_comes_back(&mut self) {
+        std::thread::sleep(Duration::from_millis(self.dice.below(1_000) as u64));
+        self.server.start_again();
+    }
+
+    /// Holds what clients were told against the journal, the daemon against a replay, and alerts said against alerts
+    /// decided. Gives back how many alerts.
+    fn settle(&mut self, ledger: &Ledger) -> usize {
+        let daemon = &self.daemon;
+        ledger.check(&daemon.journal());
+        assert_eq!(ids_in(&daemon.journal()).len(), ledger.acknowledged.len());
+        let (node, replayed) = (daemon.node("load"), daemon.replay(&[]));
+        assert_eq!(
+            &node,
+            replayed.node("load", None),
+            "the daemon, and a replay of its journal"
+        );
+        let alerts = every_alert_once(daemon, &self.context, &self.runtime);
+        self.daemon.stop_well();
+        let log = self.daemon.log();
+        assert!(!log.contains("panicked"), "{log}");
+        alerts
+    }
+}
+
 #[test]
 fn a_rough_life_loses_nothing_counts_nothing_twice_and_says_every_alert_once() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     let length = Duration::from_secs(number("KPID_SOAK_SECONDS").unwrap_or(20));
     let seed = number("KPID_SOAK_SEED").unwrap_or(20_261_122);
-    let (mut dice, mut done) = (Dice(seed | 1), Done::default());
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut server = NatsServer::start();
-    let (daemon, context) = daemon_on(&server, &runtime);
-    let mut daemon = with_false_clock(daemon.with("KPID_JOURNAL__SEGMENT_BYTES", "64KiB"));
-    daemon.start_ready();
+    let mut soak = Soak::begin(seed);
     let clients = Clients::start();
-    clients.find(daemon.url());
+    clients.find(soak.daemon.url());
     let (stop, stored) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
-    let publisher = runtime.spawn(publish(context.clone(), Arc::clone(&stop), Arc::clone(&stored)));
+    let publisher = publish(soak.context.clone(), Arc::clone(&stop), Arc::clone(&stored));
+    let publisher = soak.runtime.spawn(publisher);
     let since = Instant::now();
     while since.elapsed() < length {
-        std::thread::sleep(Duration::from_millis(100 + dice.below(1_500) as u64));
-        match dice.below(10) {
-            0..=3 => {
-                done.one("kill -9");
-                daemon.kill();
-                daemon.start_ready();
-            }
-            4 => {
-                done.one("SIGTERM");
-                daemon.stop_well();
-                daemon.start_ready();
-            }
-            5 => {
-                done.one("NATS stopped");
-                server.stop();
-                std::thread::sleep(Duration::from_millis(dice.below(1_000) as u64));
-                server.start_again();
-            }
-            6 => {
-                done.one("NATS killed");
-                server.kill();
-                std::thread::sleep(Duration::from_millis(dice.below(1_000) as u64));
-                server.start_again();
-            }
-            7 => {
-                done.one("catalog edited");
-                std::fs::write(daemon.path("cards/load.toml"), edited(&mut dice)).expect("the catalog");
-                signal("HUP", daemon.pid());
-            }
-            _ => {
-                done.one("clock set");
-                set(&daemon.path("clock"), SHIFTS[dice.below(SHIFTS.len())]);
-            }
-        }
-        clients.find(daemon.url());
+        std::thread::sleep(Duration::from_millis(100 + soak.dice.below(1_500) as u64));
+        soak.blow();
+        clients.find(soak.daemon.url());
     }
     // Everybody finishes what they began.
     stop.store(true, Ordering::Relaxed);
-    runtime.block_on(publisher).expect("everything is stored");
+    soak.runtime.block_on(publisher).expect("everything is stored");
     let mut ledger = clients.stop();
-    let again = send_again(daemon.url(), &mut ledger);
+    let again = send_again(soak.daemon.url(), &mut ledger);
     let stored = stored.load(Ordering::Relaxed);
-    daemon.wait("all arrive from NATS", || {
-        ids_in(&daemon.journal())
-            .keys()
-            .filter(|id| id.starts_with("n-"))
-            .count() as u64
-            >= stored
+    let journal = soak.daemon.journal();
+    soak.daemon.wait("all arrive from NATS", || {
+        let arrived = ids_in(&journal).into_keys().filter(|id| id.starts_with("n-"));
+        arrived.count() as u64 >= stored
     });
     ledger
         .acknowledged
         .extend((0..stored).map(|number| format!("n-{number}")));
-    ledger.check(&daemon.journal());
-    assert_eq!(ids_in(&daemon.journal()).len(), ledger.acknowledged.len());
-    let (node, replayed) = (daemon.node("load"), daemon.replay(&[]));
-    assert_eq!(
-        &node,
-        replayed.node("load", None),
-        "the daemon, and a replay of its journal"
-    );
-    let alerts = every_alert_once(&daemon, &context, &runtime);
-    daemon.stop_well();
-    let proof = daemon.answer(&["journal", "verify"]);
-    assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
-    println!("seed {seed}, {:?}: {:?}", since.elapsed(), done.0);
-    println!(
-        "{} measurements acknowledged and there once, {stored} of them over NATS, {again} sent again; {alerts} alerts said once",
-        ledger.acknowledged.len()
-    );
-    println!("{proof}");
+    let alerts = soak.settle(&ledger);
+    println!("seed {seed}, {:?}: {:?}", since.elapsed(), soak.done.0);
+    let count = ledger.acknowledged.len();
+    println!("{count} measurements acknowledged and there once, {stored} of them over NATS, {again} sent again");
+    println!("{alerts} alerts said once");
+    println!("{}", soak.daemon.answer(&["journal", "verify"]));
 }
