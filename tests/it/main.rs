@@ -11,9 +11,11 @@
 )]
 
 mod cli;
+mod corpora;
 mod doctor;
 mod durable;
 mod explain;
+mod golden;
 mod instances;
 mod laws;
 mod nats;
@@ -22,6 +24,7 @@ mod real_data;
 mod reference;
 mod reload;
 mod restart;
+mod room;
 mod story;
 mod support;
 mod torture;
