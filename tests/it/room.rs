@@ -72,8 +72,6 @@ async fn a_batch_behind_one_that_was_refused_is_refused_too_and_both_are_taken_i
         dedup_window_ms: 1_000,
         series_max: 10,
     };
-    let house = Arc::new(House::default());
-    house.ready.store(true, Ordering::SeqCst);
     let appender = Appender {
         journal: Box::new(MemoryJournal::default()),
         ledger: Ledger::new(Box::new(MemorySeenIds::default()), Vec::new(), limits),
@@ -82,7 +80,7 @@ async fn a_batch_behind_one_that_was_refused_is_refused_too_and_both_are_taken_i
         messages,
         next_due: Arc::new(NextDue::default()),
         positions: positions.clone(),
-        house: Arc::clone(&house),
+        house: Arc::new(House::default()),
         room: Arc::clone(&room) as Arc<dyn Room>,
         block_len_max: 100,
         floor: Instant::EARLIEST,
@@ -98,7 +96,10 @@ async fn a_batch_behind_one_that_was_refused_is_refused_too_and_both_are_taken_i
         positions,
         // The door looked a moment before.
         room: Arc::new(Told(AtomicBool::new(true))),
-        house: Arc::clone(&house),
+        house: Arc::new(House {
+            ready: AtomicBool::new(true),
+            ..House::default()
+        }),
     };
 
     let refused = door.submit(message(3, 0)).await;
