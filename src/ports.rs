@@ -2,6 +2,8 @@
 //!
 //! One suite of tests proves the promises on every adapter of a door.
 
+mod what_if;
+
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -17,6 +19,8 @@ use crate::domain::measurement::{RejectionReason, Report};
 use crate::domain::movers::Movers;
 use crate::domain::projection::{ExplainQuestion, Explained};
 use crate::domain::reading::{Reading, ReadingChange};
+
+pub use what_if::{WhatIf, WhatIfAnswer, WhatIfError, WhatIfQuestion};
 
 /// What the wall says. The only way in which time enters.
 pub trait Clock: Send + Sync {
@@ -294,6 +298,9 @@ pub struct Receipt {
 /// Why a batch got no receipt. None of it was acknowledged; the sender should send it again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IntakeError {
+    /// The state is still being restored from the journal.
+    #[error("kpid is not ready yet, it replays its journal: send it again once /readyz says so")]
+    NotReady,
     /// The house is closing, or the journal failed.
     #[error("kpid is shutting down: send it again later")]
     Closed,

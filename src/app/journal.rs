@@ -2,5 +2,5 @@
 //!
 //! Only names are passed on: adapters are named in this room and in no other.
 
-pub use crate::journal::{JournalStat, Progress, stat, verify};
+pub use crate::journal::{JournalEnd, JournalStat, Progress, end, stat, verify};
 pub use crate::ports::JournalError;

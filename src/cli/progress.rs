@@ -1,0 +1,42 @@
+//! How far a long replay is, on stderr where that is a terminal.
+//!
+//! Numbers enter, a bar is drawn; where the end is not known, a count and a rate. Nothing is drawn into files and pipes.
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::output;
+
+/// A bar on the user's terminal.
+pub(super) struct Progress(ProgressBar);
+
+impl Progress {
+    /// A bar over so many facts, or a count without an end.
+    pub fn over(total: Option<u64>) -> Self {
+        let (bar, form) = match total {
+            Some(total) => (
+                ProgressBar::new(total),
+                "{human_pos} of {human_len} facts [{wide_bar}] {percent:>3} %, {per_sec}, {eta} left",
+            ),
+            None => (ProgressBar::new_spinner(), "{human_pos} measurements, {per_sec}"),
+        };
+        if let Ok(style) = ProgressStyle::with_template(form) {
+            bar.set_style(style.progress_chars("#- "));
+        }
+        Self(bar)
+    }
+
+    /// So many are done.
+    pub fn reached(&self, count: u64) {
+        self.0.set_position(count);
+    }
+
+    /// Words above the bar.
+    pub fn say(&self, words: &str) {
+        self.0.suspend(|| output::say(words));
+    }
+
+    /// Nothing is drawn any more.
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
