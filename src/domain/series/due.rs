@@ -46,6 +46,7 @@ impl Series {
             moves,
             version,
             self.ages(rules, when, reading),
+            self.freshens(rules, when.at),
             self.hold_ends(definition, reading),
             closes,
             flows,
@@ -58,6 +59,14 @@ impl Series {
         let every = rules.definition.version(when.at)?.expected_every_ms?;
         let latest = self.latest_before(rules, when.at)?;
         reading.fresh.then(|| Instant(latest).plus_ms(every + 1))
+    }
+
+    /// When a measurement that came ahead of its slice is known: the window may be a complete period that will never see it,
+    /// but the KPI is fresh from then on.
+    fn freshens(&self, rules: Rules<'_>, at: Instant) -> Option<Instant> {
+        rules.definition.version(at)?.expected_every_ms?;
+        let (ahead, _) = self.slices.get(self.known_until(rules.slice_of(at.plus_ms(-1).0)))?;
+        Some(rules.window().slice_start(rules.calendar, *ahead).plus_ms(1))
     }
 
     /// When a held value will be kept no more.
