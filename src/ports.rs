@@ -2,12 +2,15 @@
 //!
 //! One suite of tests proves the promises on every adapter of a door.
 
+mod past;
 mod what_if;
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::broadcast;
+
+pub use past::{Hindsight, Known, KnownQuery, KnownReadings, Milestones};
 
 use crate::domain::alert::AlertTransition;
 use crate::domain::board::{Board, Picture};
@@ -380,6 +383,9 @@ pub trait Views: Send + Sync {
     /// One instance of a scorecard as it is now. Instances are not on the board: there may be a hundred thousand of them.
     fn instance(&self, query: InstanceQuery) -> BoxFuture<'_, Result<Picture, QueryError>>;
 
+    /// Who knows what was known.
+    fn hindsight(&self) -> Arc<dyn Hindsight>;
+
     /// Everything that changes from now on.
     fn subscribe(&self) -> broadcast::Receiver<Arc<Notice>>;
 
@@ -427,6 +433,15 @@ pub enum QueryError {
     /// The house is closing.
     #[error("kpid is shutting down")]
     Closed,
+    /// The past is asked for more often than it can be answered at one time.
+    #[error("{0} questions about the past are being answered or wait already (past.waiting_max): ask again later")]
+    Busy(usize),
+    /// It cannot be answered, in words that say what can.
+    #[error("{0}")]
+    Unanswerable(String),
+    /// The journal, or the memory of what was known, cannot be read.
+    #[error("what was known could not be looked up: {0}")]
+    Failed(String),
 }
 
 impl QueryError {

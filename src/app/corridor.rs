@@ -11,6 +11,7 @@ use tracing::info;
 
 use super::definitions::{JournalFolder, TomlDefinitions};
 use super::headway::Headway;
+use super::hindsight::milestones;
 use super::house::{Frame, HouseError, Rules, millis};
 use super::restore::{Present, RestoreError, Restored, Shelves, restore};
 use super::tasks::{Signal, Tasks, blocking, spawn_thread};
@@ -24,7 +25,7 @@ use crate::pipeline::live::{Live, LiveError, Message};
 use crate::pipeline::saver::Saver;
 use crate::ports::{Definitions, Journal, Outbox, Room};
 use crate::settings::Settings;
-use crate::state::StateStore;
+use crate::state::{SpreadCheckpoints, StateStore};
 use crate::telemetry::metric;
 
 /// Messages between the appender and the projection.
@@ -84,7 +85,7 @@ impl Corridor {
         let outbox: Arc<dyn Outbox> = Arc::new(store.outbox());
         let shelves = Shelves {
             seen: Box::new(store.seen_ids()),
-            checkpoints: Box::new(store.checkpoints()),
+            checkpoints: Box::new(SpreadCheckpoints::new(store.checkpoints(), milestones(&rules.settings))),
             outbox: Arc::clone(&outbox),
         };
         let settings = &rules.settings;

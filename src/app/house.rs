@@ -17,6 +17,7 @@ use super::corridor::{Corridor, Queues, projection_options};
 use super::definitions::{CatalogSource, JournalFolder};
 use super::disk::{Disk, watch_disk};
 use super::headway::Headway;
+use super::hindsight;
 use super::reload::{self, Reloader};
 use super::restore::RestoreError;
 use super::tasks::{Closing, Signal, Signals, Tasks, blocking, closed, ending, signals};
@@ -205,6 +206,11 @@ impl Frame {
         archive: FileArchive,
     ) -> Arc<Window> {
         Arc::new(Window {
+            hindsight: Arc::new(hindsight::desk(
+                rules,
+                Arc::new(archive.clone()),
+                Arc::clone(&self.disk) as Arc<dyn Room>,
+            )),
             lookup: Lookup::new(Arc::new(archive), millis(rules.settings.ingest.max_future)),
             board: Arc::clone(&self.board),
             notices: self.notices.clone(),

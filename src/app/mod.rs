@@ -8,6 +8,7 @@ mod disk;
 pub mod doctor;
 pub mod files;
 mod headway;
+pub mod hindsight;
 mod house;
 pub mod journal;
 pub mod nats;

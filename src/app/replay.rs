@@ -42,8 +42,10 @@ pub struct ReplayRequest {
     pub catalog: Option<Vec<CatalogFile>>,
     /// By which clock.
     pub clock: ClockKind,
-    /// Up to which instant.
+    /// Up to which instant, or with `known_at` the instant that is looked at.
     pub at: Option<Instant>,
+    /// Journals: facts recorded later are not taken, and with the recorded clock what is due until then happens.
+    pub known_at: Option<Instant>,
     /// Up to which fact.
     pub until: Option<Sequence>,
     /// Measurements older than this are only counted, ms; `None` keeps all.
@@ -92,7 +94,16 @@ impl ReplayOutcome {
 
     /// One scorecard, or one instance of it.
     pub fn picture(&self, scorecard: &str, instance: Option<&InstanceId>) -> Option<Picture> {
-        match self.past {
+        self.picture_of((scorecard, instance), self.past)
+    }
+
+    /// The same of another instant than the replay's own, from what is known at its end.
+    pub fn picture_of(
+        &self,
+        (scorecard, instance): (&str, Option<&InstanceId>),
+        at: Option<Instant>,
+    ) -> Option<Picture> {
+        match at {
             None => self.projection.picture_now(scorecard, instance),
             Some(at) => self.projection.picture_at(scorecard, instance, at),
         }
@@ -252,7 +263,7 @@ fn played(
     }
     let until = Until {
         sequence: request.until,
-        at: request.at.filter(|_| is_recorded),
+        at: request.known_at.or(request.at.filter(|_| is_recorded)),
     };
     replay_blocks(
         &mut *reader,
@@ -286,7 +297,10 @@ fn outcome(request: &ReplayRequest, catalog: Arc<Catalog>, projection: Projectio
         facts: projection.sequence().0,
         rejected,
         projection,
-        // An instant of the event clock is looked at through the slices, up to the end of each.
-        past: request.at.filter(|_| request.clock != ClockKind::Recorded),
+        // An instant of the event clock is looked at through the slices, up to the end of each; so is one that is not that of
+        // knowing.
+        past: request
+            .at
+            .filter(|_| request.clock != ClockKind::Recorded || request.known_at.is_some()),
     }
 }

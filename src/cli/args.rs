@@ -3,10 +3,14 @@
 //! Texts enter, typed arguments leave. What a setting can say has a flag only where people reach for it; the rest is in
 //! the settings file and the environment.
 
+mod asking;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use asking::{AlertsArgs, ExplainArgs, RestatementArgs, ScorecardArgs};
 
 use super::doctor::DoctorArgs;
 use super::send::SendArgs;
@@ -63,6 +67,9 @@ pub enum Command {
     /// Split the change of a node between two instants over its KPIs, with the measurements that moved them
     #[command(after_help = "For example: kpid explain it/customer --from 2026-03-01T00:00:00Z")]
     Explain(ExplainArgs),
+    /// Compare what was published of a scorecard with what is said of the same instants now, and why it differs
+    #[command(after_help = "For example: kpid restatement it --from 2026-03-01T00:00:00Z")]
+    Restatement(RestatementArgs),
     /// Show the alerts of a running daemon
     Alerts(AlertsArgs),
     /// Let a running daemon read its scorecard definitions again; wrong ones change nothing
@@ -199,9 +206,12 @@ pub struct ReplayArgs {
     /// With the event clock: evaluate at every multiple of this
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = period)]
     pub every: Duration,
-    /// Stop at this instant and show the scorecards as they were then
+    /// Stop at this instant and show the scorecards as they were then; with --known-at: look at this instant
     #[arg(long, value_name = "INSTANT", value_parser = instant)]
     pub at: Option<Instant>,
+    /// Take nothing that the journal recorded later: what was known at this instant
+    #[arg(long, value_name = "INSTANT", conflicts_with_all = ["input", "diff"], value_parser = instant)]
+    pub known_at: Option<Instant>,
     /// Stop after this sequence of the journal
     #[arg(long, value_name = "SEQUENCE", conflicts_with = "input", value_parser = sequence)]
     pub until: Option<Sequence>,
@@ -291,63 +301,6 @@ pub struct ServerArgs {
     /// With --journal: folder of scorecard definitions; default: those that the journal names
     #[arg(long, value_name = "DIR", requires = "journal")]
     pub catalog: Option<PathBuf>,
-}
-
-/// `kpid scorecard`
-#[derive(Debug, Clone, Args)]
-pub struct ScorecardArgs {
-    /// Id of the scorecard, for example `it`
-    #[arg(value_name = "ID")]
-    pub id: String,
-    /// Which instance, for scorecards with `each`
-    #[arg(long, value_name = "NAME")]
-    pub instance: Option<String>,
-    /// As it was at this instant; default: now
-    #[arg(long, value_name = "INSTANT", value_parser = instant)]
-    pub at: Option<Instant>,
-    /// Form of the answer
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
-    /// Whom to ask.
-    #[command(flatten)]
-    pub from: ServerArgs,
-}
-
-/// `kpid explain`
-#[derive(Debug, Clone, Args)]
-pub struct ExplainArgs {
-    /// Path of the node, for example `it`, `it/customer` or `it@berlin/process`
-    #[arg(value_name = "PATH")]
-    pub path: String,
-    /// The first instant; default: 7 days before the second
-    #[arg(long, value_name = "INSTANT", value_parser = instant)]
-    pub from: Option<Instant>,
-    /// The second instant; default: now, or the end of the journal
-    #[arg(long, value_name = "INSTANT", value_parser = instant)]
-    pub to: Option<Instant>,
-    /// Form of the answer
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
-    /// Whom to ask.
-    #[command(flatten)]
-    pub server: ServerArgs,
-}
-
-/// `kpid alerts`
-#[derive(Debug, Clone, Args)]
-pub struct AlertsArgs {
-    /// Only alerts in this state
-    #[arg(long, value_name = "STATE", value_parser = ["pending", "firing", "resolved"])]
-    pub state: Option<String>,
-    /// Stay, and print every transition as it happens
-    #[arg(long, conflicts_with = "journal")]
-    pub follow: bool,
-    /// Form of the answer; with --follow one line a transition
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
-    /// Whom to ask.
-    #[command(flatten)]
-    pub from: ServerArgs,
 }
 
 /// `kpid reload`

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::alerts::AlertsQuestion;
-use super::args::ExplainArgs;
+use super::args::{ExplainArgs, RestatementArgs};
 use super::error::CliError;
 use super::replay::error_of;
 use super::scorecard::ScorecardQuestion;
-use crate::app::replay::{ReplayInput, ReplayOutcome, ReplayRequest, Told, replay};
+use crate::app::hindsight::{Asked, PastError, RestatementAsked, TravelError};
+use crate::app::replay::{ReplayError, ReplayInput, ReplayOutcome, ReplayRequest, Told, replay};
 use crate::domain::alert::{AlertTransition, TransitionKind};
 use crate::domain::id::InstanceId;
 use crate::domain::instant::Instant;
@@ -17,33 +18,52 @@ use crate::domain::projection::{ClockKind, ExplainQuestion};
 use crate::settings::{LoadOptions, Settings};
 use crate::wire::alert::{AlertBody, AlertViewBody};
 use crate::wire::explain::ExplainBody;
+use crate::wire::restatement::RestatementBody;
 use crate::wire::scorecard::ScorecardBody;
 
 /// A scorecard as the journal's facts make it.
 pub fn scorecard(question: &ScorecardQuestion) -> Result<Value, CliError> {
-    let (outcome, _) = replayed(&question.journal, question.catalog.as_ref(), question.at)?;
     let instance = question.instance.as_deref().map(InstanceId::parse).transpose();
     let instance = instance.map_err(|error| CliError::wrong(format!("--instance: {error}")))?;
-    let found = outcome.picture(&question.scorecard, instance.as_ref());
-    let Some(picture) = found else {
-        let known: Vec<&str> = outcome
-            .catalog
-            .scorecards
-            .iter()
-            .map(|scorecard| scorecard.id.as_str())
-            .collect();
-        let what = question
-            .instance
-            .as_ref()
-            .map_or(String::new(), |instance| format!(" with instance `{instance}`"));
-        let words = format!(
-            "there is no scorecard `{}`{what}: the catalog has {}",
-            question.scorecard,
-            known.join(", ")
-        );
-        return Err(CliError::failed(words));
+    let asked = Asked {
+        scorecard: question.scorecard.clone(),
+        instance,
+        at: question.at,
+        known_at: question.known_at,
     };
-    to_value(&ScorecardBody::new(&picture, &outcome.catalog.fingerprint))
+    let request = request(&question.journal, question.catalog.as_ref())?;
+    let (picture, catalog) =
+        crate::app::hindsight::scorecard(&request, &question.journal, &asked).map_err(past_error)?;
+    to_value(&ScorecardBody::new(&picture, &catalog.fingerprint).known_at(question.known_at))
+}
+
+/// What the journal's facts say otherwise now.
+pub fn restatement(args: &RestatementArgs, journal: &std::path::Path) -> Result<Value, CliError> {
+    if args.server.catalog.is_some() {
+        let words = "--catalog: what was published was published under the definitions of its time: leave it out";
+        return Err(CliError::wrong(words));
+    }
+    let instance = args.instance.as_deref().map(InstanceId::parse).transpose();
+    let asked = RestatementAsked {
+        scorecard: args.id.clone(),
+        instance: instance.map_err(|error| CliError::wrong(format!("--instance: {error}")))?,
+        from: args.from,
+        to: args.to,
+        range_ms: super::restatement::RANGE_DEFAULT_MS,
+        every_ms: args.every.and_then(|every| i64::try_from(every.as_millis()).ok()),
+    };
+    let request = request(journal, None)?;
+    let (told, ends) = crate::app::hindsight::restated(&request, journal, &asked).map_err(past_error)?;
+    to_value(&RestatementBody::new(&told, ends))
+}
+
+/// The exit code of a question about the past that has no answer.
+fn past_error(error: PastError) -> CliError {
+    match error {
+        PastError::Replay(error) => error_of(error),
+        PastError::Travel(TravelError::Journal(error)) => error_of(ReplayError::Journal(error)),
+        other => CliError::failed(other.to_string()),
+    }
 }
 
 /// The change of a node as the journal's facts make it.
@@ -57,7 +77,7 @@ pub fn explain(args: &ExplainArgs, journal: &std::path::Path) -> Result<Value, C
         from: super::explain::from(args.from, end)?,
         to: args.to,
     };
-    let request = request(journal, args.server.catalog.as_ref(), None)?;
+    let request = request(journal, args.server.catalog.as_ref())?;
     let found = crate::app::replay::explain(&request, journal, &question).map_err(error_of)?;
     let Some((explained, movers, catalog)) = found else {
         let words = format!(
@@ -79,7 +99,7 @@ fn journal_end(journal: &std::path::Path) -> Result<Instant, CliError> {
 
 /// The alerts as the journal's facts make them.
 pub fn alerts(question: &AlertsQuestion) -> Result<Value, CliError> {
-    let (outcome, transitions) = replayed(&question.journal, question.catalog.as_ref(), None)?;
+    let (outcome, transitions) = replayed(&question.journal, question.catalog.as_ref())?;
     let resolved = transitions
         .iter()
         .rev()
@@ -104,9 +124,8 @@ pub fn alerts(question: &AlertsQuestion) -> Result<Value, CliError> {
 fn replayed(
     journal: &std::path::Path,
     catalog: Option<&PathBuf>,
-    at: Option<Instant>,
 ) -> Result<(ReplayOutcome, Vec<AlertTransition>), CliError> {
-    let request = request(journal, catalog, at)?;
+    let request = request(journal, catalog)?;
     let mut transitions = Vec::new();
     let outcome = replay(&request, &mut |told| {
         if let Told::Effects(effects) = told {
@@ -116,11 +135,7 @@ fn replayed(
     Ok((outcome.map_err(error_of)?, transitions))
 }
 
-fn request(
-    journal: &std::path::Path,
-    catalog: Option<&PathBuf>,
-    at: Option<Instant>,
-) -> Result<ReplayRequest, CliError> {
+fn request(journal: &std::path::Path, catalog: Option<&PathBuf>) -> Result<ReplayRequest, CliError> {
     let settings = Settings::load(&LoadOptions::of_process(None, Vec::new()))?;
     let history_ms = i64::try_from(settings.projection.history.as_millis()).ok();
     let catalog = match catalog {
@@ -137,7 +152,8 @@ fn request(
         input: ReplayInput::Journal(journal.to_owned()),
         catalog,
         clock: ClockKind::Recorded,
-        at,
+        at: None,
+        known_at: None,
         until: None,
         history_ms,
         with_readings: false,

@@ -20,6 +20,7 @@ pub mod output;
 mod progress;
 pub mod reload;
 pub mod replay;
+pub mod restatement;
 pub mod scorecard;
 pub mod send;
 pub mod serve;
@@ -56,6 +57,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Replay(args) => replay::run(&args),
         Command::Scorecard(args) => scorecard::run(&args, from_journal::scorecard),
         Command::Explain(args) => explain::run(&args, from_journal::explain),
+        Command::Restatement(args) => restatement::run(&args, from_journal::restatement),
         Command::Alerts(args) => alerts::run(&args, from_journal::alerts),
         Command::Reload(args) => reload::run(&args),
         Command::Journal(args) => journal::run(&args),

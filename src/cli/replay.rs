@@ -100,6 +100,7 @@ fn request(args: &ReplayArgs) -> Result<ReplayRequest, CliError> {
         catalog,
         clock,
         at: args.at,
+        known_at: args.known_at,
         until: args.until,
         history_ms: (clock == ClockKind::Recorded).then_some(history_ms),
         with_readings: args.readings.is_some(),

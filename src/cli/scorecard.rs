@@ -24,8 +24,10 @@ pub struct ScorecardQuestion {
     pub scorecard: String,
     /// Which instance.
     pub instance: Option<String>,
-    /// The instant; the journal's end when absent.
+    /// The instant that is looked at; that of knowing when absent.
     pub at: Option<Instant>,
+    /// The instant of knowing; the journal's end when absent.
+    pub known_at: Option<Instant>,
 }
 
 /// Prints the scorecard. `from_journal` answers when a journal is asked instead of a daemon.
@@ -40,6 +42,7 @@ pub fn run(
             scorecard: args.id.clone(),
             instance: args.instance.clone(),
             at: args.at,
+            known_at: args.known_at,
         })?,
         None => ask(args)?,
     };
@@ -50,8 +53,12 @@ pub fn run(
 }
 
 fn ask(args: &ScorecardArgs) -> Result<Value, CliError> {
-    let at = args.at.map(|at| at.to_string());
-    let asked = [("instance", args.instance.as_deref()), ("at", at.as_deref())];
+    let [at, known_at] = [args.at, args.known_at].map(|instant| instant.map(|instant| instant.to_string()));
+    let asked = [
+        ("instance", args.instance.as_deref()),
+        ("at", at.as_deref()),
+        ("known_at", known_at.as_deref()),
+    ];
     let query: Vec<(&str, &str)> = asked
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
@@ -70,7 +77,8 @@ pub fn tree(answer: &Value, style: Style) -> String {
     }
     let at = text(answer, "at").unwrap_or("?");
     let sequence = answer.get("sequence").map_or_else(|| "?".to_owned(), Value::to_string);
-    let footer = format!("at {at}, journal sequence {sequence}");
+    let known = text(answer, "known_at").map_or_else(String::new, |known_at| format!(", as known at {known_at}"));
+    let footer = format!("at {at}{known}, journal sequence {sequence}");
     format!(
         "{}{}\n",
         output::table(&rows, style),

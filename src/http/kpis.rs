@@ -1,6 +1,7 @@
-//! `GET /api/v1/kpis`, `/api/v1/kpis/{id}?instance=`, `/api/v1/kpis/{id}/readings?from=&to=&every=&instance=`.
+//! `GET /api/v1/kpis`, `/api/v1/kpis/{id}?instance=`, `/api/v1/kpis/{id}/readings?from=&to=&every=&instance=&known_at=`.
 //!
-//! Readings of the past are computed from what is known now: late measurements and corrections are in them.
+//! Readings of the past are computed from what is known now: late measurements and corrections are in them. With `known_at`
+//! they are computed from what was known then.
 
 use std::sync::Arc;
 
@@ -16,8 +17,9 @@ use super::problem::ProblemResponse;
 use super::{Windows, scorecards};
 use crate::domain::board::Board;
 use crate::domain::catalog::{KpiDefinition, Scorecard};
-use crate::domain::id::KpiId;
+use crate::domain::id::{InstanceId, KpiId};
 use crate::domain::instant::{DAY_MS, HOUR_MS, Instant, MINUTE_MS};
+use crate::domain::reading::Reading;
 use crate::ports::ReadingsQuery;
 use crate::wire::reading::ReadingBody;
 use crate::wire::scorecard::{KpiBody, duration_word, kpi_entries, kpi_node, shown_at};
@@ -86,18 +88,24 @@ async fn readings(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, ProblemResponse> {
-    let params = Params::read(&uri, &["from", "to", "every", "instance"])?;
-    let board = windows.views.board();
-    let (scorecard, kpi) = definition(&board, &id)?;
+    let params = Params::read(&uri, &["from", "to", "every", "instance", "known_at"])?;
+    let now = windows.options.clock.now();
+    let known_at = params.known_at(now)?;
     let instance = params.instance()?;
-    scorecards::overall(&board, scorecard.id.as_str())?;
-    let range = Range::read(&params, windows.options.clock.now())?;
-    let query = ReadingsQuery {
-        kpi: kpi.id.clone(),
-        instance: instance.clone(),
-        at: range.instants(),
+    let range = Range::read(&params, known_at.unwrap_or(now))?;
+    let (found, unit) = if let Some(known_at) = known_at {
+        known(&windows, &id, instance.clone(), (&range, known_at)).await?
+    } else {
+        let board = windows.views.board();
+        let (scorecard, kpi) = definition(&board, &id)?;
+        scorecards::overall(&board, scorecard.id.as_str())?;
+        let query = ReadingsQuery {
+            kpi: kpi.id.clone(),
+            instance: instance.clone(),
+            at: range.instants(),
+        };
+        (windows.views.readings(query).await?, kpi.unit.clone())
     };
-    let found = windows.views.readings(query).await?;
     let entries: Vec<ReadingBody<'_>> = found
         .iter()
         .map(|(at, reading)| {
@@ -108,14 +116,33 @@ async fn readings(
         .collect();
     let body = json!({
         "kpi": id,
-        "instance": instance.as_ref().map(crate::domain::id::InstanceId::as_str),
-        "unit": kpi.unit,
+        "instance": instance.as_ref().map(InstanceId::as_str),
+        "unit": unit,
         "from": range.from.to_string(),
         "to": range.to.to_string(),
         "every": duration_word(range.every_ms),
+        "known_at": known_at.map(|known_at| known_at.to_string()),
         "readings": entries,
     });
     Ok(Json(body).into_response())
+}
+
+/// Readings as they were known, and their unit of then.
+async fn known(
+    windows: &Windows,
+    id: &str,
+    instance: Option<InstanceId>,
+    (range, known_at): (&Range, Instant),
+) -> Result<(Vec<(Instant, Reading)>, String), ProblemResponse> {
+    let kpi = KpiId::parse(id).map_err(|error| ProblemResponse::unknown(format!("there is no KPI `{id}`: {error}")))?;
+    let query = ReadingsQuery {
+        kpi: kpi.clone(),
+        instance,
+        at: range.instants(),
+    };
+    let known = windows.views.hindsight().readings(query, known_at).await?;
+    let unit = known.catalog.kpi(&kpi).map(|(_, kpi)| kpi.unit.clone());
+    Ok((known.answer, unit.unwrap_or_default()))
 }
 
 /// The instants asked for: `from`, then every `every_ms`, up to `to`.

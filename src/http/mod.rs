@@ -7,13 +7,14 @@
 //! |---|---|
 //! | `GET /api/v1/scorecards`, `/scorecards/{id}` | [`scorecards`] |
 //! | `GET /api/v1/scorecards/{id}/explain`, `/scorecards/{id}/strategy` | [`explain`], [`strategy`] |
+//! | `GET /api/v1/scorecards/{id}/restatement` | [`restatement`] |
 //! | `GET /api/v1/kpis`, `/kpis/{id}`, `/kpis/{id}/readings` | [`kpis`] |
 //! | `GET /api/v1/alerts` | [`alerts`] |
 //! | `POST /api/v1/reload` | [`reload`] |
 //! | `POST /api/v1/what-if` | [`what_if`] |
 //! | `GET /api/v1/journal`, `/livez`, `/readyz`, `/metrics` | [`health`] |
 //! | `GET /api/v1/stream` | [`stream`]: server-sent events |
-//! | `GET /`, `/scorecards/{id}`, `.../explain`, `.../strategy`, `/assets/..` | [`dashboard`] |
+//! | `GET /`, `/scorecards/{id}`, `.../explain`, `.../restatement`, `.../strategy`, `/assets/..` | [`dashboard`] |
 //!
 //! [`guard`] stands before every one of them.
 
@@ -37,6 +38,7 @@ mod meter;
 pub mod params;
 pub mod problem;
 pub mod reload;
+pub mod restatement;
 pub mod scorecards;
 pub mod strategy;
 pub mod stream;
@@ -110,6 +112,7 @@ pub fn routes(views: Arc<dyn Views>, options: HttpOptions) -> Router {
     Router::new()
         .merge(scorecards::routes())
         .merge(explain::routes())
+        .merge(restatement::routes())
         .merge(strategy::routes())
         .merge(kpis::routes())
         .merge(alerts::routes())

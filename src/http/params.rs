@@ -50,6 +50,30 @@ impl Params {
         }
     }
 
+    /// An instant as a field of a form may have it too: date and time without an offset, in UTC, with or without seconds.
+    pub fn field_instant(&self, name: &str) -> Result<Option<Instant>, ProblemResponse> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let parsed = [format!("{text}:00Z"), format!("{text}Z")]
+            .iter()
+            .find_map(|text| Instant::parse(text).ok());
+        match parsed.filter(|instant| (Instant::EARLIEST..Instant::LATEST).contains(instant)) {
+            Some(instant) => Ok(Some(instant)),
+            None => self.instant(name),
+        }
+    }
+
+    /// `known_at`: an instant that has been, because nobody knows what will be known.
+    pub fn known_at(&self, now: Instant) -> Result<Option<Instant>, ProblemResponse> {
+        let known_at = self.field_instant("known_at")?;
+        match known_at.filter(|known_at| *known_at > now) {
+            None => Ok(known_at),
+            Some(ahead) => {
+                let remedy = format!("it is now {now}: give an instant that has been");
+                Err(ProblemResponse::parameter("known_at", &ahead.to_string(), &remedy))
+            }
+        }
+    }
+
     /// A length of time of at least a second, in ms: `15m`, `1h`, `1d`.
     pub fn duration_ms(&self, name: &str) -> Result<Option<i64>, ProblemResponse> {
         let Some(text) = self.text(name) else { return Ok(None) };

@@ -2,11 +2,14 @@
 //!
 //! A status and words enter, `application/problem+json` leaves. The words name the thing, the value found and the remedy.
 
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::ports::QueryError;
 use crate::wire::problem::Problem;
+
+/// What cannot be answered now may be asked again so soon: a question about the past takes about that long.
+const RETRY_AFTER_SECONDS: &str = "1";
 
 /// A refusal: an answer like any other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +53,9 @@ impl From<QueryError> for ProblemResponse {
         let detail = error.to_string();
         match error {
             QueryError::Unknown(_) => Self::unknown(detail),
+            QueryError::Busy(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy with the past", detail),
+            QueryError::Unanswerable(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "cannot be answered", detail),
+            QueryError::Failed(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "past not readable", detail),
             QueryError::Closed => Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting down", detail),
         }
     }
@@ -59,6 +65,11 @@ impl IntoResponse for ProblemResponse {
     fn into_response(self) -> Response {
         let kind = self.title.replace(' ', "-").to_ascii_lowercase();
         let body = Problem::new(self.status.as_u16(), &kind, self.title, self.detail).json();
-        (self.status, [(header::CONTENT_TYPE, Problem::MEDIA_TYPE)], body).into_response()
+        let mut response = (self.status, [(header::CONTENT_TYPE, Problem::MEDIA_TYPE)], body).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        response
     }
 }

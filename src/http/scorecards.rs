@@ -1,11 +1,12 @@
-//! `GET /api/v1/scorecards` and `/api/v1/scorecards/{id}?instance=&at=`.
+//! `GET /api/v1/scorecards` and `/api/v1/scorecards/{id}?instance=&at=&known_at=`.
 //!
-//! The board answers what holds now; `at=` asks the projection for the past, with what is known now.
+//! The board answers what holds now; `at=` asks the projection for the past, with what is known now, and `known_at=` asks for
+//! what was known at an instant: of itself, or with `at=` of another.
 
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -17,7 +18,7 @@ use super::problem::ProblemResponse;
 use crate::domain::board::{Board, Picture};
 use crate::domain::id::InstanceId;
 use crate::domain::instant::Instant;
-use crate::ports::{InstanceQuery, PicturesQuery};
+use crate::ports::{InstanceQuery, KnownQuery, PicturesQuery};
 use crate::wire::scorecard::{ScorecardBody, ScorecardEntry, shown_at};
 
 pub(super) fn routes() -> Router<Arc<Windows>> {
@@ -52,18 +53,20 @@ async fn one(
     uri: Uri,
 ) -> Result<Response, ProblemResponse> {
     let params = Params::read(&uri, &["instance", "at", "known_at"])?;
-    if let Some(found) = params.text("known_at") {
-        let detail = format!(
-            "parameter `known_at`: found `{found}`: not supported yet: leave it out, or use `kpid replay --until` on a copy of the journal"
-        );
-        return Err(ProblemResponse::new(
-            StatusCode::NOT_IMPLEMENTED,
-            "not supported yet",
-            detail,
-        ));
-    }
     let instance = params.instance()?;
     let board = windows.views.board();
+    if let Some(known_at) = params.known_at(windows.options.clock.now())? {
+        let at = params.instant("at")?;
+        let query = KnownQuery {
+            scorecard: id,
+            instance,
+            at,
+            known_at,
+        };
+        let known = windows.views.hindsight().picture(query).await?;
+        let body = ScorecardBody::new(&known.answer, &known.catalog.fingerprint);
+        return Ok(Json(body.known_at(Some(known_at))).into_response());
+    }
     let picture = match params.instant("at")? {
         None => picture(&windows, &board, &id, instance).await?,
         Some(at) => {

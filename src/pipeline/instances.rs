@@ -68,6 +68,17 @@ pub(super) fn has_many(board: &Board, scorecard: &str) -> Option<String> {
     (on_board.instance_count > MANY_INSTANCES).then(|| scorecard.to_owned())
 }
 
+/// Why there is no picture: a scorecard or an instance of it that is not there.
+pub(super) fn no_picture(projection: &Projection, scorecard: &str, instance: Option<&InstanceId>) -> QueryError {
+    let catalog = projection.catalog();
+    if let Some(instance) = instance.filter(|_| catalog.scorecard(scorecard).is_some()) {
+        return no_instance(projection, scorecard, instance);
+    }
+    let known: Vec<&str> = catalog.scorecards.iter().map(|known| known.id.as_str()).collect();
+    let known = known.join(", ");
+    QueryError::Unknown(format!("there is no scorecard `{scorecard}`: use one of {known}"))
+}
+
 /// Says so, with the names that begin alike.
 pub(super) fn no_instance(projection: &Projection, scorecard: &str, instance: &InstanceId) -> QueryError {
     let definition = projection.catalog().scorecard(scorecard);

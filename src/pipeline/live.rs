@@ -30,8 +30,8 @@ use crate::domain::movers::Movers;
 use crate::domain::projection::{Effects, ExplainQuestion, Explained, Projection, Refold};
 use crate::domain::reading::Reading;
 use crate::ports::{
-    CheckpointHead, HouseState, InstanceQuery, Notice, Outbox, PicturesQuery, QueryError, ReadingsQuery, Room,
-    StateError, Views,
+    CheckpointHead, Hindsight, HouseState, InstanceQuery, Notice, Outbox, PicturesQuery, QueryError, ReadingsQuery,
+    Room, StateError, Views,
 };
 use crate::telemetry::metric;
 
@@ -347,6 +347,8 @@ pub struct Window {
     pub messages: mpsc::WeakSender<Message>,
     /// The journal, for questions that the projection cannot answer.
     pub lookup: Lookup,
+    /// What was known at an instant.
+    pub hindsight: Arc<dyn Hindsight>,
     /// How the house is; filled in by whoever built it.
     pub house: Arc<dyn Fn() -> HouseState + Send + Sync>,
 }
@@ -443,6 +445,10 @@ impl Views for Window {
             }
             Ok(scores)
         })
+    }
+
+    fn hindsight(&self) -> Arc<dyn Hindsight> {
+        Arc::clone(&self.hindsight)
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<Notice>> {

@@ -10,6 +10,7 @@
 //! | publish | [`outbox`], `publish` | a task a destination |
 //! | apply, when other definitions take over | [`activation`] | the same thread |
 //! | show | [`live`] posts the board, `http` shows it; [`lookup`] finds what moved it | readers |
+//! | show the past | [`hindsight`] asks [`travel`] and [`restatement`] | a thread a question, few at one time |
 //!
 //! It goes one way. The appender is the authority on time: it stamps blocks, and it sends ticks down the same channel, so
 //! that what happens by itself and what happens by facts have one order, which a replay finds again. [`replay`] is the same
@@ -18,6 +19,7 @@
 pub mod activation;
 pub mod appender;
 pub mod beside;
+pub mod hindsight;
 mod instances;
 pub mod intake;
 pub mod ledger;
@@ -25,5 +27,7 @@ pub mod live;
 pub mod lookup;
 pub mod outbox;
 pub mod replay;
+pub mod restatement;
 pub mod saver;
+pub mod travel;
 pub mod what_if;

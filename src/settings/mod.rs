@@ -24,7 +24,7 @@ pub use nats::{NatsAuth, NatsSettings, NatsStreams, NatsTls};
 pub use problem::SettingsProblem;
 pub use secret::Secret;
 pub use sections::{
-    HttpSettings, IngestSettings, JournalSettings, LogFormat, LogLevel, LogSettings, ProjectionSettings,
+    HttpSettings, IngestSettings, JournalSettings, LogFormat, LogLevel, LogSettings, PastSettings, ProjectionSettings,
     ShutdownSettings,
 };
 pub use units::{parse_duration, parse_size};
@@ -81,6 +81,8 @@ pub struct Settings {
     pub journal: JournalSettings,
     /// Windows and checkpoints.
     pub projection: ProjectionSettings,
+    /// Questions about what was known.
+    pub past: PastSettings,
     /// The NATS door and post room.
     pub nats: NatsSettings,
     /// Words on stderr.
@@ -130,6 +132,11 @@ impl Settings {
         }
     }
 
+    /// Where past states are kept to begin from; also those of a journal that another process writes, beside its folder.
+    pub fn milestones_dir(&self) -> PathBuf {
+        self.state_dir().join("milestones")
+    }
+
     /// The files of the catalog, sorted by name.
     pub fn catalog_files(&self) -> Result<Vec<CatalogFile>, Vec<SettingsProblem>> {
         catalog_files(&self.catalog)
@@ -145,6 +152,7 @@ impl Settings {
             ingest: IngestSettings::read(reader),
             journal: JournalSettings::read(reader),
             projection: ProjectionSettings::read(reader),
+            past: PastSettings::read(reader),
             nats: NatsSettings::read(reader),
             log: LogSettings::read(reader),
             shutdown: ShutdownSettings::read(reader),

@@ -155,6 +155,33 @@ impl ProjectionSettings {
     }
 }
 
+/// `[past]`: questions about what was known at an instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastSettings {
+    /// Questions answered at one time, each with a thread and a projection of its own.
+    pub at_once: usize,
+    /// Questions that wait for their turn; the next one is told to come back.
+    pub waiting_max: usize,
+    /// Facts between two past states at least.
+    pub milestone_facts: u64,
+    /// Past states kept; none makes every question begin at the journal's beginning.
+    pub milestones_max: usize,
+    /// Bytes of all of them.
+    pub milestones_max_bytes: u64,
+}
+
+impl PastSettings {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        Self {
+            at_once: reader.number("past.at_once", 1..=64),
+            waiting_max: reader.number("past.waiting_max", 0..=10_000),
+            milestone_facts: reader.number("past.milestone_facts", 1..=1_000_000_000) as u64,
+            milestones_max: reader.number("past.milestones_max", 0..=10_000),
+            milestones_max_bytes: reader.size("past.milestones_max_bytes", 0..=TIB),
+        }
+    }
+}
+
 /// `[log]`: words on stderr.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogSettings {

@@ -32,6 +32,9 @@ pub(super) const CHUNK: u8 = 3;
 /// Form of the encoding; a head of another form is not read.
 const FORM: u8 = 2;
 
+/// Form of the projection's image: whoever changes what its words mean counts it up, so that states of before are not read.
+pub(super) const IMAGE_FORM: u32 = FORM as u32;
+
 /// Bytes after which a batch is written: sled holds a whole batch in memory, several times over.
 const BATCH_LEN_MAX: usize = 4 << 20;
 

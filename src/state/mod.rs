@@ -10,6 +10,7 @@
 //! | `shelf` | one sled tree under a digest, written in atomic batches |
 //! | `seen` | ids already seen, with `filter` in front of the disk |
 //! | `checkpoints` | saved states of the projection, cut into chunks; `gathering` reads one while the store opens |
+//! | `milestones`, `spread` | past states of the projection, a file each, left behind by checkpoints |
 //! | `outbox` | transitions to deliver, in the encoding of `transition` |
 //! | `memory` | the same three without a disk, for replays and tests |
 
@@ -20,18 +21,22 @@ mod damage;
 mod filter;
 mod gathering;
 mod memory;
+mod milestones;
 mod outbox;
 #[cfg(test)]
 mod promises;
 mod seen;
 mod shelf;
+mod spread;
 mod store;
 mod transition;
 
 pub use checkpoints::SledCheckpoints;
 pub use memory::{MemoryCheckpoints, MemoryOutbox, MemorySeenIds};
+pub use milestones::{MilestoneFolder, MilestoneLimits};
 pub use outbox::SledOutbox;
 pub use seen::SledSeenIds;
+pub use spread::SpreadCheckpoints;
 pub use store::{OpenReport, StateOpenError, StateStore};
 
 /// Ids of delivered transitions that an outbox remembers at least, so that deciding them again after a crash does not

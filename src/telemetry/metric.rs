@@ -69,6 +69,10 @@ pub const CATALOG_RELOADS: &str = "kpid_catalog_reloads_total";
 pub const CHECKPOINTS: &str = "kpid_checkpoints_total";
 /// Seconds that one checkpoint took.
 pub const CHECKPOINT_SECONDS: &str = "kpid_checkpoint_seconds";
+/// Questions about what was known, by `result` (answered, refused, failed).
+pub const PAST_QUESTIONS: &str = "kpid_past_questions_total";
+/// Seconds from such a question to its answer, waiting included.
+pub const PAST_SECONDS: &str = "kpid_past_seconds";
 /// Derived state set aside and rebuilt.
 pub const STATE_REBUILDS: &str = "kpid_state_rebuilds_total";
 /// 1 when everything runs and the projection has caught up.
@@ -102,7 +106,7 @@ pub const HTTP_STREAMS: &str = "kpid_http_streams";
 pub const BUILD: &str = "kpid_build_info";
 
 /// All of them, in the order in which a measurement meets them.
-pub const ALL: [Metric; 35] = [
+pub const ALL: [Metric; 37] = [
     counter(
         MEASUREMENTS,
         "Measurements by transport and result (accepted, duplicate, rejected)",
@@ -142,6 +146,14 @@ pub const ALL: [Metric; 35] = [
     ),
     counter(CHECKPOINTS, "Checkpoints by result (saved, failed)"),
     histogram(CHECKPOINT_SECONDS, "Seconds that one checkpoint took"),
+    counter(
+        PAST_QUESTIONS,
+        "Questions about what was known by result (answered, refused, failed)",
+    ),
+    histogram(
+        PAST_SECONDS,
+        "Seconds from a question about what was known to its answer, waiting included",
+    ),
     counter(STATE_REBUILDS, "Derived state set aside and rebuilt"),
     gauge(READY, "1 when everything runs and the projection has caught up"),
     counter(ALERT_TRANSITIONS, "Alert transitions decided, by kind"),

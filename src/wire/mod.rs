@@ -12,6 +12,7 @@ pub mod measurement;
 pub mod problem;
 pub mod reading;
 pub mod rejected;
+pub mod restatement;
 pub mod scorecard;
 pub mod strategy;
 pub mod streams;

@@ -41,6 +41,13 @@ impl<'a> ScorecardBody<'a> {
             node: NodeBody::tree(picture, 0),
         }
     }
+
+    /// The same, said to be what was known at an instant.
+    #[must_use]
+    pub fn known_at(mut self, known_at: Option<Instant>) -> Self {
+        self.known_at = known_at.map(|known_at| known_at.to_string());
+        self
+    }
 }
 
 /// The instant of what is shown as text; `None` before the first block, when time has not begun.

@@ -2,8 +2,9 @@
 
 mod ages;
 mod arrival;
-mod succession;
+pub mod succession;
 mod time;
+mod travel;
 mod words;
 
 use std::collections::BTreeMap;

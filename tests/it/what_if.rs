@@ -241,6 +241,7 @@ fn compared(base: &generate::Case, other: &generate::Case, ndjson: &str) -> Valu
                 every_ms: base.every_ms,
             },
             at: None,
+            known_at: None,
             until: None,
             history_ms: None,
             with_readings: false,

@@ -75,6 +75,7 @@ impl Asked {
                 catalog: None,
                 clock: ClockKind::Recorded,
                 at: Some(question.to.unwrap_or_else(|| self.now())),
+                known_at: None,
                 until: None,
                 history_ms: Some(self.history_ms),
                 with_readings: true,

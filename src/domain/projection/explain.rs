@@ -256,6 +256,7 @@ impl Projection {
         let view = |moment: Moment| {
             let at = match moment {
                 Moment::Now => self.at(),
+                Moment::Exactly(at) => at,
                 // What a past instant sees ends with its slice.
                 Moment::At(at) => kpi.window.slice_end(
                     &scorecard.calendar,

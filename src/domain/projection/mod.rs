@@ -7,7 +7,8 @@
 //! The rooms of this room: `shape` (the nodes of a scorecard), `instances` (who is there), `facts` (what a fact changes),
 //! `evaluate` (nodes, children before parents), `across` (KPIs put together from their instances), `alerts` (rules at
 //! nodes), `timeline` (which clock evaluates when), `ranking` (best and worst instances), `pictures` (what readers see),
-//! `explain` and `strategy` (what they ask besides), `image` (checkpoints), `succession` (other definitions).
+//! `explain` and `strategy` (what they ask besides), `image` (checkpoints), `succession` (other definitions), `hindsight`
+//! (what is told to a copy of the past).
 
 mod across;
 mod alerts;
@@ -15,6 +16,7 @@ mod evaluate;
 mod explain;
 mod facts;
 mod fetch;
+mod hindsight;
 mod image;
 mod instances;
 mod node_state;

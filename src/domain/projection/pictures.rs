@@ -21,7 +21,10 @@ use crate::domain::roll_up::Child;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment {
     Now,
+    /// Up to the end of the slice of each KPI.
     At(Instant),
+    /// Up to the instant itself: only where nothing is known that was observed later.
+    Exactly(Instant),
 }
 
 /// Nodes of a past moment, computed once each.
@@ -44,6 +47,11 @@ impl Projection {
     /// A scorecard as its measurements up to `at` show it, with what is known now. Rounded up to the end of each KPI's slice.
     pub fn picture_at(&self, scorecard: &str, instance: Option<&InstanceId>, at: Instant) -> Option<Picture> {
         self.picture(self.instance_number(scorecard, instance)?, Moment::At(at))
+    }
+
+    /// A scorecard as its measurements before `at` show it, where none is known that was observed later: not rounded up.
+    pub fn picture_exactly(&self, scorecard: &str, instance: Option<&InstanceId>, at: Instant) -> Option<Picture> {
+        self.picture(self.instance_number(scorecard, instance)?, Moment::Exactly(at))
     }
 
     /// Readings of a KPI at an instant, with what is known now.
@@ -234,6 +242,7 @@ impl Projection {
             let shown = match moment {
                 Moment::Now => self.at(),
                 Moment::At(at) => slice_end(scorecard, kpi, at)?,
+                Moment::Exactly(at) => at,
             };
             let window = &scorecard.kpis.get(kpi)?.window;
             window.previous(&scorecard.calendar, shown)
@@ -244,7 +253,7 @@ impl Projection {
     fn instant_of(&self, moment: Moment) -> Instant {
         match moment {
             Moment::Now => self.at(),
-            Moment::At(at) => at,
+            Moment::At(at) | Moment::Exactly(at) => at,
         }
     }
 
@@ -256,6 +265,7 @@ impl Projection {
                 let round_up = |scorecard: &Scorecard, kpi: usize| slice_end(scorecard, kpi, at);
                 self.compute(node, at, past, &round_up)
             }
+            Moment::Exactly(at) => self.compute(node, at, past, &|_: &Scorecard, _: usize| Some(at)),
         }
     }
 

@@ -18,6 +18,7 @@ use crate::domain::catalog::{Band, Catalog, KpiDefinition, Missing, Scorecard, v
 use crate::domain::fact::{Block, Entry, Fact, SeriesNumber};
 use crate::domain::id::{InstanceId, KpiId, Sequence};
 use crate::domain::instant::Instant;
+use crate::domain::measurement::SeriesKey;
 
 /// The journal folded under a new catalog: only the KPIs whose measurements mean something else under it.
 #[derive(Debug)]
@@ -46,6 +47,26 @@ impl Refold {
             now: Instant(i64::MIN),
             projection: Projection::new(catalog, options),
         }
+    }
+
+    /// A copy that is told more than the journal says until where this one stands.
+    pub fn twin(&mut self) -> Option<Self> {
+        Some(Self {
+            projection: self.projection.twin()?,
+            before: self.before.clone(),
+            anew: self.anew.clone(),
+            wanted: self.wanted.clone(),
+            now: self.now,
+        })
+    }
+
+    /// Takes facts in beside their order, as [`Projection::take_aside`] does.
+    pub fn take_aside<'a>(
+        &mut self,
+        names: &[SeriesKey],
+        facts: impl IntoIterator<Item = (Sequence, Entry<'a>, Instant)>,
+    ) {
+        self.projection.take_aside(names, facts);
     }
 
     /// Whether it succeeds `before` with `after`.

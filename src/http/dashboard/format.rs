@@ -138,6 +138,14 @@ pub fn instant(instant: Instant) -> String {
     )
 }
 
+/// An instant as a field of a form has it, in UTC: `2026-03-01T10:00`.
+pub fn field(instant: Instant) -> String {
+    jiff::Timestamp::from_millisecond(instant.0).map_or_else(
+        |_| instant.to_string(),
+        |stamp| stamp.strftime("%Y-%m-%dT%H:%M").to_string(),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,6 +219,7 @@ mod tests {
     #[test]
     fn instants_are_written_for_people() {
         assert_eq!(instant(Instant(1_772_359_200_000)), "1 Mar 2026, 10:00 UTC");
+        assert_eq!(field(Instant(1_772_359_259_000)), "2026-03-01T10:00");
         assert_eq!(ago(Instant(1_772_359_200_000), Instant(1_772_359_195_000)), "just now");
     }
 }

@@ -89,6 +89,10 @@ pub struct History {
 impl History {
     /// What one node said, oldest first, with what it says now at the end. `index` is its place in the picture of now.
     pub fn of(&self, index: usize, now: &NodeView, pick: fn(&Reading) -> Option<f64>) -> Vec<Option<f64>> {
+        if self.pictures.is_empty() {
+            // One point is no line.
+            return Vec::new();
+        }
         let then = self.pictures.iter().map(|picture| {
             let at_place = picture.nodes.get(index).filter(|node| node.path == now.path);
             let node = at_place.or_else(|| picture.nodes.iter().find(|node| node.path == now.path))?;

@@ -1,5 +1,5 @@
-//! The dashboard: `GET /`, `/scorecards/{id}?instance=&span=`, `.../explain?instance=&node=&from=&to=`, `.../strategy?instance=`,
-//! `/assets/..`.
+//! The dashboard: `GET /`, `/scorecards/{id}?instance=&span=&at=&known_at=`, `.../explain?instance=&node=&from=&to=`,
+//! `.../restatement?instance=&from=&to=&every=`, `.../strategy?instance=`, `/assets/..`.
 //!
 //! The board enters, whole pages leave: complete and readable without script, without a byte from elsewhere. The script
 //! only fetches the same page again when the stream says that something changed. Titles, notes and names are other
@@ -14,9 +14,9 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
+use super::Windows;
 use super::params::Params;
 use super::problem::ProblemResponse;
-use super::{Windows, scorecards};
 
 pub mod assets;
 pub mod chart;
@@ -28,6 +28,8 @@ pub mod judge;
 pub mod map;
 pub mod node;
 pub mod overview;
+pub mod past;
+pub mod restatement;
 pub mod rows;
 pub mod scorecard;
 pub mod strategy;
@@ -36,6 +38,8 @@ use explain::{Answered, ExplainPage};
 use frame::Frame;
 use history::Span;
 use overview::Overview;
+use past::PastWanted;
+use restatement::RestatementPage;
 use scorecard::{ScorecardPage, Wanted};
 use strategy::StrategyPage;
 
@@ -44,6 +48,7 @@ pub(super) fn routes() -> Router<Arc<Windows>> {
         .route("/", get(overview))
         .route("/scorecards/{id}", get(scorecard))
         .route("/scorecards/{id}/explain", get(explain))
+        .route("/scorecards/{id}/restatement", get(restatement))
         .route("/scorecards/{id}/strategy", get(strategy))
         .merge(assets::routes())
 }
@@ -72,17 +77,35 @@ async fn scorecard(State(windows): State<Arc<Windows>>, Path(id): Path<String>, 
 }
 
 async fn one(windows: &Windows, id: &str, uri: &Uri) -> Result<ScorecardPage, ProblemResponse> {
-    let params = Params::read(uri, &["instance", "span"])?;
-    let board = windows.views.board();
-    let picture = scorecards::picture(windows, &board, id, params.instance()?).await?;
+    let params = Params::read(uri, &["instance", "span", "at", "known_at"])?;
+    let now = windows.options.clock.now();
+    let past = PastWanted::read(&params, now)?;
+    let who = (id, params.instance()?);
+    let (picture, board) = past.look(windows, &windows.views.board(), who).await?;
     let scorecard = board.catalog.scorecard(id);
     let scorecard = scorecard.ok_or_else(|| ProblemResponse::unknown(format!("scorecard `{id}` is not defined")))?;
     let wanted = Wanted {
         scorecard,
         picture: &picture,
         span: Span::read(&params)?,
+        past,
     };
-    Ok(ScorecardPage::draw(windows, &board, wanted, windows.options.clock.now()).await)
+    Ok(ScorecardPage::draw(windows, &board, wanted, now).await)
+}
+
+async fn restatement(State(windows): State<Arc<Windows>>, Path(id): Path<String>, uri: Uri) -> Response {
+    match restated(&windows, &id, &uri).await {
+        Ok(drawn) => page(&drawn),
+        Err(problem) => sorry(&windows, problem),
+    }
+}
+
+async fn restated(windows: &Windows, id: &str, uri: &Uri) -> Result<RestatementPage, ProblemResponse> {
+    let params = Params::read(uri, &["instance", "from", "to", "every"])?;
+    let board = windows.views.board();
+    let (range, query) = super::restatement::question(&board.catalog, id, &params, windows.options.clock.now())?;
+    let told = windows.views.hindsight().restatement(query).await?;
+    Ok(RestatementPage::draw(windows, &board, &told, range))
 }
 
 async fn explain(State(windows): State<Arc<Windows>>, Path(id): Path<String>, uri: Uri) -> Response {

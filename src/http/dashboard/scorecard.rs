@@ -4,10 +4,11 @@ use askama::Template;
 
 use super::format;
 use super::frame::Frame;
-use super::history::{self, SPANS, Span};
+use super::history::{self, History, SPANS, Span};
 use super::judge::Badge;
 use super::node::{Context, Head, KpiRow, bands_at, is_kpi};
 use super::overview;
+use super::past::{PastForm, PastWanted};
 use super::rows::{AlertList, alert_list};
 use super::strategy::strategy_link;
 use crate::domain::board::{Board, IncludedView, NodeView, Picture, RankedInstance};
@@ -32,6 +33,7 @@ pub struct ScorecardPage {
     spans: Vec<SpanLink>,
     span: Span,
     instances: Option<Instances>,
+    past: PastForm,
 }
 
 /// A link to the same page with another past.
@@ -87,6 +89,8 @@ pub struct Wanted<'a> {
     pub picture: &'a Picture,
     /// How far back.
     pub span: Span,
+    /// Which past it is of, if not of now.
+    pub past: PastWanted,
 }
 
 impl ScorecardPage {
@@ -96,15 +100,22 @@ impl ScorecardPage {
             scorecard,
             picture,
             span,
+            past,
         } = wanted;
+        // Lines that end now would tell a page of the past what it could not know.
+        let history = if past.is_now() {
+            history::ask(windows, picture, span).await
+        } else {
+            History::default()
+        };
         let context = Context {
             board,
             scorecard,
             picture,
-            history: &history::ask(windows, picture, span).await,
+            history: &history,
             span,
             now,
-            bands: bands_at(scorecard, now),
+            bands: bands_at(scorecard, if past.is_now() { now } else { picture.at }),
         };
         let root = picture.nodes.first();
         let root_path = root.map(|node| node.path.to_string()).unwrap_or_default();
@@ -120,6 +131,11 @@ impl ScorecardPage {
         };
         let mut frame = Frame::new(windows, board, &title, Some(scorecard.id.as_str()));
         frame.json = format!("/api/v1{}", page_of(&root_path));
+        if !past.is_now() {
+            frame.stream = String::new();
+            let joint = if frame.json.contains('?') { '&' } else { '?' };
+            frame.json = format!("{}{joint}{}", frame.json, past.parameters());
+        }
         let perspectives = root.into_iter().flat_map(|root| context.children(root));
         Self {
             frame,
@@ -135,9 +151,15 @@ impl ScorecardPage {
             perspectives: perspectives
                 .map(|(index, node)| PerspectiveView::new(&context, index, node))
                 .collect(),
-            spans: span_links(&root_path, span),
+            spans: if past.is_now() {
+                span_links(&root_path, span)
+            } else {
+                Vec::new()
+            },
+            past: past.form(picture),
             span,
-            instances: instances(board, scorecard, &context.bands),
+            // Who is best is told of now only.
+            instances: instances(board, scorecard, &context.bands).filter(|_| past.is_now()),
             instance,
         }
     }

@@ -16,16 +16,20 @@ use crate::domain::instant::Instant;
 use crate::domain::movers::Movers;
 use crate::domain::projection::{ExplainQuestion, Explained};
 use crate::domain::reading::Reading;
-use crate::ports::{Clock, HouseState, InstanceQuery, Notice, PicturesQuery, QueryError, ReadingsQuery, Views};
+use crate::ports::{
+    Clock, Hindsight, HouseState, InstanceQuery, Notice, PicturesQuery, QueryError, ReadingsQuery, Views,
+};
 
 mod alerts;
 mod definitions;
 mod explain;
+mod hindsight;
 mod pictures;
 
 pub use alerts::transition;
 use alerts::{alerts, rule, transitions};
 use definitions::{scorecard, value_of};
+use hindsight::FakeHindsight;
 use pictures::{past, picture};
 
 /// 2026-03-01T10:00:00Z
@@ -124,6 +128,10 @@ impl Views for FakeViews {
         let picture = now(&board, &scorecard, Some(&instance));
         let found = picture.ok_or_else(|| QueryError::no_instance(&scorecard, &instance, each, &[]));
         async { found }.boxed()
+    }
+
+    fn hindsight(&self) -> Arc<dyn Hindsight> {
+        Arc::new(FakeHindsight(self.board()))
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<Notice>> {

@@ -123,10 +123,31 @@ async fn a_wrong_question_is_answered_with_the_remedy() {
             "parameter `instance`",
         ),
         ("/api/v1/scorecards/it?at=noon", 400, "write RFC 3339"),
+        ("/api/v1/scorecards/it?known_at=noon", 400, "write RFC 3339"),
+        (
+            "/api/v1/scorecards/it?known_at=2026-03-01T10:00:01Z",
+            400,
+            "it is now 2026-03-01T10:00:00Z",
+        ),
+        (
+            "/api/v1/scorecards/it?known_at=2025-12-31T00:00:00Z",
+            422,
+            "the journal begins at 2026-01-01",
+        ),
         (
             "/api/v1/scorecards/it?known_at=2026-01-01T00:00:00Z",
-            501,
-            "not supported yet: leave it out",
+            503,
+            "ask again later",
+        ),
+        (
+            "/api/v1/scorecards/nope/restatement",
+            404,
+            "there is no scorecard `nope`: use one of company, it",
+        ),
+        (
+            "/api/v1/scorecards/it/restatement?from=2026-03-02T00:00:00Z",
+            400,
+            "give an instant before",
         ),
         ("/api/v1/scorecards?x=1", 400, "takes no parameters"),
         ("/api/v1/kpis/nope", 404, "there is no KPI `nope`"),
@@ -139,6 +160,53 @@ async fn a_wrong_question_is_answered_with_the_remedy() {
         assert_eq!(found, status, "{path}: {detail}");
         assert!(detail.contains(words), "{path}: {detail}");
     }
+}
+
+#[tokio::test]
+async fn who_comes_when_too_many_ask_about_the_past_is_told_when_to_come_again() {
+    let response = ask(&house().1, "/api/v1/scorecards/it?known_at=2026-01-01T00:00:00Z").await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.headers()["retry-after"], "1");
+}
+
+#[tokio::test]
+async fn an_answer_says_what_was_known_when() {
+    let known = json("/api/v1/scorecards/it?known_at=2026-02-01T00:00:00Z").await;
+    assert_eq!(
+        (&known["known_at"], &known["at"]),
+        (&"2026-02-01T00:00:00Z".into(), &"2026-02-01T00:00:00Z".into())
+    );
+    let both = json("/api/v1/scorecards/it?at=2026-01-20T00:00:00Z&known_at=2026-02-01T00:00:00Z").await;
+    assert_eq!(
+        (&both["known_at"], &both["at"]),
+        (&"2026-02-01T00:00:00Z".into(), &"2026-01-20T00:00:00Z".into())
+    );
+    let readings = "/api/v1/kpis/it.csat/readings?every=1d&known_at=";
+    let known = json(&format!("{readings}2026-02-01T00:00:00Z")).await;
+    assert_eq!(
+        (&known["to"], &known["unit"]),
+        (&"2026-02-01T00:00:00Z".into(), &"%".into()),
+        "up to then"
+    );
+}
+
+#[tokio::test]
+async fn a_restatement_tells_each_cause_with_its_facts() {
+    let told = json("/api/v1/scorecards/it/restatement?from=2026-02-26T00:00:00Z&to=2026-02-28T00:00:00Z").await;
+    assert_eq!(
+        (&told["compared"], told["restated"].as_array().unwrap().len()),
+        (&3.into(), 1)
+    );
+    let root = &told["restated"][0]["nodes"][0];
+    assert_eq!((&root["path"], &root["kind"]), (&"it".into(), &"scorecard".into()));
+    let causes = root["causes"].as_array().unwrap();
+    let points: f64 = causes.iter().map(|cause| cause["points"].as_f64().unwrap()).sum();
+    assert!((points - root["change"].as_f64().unwrap()).abs() < 1e-9, "{told}");
+    assert_eq!(
+        (&causes[0]["cause"], &causes[0]["count"]),
+        (&"late_measurements".into(), &3.into())
+    );
+    assert_eq!(causes[0]["sequences"], serde_json::json!([4001, 4002, 4003]));
 }
 
 #[tokio::test]

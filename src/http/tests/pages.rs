@@ -209,3 +209,59 @@ async fn before_the_replay_is_done_the_page_says_what_is_missing() {
     let html = text(ask(&router, "/").await).await;
     assert!(html.contains("Not everything is here yet: waiting for the replay."));
 }
+
+#[tokio::test]
+async fn a_page_of_the_past_says_which_past_it_is_and_leads_back() {
+    let html = page("/scorecards/it?at=2026-02-20T00:00:00Z&known_at=2026-02-27T12:00").await;
+    let text = words(&html);
+    assert!(
+        text.contains("You see 20 Feb 2026, 00:00 UTC, as far as it was known on 27 Feb 2026, 12:00 UTC. Back to now"),
+        "{text}"
+    );
+    assert!(
+        html.contains("name=\"at\" type=\"datetime-local\" value=\"2026-02-20T00:00\""),
+        "{html}"
+    );
+    assert!(html.contains("data-stream=\"\""), "nothing on it changes");
+    assert!(
+        html.contains("/api/v1/scorecards/it?at=2026-02-20T00:00:00Z&#38;known_at=2026-02-27T12:00:00Z"),
+        "{html}"
+    );
+    assert!(
+        !text.contains("pending") && !text.contains("Last 30 days"),
+        "no alerts and lines of now: {text}"
+    );
+    let alone = words(&page("/scorecards/it?known_at=2026-02-27T12:00").await);
+    assert!(
+        alone.contains("what this page showed on 27 Feb 2026, 12:00 UTC, without what became known later"),
+        "{alone}"
+    );
+    let now = page("/scorecards/it").await;
+    assert!(now.contains("Look back") && !now.contains("Back to now"));
+}
+
+#[tokio::test]
+async fn a_page_of_what_is_said_otherwise_tells_then_now_and_why() {
+    let html = page("/scorecards/it/restatement?from=2026-02-26T00:00&to=2026-02-28T00:00").await;
+    let text = words(&html);
+    for part in [
+        "IT operations: said otherwise now",
+        "Something else is said now of 1 of 3 instants.",
+        "2 more are still to come",
+        "28 Feb 2026, 00:00 UTC see it then &middot; see it now",
+        "3 late measurements sequences 4001, 4002, 4003",
+        "1 correction sequence 4010",
+        "1 change of definitions sequence 4100",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(
+        html.contains("href=\"/scorecards/it?known_at=2026-02-28T00:00:00Z\""),
+        "{html}"
+    );
+    let instance =
+        page("/scorecards/marketing/restatement?instance=k%C3%B6ln&from=2026-02-26T00:00&to=2026-02-28T00:00").await;
+    assert!(instance.contains("name=\"instance\" value=\"köln\""), "{instance}");
+    let response = ask(&house().1, "/scorecards/it/restatement?from=noon").await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+}

@@ -18,7 +18,7 @@ use crate::reference::generate::{self, Case};
 use crate::support::blocks::{Cuts, Story, Told, image, options, story_with};
 use crate::support::replays::catalog_files;
 
-struct Toml;
+pub struct Toml;
 
 impl Definitions for Toml {
     fn parse(&self, files: &[CatalogFile]) -> Result<Arc<Catalog>, Vec<String>> {
@@ -28,7 +28,7 @@ impl Definitions for Toml {
 }
 
 /// A journal in memory, whole.
-struct Written(Vec<Block>);
+pub struct Written(pub Vec<Block>);
 
 struct Reading(std::vec::IntoIter<Block>);
 
@@ -47,7 +47,7 @@ impl History for Written {
 
 /// A stream under one catalog; another takes over before one of its blocks, and the first again before a later one.
 #[derive(Debug, Clone)]
-struct Change {
+pub struct Change {
     case: Case,
     other: Case,
     cuts: Cuts,
@@ -56,7 +56,7 @@ struct Change {
     is_event: bool,
 }
 
-fn changes() -> impl Strategy<Value = Change> {
+pub fn changes() -> impl Strategy<Value = Change> {
     let delay_ms = prop_oneof![Just(0), 0..2_000_i64, 0..DAY_MS];
     let cuts = vec((1..12_usize, delay_ms), 1..8);
     let drawn = (generate::pairs(), cuts, 0..12_usize, 1..12_usize, any::<bool>());
@@ -81,11 +81,11 @@ impl Change {
         }
     }
 
-    fn catalogs(&self) -> [Arc<Catalog>; 2] {
+    pub fn catalogs(&self) -> [Arc<Catalog>; 2] {
         [&self.case, &self.other].map(|case| Toml.parse(&catalog_files(&case.files)).unwrap())
     }
 
-    fn story(&self) -> Story {
+    pub fn story(&self) -> Story {
         let [first, other] = self.catalogs();
         let others = [(self.there, &*other), (self.back, &*first)];
         story_with(&self.case.files, &self.case.ndjson, &self.cuts, &others)

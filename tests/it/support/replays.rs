@@ -27,6 +27,7 @@ pub fn kpid_replay(files: &[File], ndjson: &str, every_ms: i64) -> Lines {
         catalog: Some(catalog_files(files)),
         clock: ClockKind::Event { every_ms },
         at: None,
+        known_at: None,
         until: None,
         history_ms: None,
         with_readings: true,
