@@ -95,6 +95,12 @@ pub enum JournalError {
         /// What does not fit.
         reason: String,
     },
+    /// What was asked for was dropped by retention, perhaps while it was read.
+    #[error("the journal's history up to sequence {up_to} was trimmed: it can be told from sequence {} on", .up_to.0.saturating_add(1))]
+    Trimmed {
+        /// Last sequence dropped.
+        up_to: Sequence,
+    },
     /// Another process holds it.
     #[error("journal {path} is in use by another process: stop it, or use another `data_dir`")]
     Locked {

@@ -90,9 +90,11 @@
 //! blocks. Blocks of all versions may stand in one segment.
 
 mod archive;
+mod base;
 mod block;
 mod bytes;
 mod column;
+mod exchange;
 mod facts;
 mod file_journal;
 mod files;
@@ -102,13 +104,17 @@ mod reader;
 mod recovery;
 mod segment;
 mod text;
+mod trim;
 
 #[cfg(test)]
 mod tests;
 
 pub use archive::FileArchive;
+pub use base::{Base, BaseState};
+pub use exchange::{ExchangeError, ExportRange, Exported, Imported, Place, RecordForm, RecordSink, export, import};
 pub use file_journal::{FileJournal, JournalOptions, SEGMENT_BYTES_DEFAULT};
 pub use files::{DiskFiles, FileHandle, Files};
 pub use inspect::{JournalStat, Progress, VerifyReport, stat, verify};
 pub use memory::MemoryJournal;
 pub use reader::open_reader;
+pub use trim::{Held, TrimNeeds, TrimPlan, TrimWish, Trims};

@@ -7,6 +7,7 @@
 
 use std::path::Path;
 
+use super::base::chain_at;
 use super::block::Header;
 use super::bytes::FormatError;
 use super::segment::{Chain, Depth, Look, START, Store, Window, damaged, is_blank, look, whole_block_behind};
@@ -53,10 +54,7 @@ pub(super) fn find(store: &Store, extent: Extent, on_block: OnBlock<'_>) -> Resu
     let Some((&first, &last)) = segments.first().zip(segments.last()) else {
         return Ok(found);
     };
-    if first != START.next {
-        let range = (START.next, Sequence(first.0.saturating_sub(1)));
-        return Err(damaged(range, &store.path(START.next), "the first segment is missing"));
-    }
+    found.chain = chain_at(store, first)?;
     let skipped = match extent {
         Extent::All => 0,
         Extent::End => segments.len().saturating_sub(2),

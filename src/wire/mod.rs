@@ -11,6 +11,7 @@ pub mod explain;
 pub mod measurement;
 pub mod problem;
 pub mod reading;
+pub mod record;
 pub mod rejected;
 pub mod scorecard;
 pub mod strategy;

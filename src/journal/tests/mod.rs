@@ -4,6 +4,7 @@ mod archive;
 mod codec;
 mod crash;
 mod damage;
+mod exchange;
 mod faulty;
 mod golden;
 mod promises;
