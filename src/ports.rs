@@ -2,6 +2,8 @@
 //!
 //! One suite of tests proves the promises on every adapter of a door.
 
+mod retention;
+
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -17,6 +19,8 @@ use crate::domain::measurement::{RejectionReason, Report};
 use crate::domain::movers::Movers;
 use crate::domain::projection::{ExplainQuestion, Explained};
 use crate::domain::reading::{Reading, ReadingChange};
+
+pub use retention::{Retention, RetentionError, TrimOutcome, TrimWish};
 
 /// What the wall says. The only way in which time enters.
 pub trait Clock: Send + Sync {
@@ -450,6 +454,8 @@ pub struct HouseState {
     pub ready: bool,
     /// Why not ready, in words; empty when ready.
     pub waiting_for: String,
+    /// First sequence that retention has kept.
+    pub journal_first: Sequence,
     /// Last durable sequence.
     pub journal_end: Sequence,
     /// Sequence the projection has reached.

@@ -11,6 +11,8 @@ use std::time::Duration;
 use tracing::{error, info};
 
 use super::tasks::{Closing, Tasks, closed};
+use crate::domain::id::Sequence;
+use crate::journal::Trims;
 use crate::telemetry::metric;
 
 /// How often it is looked at.
@@ -24,6 +26,7 @@ pub(super) struct Disk {
     free_bytes: AtomicU64,
     journal_bytes: AtomicU64,
     segments: AtomicU64,
+    first: AtomicU64,
     has_room: Arc<AtomicBool>,
 }
 
@@ -32,6 +35,8 @@ pub(super) struct Disk {
 pub(super) struct Usage {
     pub journal_bytes: u64,
     pub segments: u64,
+    /// First sequence that is kept.
+    pub first: Sequence,
     free_bytes: u64,
     min_free_bytes: u64,
     has_room: bool,
@@ -54,6 +59,7 @@ impl Disk {
             free_bytes: AtomicU64::new(u64::MAX),
             journal_bytes: AtomicU64::new(0),
             segments: AtomicU64::new(0),
+            first: AtomicU64::new(1),
             has_room: Arc::new(AtomicBool::new(true)),
         };
         disk.look();
@@ -68,6 +74,7 @@ impl Disk {
         Usage {
             journal_bytes: self.journal_bytes.load(Ordering::Relaxed),
             segments: self.segments.load(Ordering::Relaxed),
+            first: Sequence(self.first.load(Ordering::Relaxed)),
             free_bytes: self.free_bytes.load(Ordering::Relaxed),
             min_free_bytes: self.min_free_bytes,
             has_room: self.has_room.load(Ordering::Relaxed),
@@ -78,6 +85,9 @@ impl Disk {
         let (bytes, segments) = size_of(&self.folder);
         self.journal_bytes.store(bytes, Ordering::Relaxed);
         self.segments.store(segments, Ordering::Relaxed);
+        if let Ok(first) = Trims::of(&self.folder).first() {
+            self.first.store(first.0, Ordering::Relaxed);
+        }
         metrics::gauge!(metric::JOURNAL_BYTES).set(bytes as f64);
         metrics::gauge!(metric::JOURNAL_SEGMENTS).set(segments as f64);
         // A file system that does not tell is not a reason to stop.

@@ -16,4 +16,5 @@ pub mod serve;
 mod server;
 mod tasks;
 mod transport;
+mod trim;
 mod windows;

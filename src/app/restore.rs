@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tracing::{info, warn};
 
 use super::reload::activation;
+use super::trim::projection_of;
 use crate::domain::alert::AlertTransition;
 use crate::domain::board::RECENT_TRANSITIONS_MAX;
 use crate::domain::catalog::Catalog;
@@ -15,6 +16,7 @@ use crate::domain::instant::Instant;
 use crate::domain::measurement::SeriesKey;
 use crate::domain::projection::{Effects, Projection, ProjectionOptions};
 use crate::domain::reading::ReadingChange;
+use crate::journal::Base;
 use crate::pipeline::activation::{ActivationError, Activations};
 use crate::pipeline::beside::{self, Beside};
 use crate::pipeline::intake::SourcePositions;
@@ -77,6 +79,8 @@ pub struct Present {
     pub activations: Activations,
     /// Makes catalogs of the files that a checkpoint keeps.
     pub definitions: Arc<dyn Definitions>,
+    /// Where the journal begins, if not with its first fact.
+    pub base: Option<Base>,
 }
 
 /// Blocks between two words of progress.
@@ -103,6 +107,7 @@ pub fn restore(
     };
     let saved = load(&mut *checkpoints, &*present.definitions, quiet, journal.tail().next)?;
     let is_fresh = saved.is_none();
+    let saved = saved.or_else(|| present.base.as_ref().and_then(|base| begin(base, quiet)));
     // A journal that holds anything names its definitions itself.
     let first = || match journal.tail().next {
         Sequence(1) => Arc::clone(&present.catalog),
@@ -113,8 +118,11 @@ pub fn restore(
         positions.advance(position);
     }
     let names: Vec<SeriesKey> = projection.series_names();
-    let names_saved = names.len();
+    let names_saved = if is_fresh { 0 } else { names.len() };
     let mut ledger = Ledger::new(seen, names, limits);
+    if let Some(base) = &present.base {
+        ledger.trimmed(base.block.last());
+    }
     let decided = outbox.position()?;
     let mut catching = Catching::new(outbox, decided.is_none(), beside.recent, present.activations);
     let from = if is_fresh {
@@ -150,6 +158,20 @@ pub fn restore(
         changed: catching.changed,
         activations: catching.activations,
     })
+}
+
+/// The state with which a trimmed journal begins.
+fn begin(base: &Base, options: ProjectionOptions) -> Option<(Projection, Beside)> {
+    let begun = projection_of(base, options);
+    let up_to = base.block.last().0;
+    match begun {
+        Some(_) => info!(up_to, "beginning with the state of the last trim"),
+        None => warn!(
+            up_to,
+            "the state of the last trim is of another version of kpid: what was trimmed is not in any window"
+        ),
+    }
+    begun
 }
 
 /// Takes in the journal from `from` to its end.

@@ -12,10 +12,10 @@ use super::tasks::{Closing, Tasks};
 use super::transport::Transport;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
-use crate::http::{HttpOptions, guard, reload, routes};
+use crate::http::{HttpOptions, guard, reload, retention, routes};
 use crate::ingest::http::HttpIngestLimits;
 use crate::pipeline::live::Window;
-use crate::ports::{HouseState, Intake, RejectionSink, Reload};
+use crate::ports::{HouseState, Intake, RejectionSink, Reload, Retention};
 use crate::settings::Settings;
 use crate::telemetry::MetricsHandle;
 
@@ -28,6 +28,8 @@ pub(super) struct Front {
     pub views: Arc<Window>,
     /// Lets the catalog's files hold.
     pub reload: Arc<dyn Reload>,
+    /// Drops the journal's beginning.
+    pub retention: Arc<dyn Retention>,
     /// Where measurements go.
     pub intake: Arc<dyn Intake>,
     /// Where refused input goes besides to its sender.
@@ -50,6 +52,7 @@ pub(super) async fn open(
     let options = options(settings, listening, &front, closing);
     let door = crate::ingest::http::router(front.intake, front.rejections, limits(settings));
     let windows = routes(front.views, options.clone()).merge(reload::routes(front.reload));
+    let windows = windows.merge(retention::routes(front.retention));
     let router = guard::guarded(windows.merge(door), &options);
     let patience = Patience {
         head: settings.http.request_timeout,
@@ -107,6 +110,7 @@ pub(super) fn house_state(
         HouseState {
             ready: waiting_for.is_empty(),
             waiting_for,
+            journal_first: usage.first,
             journal_end: Sequence(journal_end),
             applied: Sequence(applied),
             recorded_at: Instant(house.recorded_at.load(Ordering::Acquire)),

@@ -16,6 +16,7 @@ pub mod from_journal;
 pub mod init;
 pub mod journal;
 pub mod output;
+mod progress;
 pub mod reload;
 pub mod replay;
 pub mod scorecard;

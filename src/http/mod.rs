@@ -36,6 +36,7 @@ mod meter;
 pub mod params;
 pub mod problem;
 pub mod reload;
+pub mod retention;
 pub mod scorecards;
 pub mod strategy;
 pub mod stream;

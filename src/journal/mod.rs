@@ -90,6 +90,7 @@
 //! blocks. Blocks of all versions may stand in one segment.
 
 mod archive;
+mod backup;
 mod base;
 mod block;
 mod bytes;
@@ -110,11 +111,12 @@ mod trim;
 mod tests;
 
 pub use archive::FileArchive;
+pub use backup::{Backup, BackupError, backup, restore};
 pub use base::{Base, BaseState};
 pub use exchange::{ExchangeError, ExportRange, Exported, Imported, Place, RecordForm, RecordSink, export, import};
 pub use file_journal::{FileJournal, JournalOptions, SEGMENT_BYTES_DEFAULT};
 pub use files::{DiskFiles, FileHandle, Files};
-pub use inspect::{JournalStat, Progress, VerifyReport, stat, verify};
+pub use inspect::{JournalStat, Progress, Trimmed, VerifyReport, stat, verify};
 pub use memory::MemoryJournal;
 pub use reader::open_reader;
-pub use trim::{Held, TrimNeeds, TrimPlan, TrimWish, Trims};
+pub use trim::{Held, TrimNeeds, TrimPlan, Trims};

@@ -10,7 +10,7 @@ use std::path::Path;
 use super::base::chain_at;
 use super::block::Header;
 use super::bytes::FormatError;
-use super::segment::{Chain, Depth, Look, START, Store, Window, damaged, is_blank, look, whole_block_behind};
+use super::segment::{Chain, Depth, Look, START, Store, Window, damaged, damaged_at, is_blank, look, whole_block_behind};
 use crate::domain::id::Sequence;
 use crate::ports::JournalError;
 
@@ -77,11 +77,8 @@ pub(super) fn find(store: &Store, extent: Extent, on_block: OnBlock<'_>) -> Resu
             let next = segments
                 .get(index + 1)
                 .map_or(segment, |next| Sequence(next.0.saturating_sub(1)));
-            return Err(damaged(
-                (found.chain.tail.next, next),
-                window.path(),
-                reason.to_string(),
-            ));
+            let place = (window.path(), walked.end);
+            return Err(damaged_at((found.chain.tail.next, next), place, &reason));
         }
         found.last = Some((segment, walked));
     }
@@ -89,7 +86,7 @@ pub(super) fn find(store: &Store, extent: Extent, on_block: OnBlock<'_>) -> Resu
 }
 
 /// The chain as the first block of a segment says it was, where the segments before are not looked at.
-fn chain_before(window: &mut Window, segment: Sequence) -> Result<Chain, JournalError> {
+pub(super) fn chain_before(window: &mut Window, segment: Sequence) -> Result<Chain, JournalError> {
     let limit = window.file_len()?;
     let seen = match look(window, 0, limit, Depth::Header)? {
         Look::Block(header, _) => Ok(header),
@@ -120,7 +117,7 @@ pub(super) fn walk(window: &mut Window, chain: &mut Chain, on_block: OnBlock<'_>
             Look::Block(header, bytes) => {
                 let range = (chain.tail.next, Sequence(header.next().0.saturating_sub(1)));
                 let accepted = chain.accept(&header, bytes);
-                accepted.map_err(|reason| damaged(range, &path, reason.to_string()))?;
+                accepted.map_err(|reason| damaged_at(range, (&path, walked.end), &reason))?;
                 on_block(&header, bytes, &path)?;
                 walked.last_block = Some(walked.end);
                 walked.end += header.block_len() as u64;
@@ -151,7 +148,7 @@ fn became_whole(
 ) -> Result<bool, JournalError> {
     let next = chain.tail.next;
     if matches!(reason, FormatError::Version { .. }) {
-        return Err(damaged((next, next), window.path(), reason.to_string()));
+        return Err(damaged_at((next, next), (window.path(), place.0), &reason));
     }
     let Some(later) = whole_block_behind(window, place.0, place.1, next)? else {
         return Ok(false);
@@ -161,5 +158,5 @@ fn became_whole(
         return Ok(true);
     }
     let range = (next, Sequence(later.first.0.saturating_sub(1)));
-    Err(damaged(range, window.path(), reason.to_string()))
+    Err(damaged_at(range, (window.path(), place.0), &reason))
 }

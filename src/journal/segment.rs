@@ -109,6 +109,12 @@ pub(super) fn damaged(range: (Sequence, Sequence), path: &Path, reason: impl Int
     }
 }
 
+/// The damage at a place of a file.
+pub(super) fn damaged_at(range: (Sequence, Sequence), at: (&Path, u64), reason: &FormatError) -> JournalError {
+    let path = format!("{}, byte {}", at.0.display(), at.1);
+    damaged(range, Path::new(&path), reason.to_string())
+}
+
 // ---------------------------------------------------------------- bytes of a segment
 
 /// A segment seen through a buffer.

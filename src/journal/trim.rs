@@ -15,16 +15,7 @@ use super::segment::{Depth, Look, START, Store, damaged, io_error, look};
 use crate::domain::fact::{Block, Entry, Fact};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
-use crate::ports::JournalError;
-
-/// What somebody wants to be dropped: a segment goes when any of these asks for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct TrimWish {
-    /// What was recorded before this.
-    pub before: Option<Instant>,
-    /// The oldest, until the segments have no more bytes than this.
-    pub keep_bytes: Option<u64>,
-}
+use crate::ports::{JournalError, TrimWish};
 
 /// What must not be dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,6 +8,7 @@ pub mod cloudevents;
 pub mod cloudevents_out;
 pub mod csv;
 pub mod explain;
+pub mod manifest;
 pub mod measurement;
 pub mod problem;
 pub mod reading;

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 pub use export::{ExportRange, Exported, Place, RecordForm, RecordSink, export};
 pub use import::{Imported, import};
+pub(super) use import::{has_journal, install, remove};
 
 use crate::ports::JournalError;
 

@@ -136,15 +136,22 @@ fn block_record(block: &Block, facts: u64) -> serde_json::Result<Option<Record<'
     }))
 }
 
-/// Whether the new series are those of the block's measurements, in the order in which they appear.
+/// Whether the new series are those of the block's measurements, in the order in which they appear, and nothing else of
+/// the block needs them earlier.
 fn are_in_order_of_use(block: &Block) -> bool {
     let mut next = block.series_base;
     for number in &block.measurements.series {
-        if *number == next {
-            next += 1;
+        if *number > next {
+            return false;
         }
+        next += u32::from(*number == next);
     }
-    next as usize == block.series_base as usize + block.new_series.len()
+    let is_old = |(_, fact): &(u32, Fact)| match fact {
+        Fact::MeasurementCorrected(of) => of.target.series.0 < block.series_base,
+        Fact::MeasurementRetracted(of) => of.target.series.0 < block.series_base,
+        _ => true,
+    };
+    next as usize == block.series_base as usize + block.new_series.len() && block.others.iter().all(is_old)
 }
 
 fn put_value(record: &mut Record<'_>, value: &MeasuredValue) {
