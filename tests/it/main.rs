@@ -14,6 +14,7 @@ mod cli;
 mod durable;
 mod explain;
 mod instances;
+mod keep;
 mod laws;
 mod nats;
 mod real_catalogs;

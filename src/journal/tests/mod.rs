@@ -9,3 +9,4 @@ mod faulty;
 mod golden;
 mod promises;
 mod samples;
+mod trim;

@@ -1,6 +1,7 @@
 //! The ledger told as stories: what is the same, what is a conflict, what finds its target.
 
 use super::*;
+use crate::domain::measurement::MeasuredValue;
 use crate::domain::id::{InstanceId, KpiId};
 use crate::domain::instant::DAY_MS;
 
