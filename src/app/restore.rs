@@ -106,6 +106,9 @@ pub fn restore(
         ..options
     };
     let saved = load(&mut *checkpoints, &*present.definitions, quiet, journal.tail().next)?;
+    let cut = present.base.as_ref().map_or(Sequence::ZERO, |base| base.block.last());
+    // One from before the cut would need what is gone.
+    let saved = saved.filter(|(projection, _)| projection.sequence() >= cut);
     let is_fresh = saved.is_none();
     let saved = saved.or_else(|| present.base.as_ref().and_then(|base| begin(base, quiet)));
     // A journal that holds anything names its definitions itself.
@@ -120,9 +123,7 @@ pub fn restore(
     let names: Vec<SeriesKey> = projection.series_names();
     let names_saved = if is_fresh { 0 } else { names.len() };
     let mut ledger = Ledger::new(seen, names, limits);
-    if let Some(base) = &present.base {
-        ledger.trimmed(base.block.last());
-    }
+    ledger.trimmed(cut);
     let decided = outbox.position()?;
     let mut catching = Catching::new(outbox, decided.is_none(), beside.recent, present.activations);
     let from = if is_fresh {

@@ -26,7 +26,7 @@ use crate::domain::fact::{Block, Fact};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use crate::domain::measurement::SeriesKey;
-use crate::domain::projection::{Effects, Projection, ProjectionOptions};
+use crate::domain::projection::{Effects, IMAGE_FORM, Projection, ProjectionOptions};
 use crate::journal::{
     Base, BaseState, DiskFiles, FileJournal, JournalOptions, TrimNeeds, TrimPlan, Trims, open_reader,
 };
@@ -42,11 +42,19 @@ use crate::settings::Settings;
 /// How often it is looked whether something is to be dropped by itself.
 const EVERY: Duration = Duration::from_hours(1);
 
+/// Key of the part that says which form the state of a base has.
+const FORM: u64 = 12 << 56;
+
 /// A projection where a base stands, with what was kept beside it; `None` where its state is of another version of kpid.
 pub(super) fn projection_of(base: &Base, options: ProjectionOptions) -> Option<(Projection, Beside)> {
     let (_, files) = active(&base.block)?;
     let catalog = TomlDefinitions.parse(files).ok()?;
-    let (parts, beside) = beside::split(base.state.clone());
+    let mut state = base.state.clone();
+    let form = state.extract_if(.., |(key, _)| *key == FORM).next();
+    if form.is_none_or(|(_, words)| words != [IMAGE_FORM]) {
+        return None;
+    }
+    let (parts, beside) = beside::split(state);
     let mut projection = Projection::from_image(catalog, options, &parts)?;
     // No checkpoint has any of it yet.
     projection.forget_saved();
@@ -140,6 +148,7 @@ impl Folding {
         let mut state = self.projection.take_image(0);
         let newest: Vec<AlertTransition> = self.recent.into_iter().rev().collect();
         state.extend(beside::parts(&[], &newest));
+        state.push((FORM, vec![IMAGE_FORM]));
         (block, state)
     }
 }

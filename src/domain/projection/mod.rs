@@ -44,6 +44,7 @@ use instances::{Common, IncludedNode, InstanceState, Placed};
 use node_state::NodeState;
 use ranking::Ranking;
 use shape::Shape;
+pub use image::IMAGE_FORM;
 pub use succession::Refold;
 use timeline::ClockState;
 

@@ -126,7 +126,7 @@ fn the_settings_trim_by_themselves() {
     fill(&daemon, 5);
     daemon.stop_well();
     let before = daemon.json_of(&["journal", "stat", "--format", "json"]);
-    let mut daemon = daemon.with("KPID_JOURNAL__KEEP_BYTES", "512KiB");
+    let mut daemon = daemon.with("KPID_JOURNAL__KEEP_BYTES", "256KiB");
     daemon.start_ready();
     daemon.wait("it trims at its start", || daemon.json("/api/v1/journal")["first"] != 1);
     daemon.stop_well();
