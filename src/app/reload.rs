@@ -145,7 +145,10 @@ impl Reloader {
             && first > Sequence(1)
             && refold.needs_history()
         {
-            warn!(first = first.0, "history was trimmed: windows that are rebuilt see only what was kept");
+            warn!(
+                first = first.0,
+                "history was trimmed: windows that are rebuilt see only what was kept"
+            );
         }
         let folding = tokio::task::spawn_blocking(move || {
             let mut said = 0;

@@ -115,7 +115,9 @@ pub enum ReplayError {
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Catalog(Vec<Problem>),
     /// What was asked for was dropped by retention.
-    #[error("the journal's history up to sequence {up_to} (recorded until {recorded_at}) was trimmed: ask for a later instant or sequence")]
+    #[error(
+        "the journal's history up to sequence {up_to} (recorded until {recorded_at}) was trimmed: ask for a later instant or sequence"
+    )]
     Trimmed {
         /// Last sequence dropped.
         up_to: Sequence,

@@ -165,12 +165,13 @@ pub fn restore(
 fn begin(base: &Base, options: ProjectionOptions) -> Option<(Projection, Beside)> {
     let begun = projection_of(base, options);
     let up_to = base.block.last().0;
-    match begun {
-        Some(_) => info!(up_to, "beginning with the state of the last trim"),
-        None => warn!(
+    if begun.is_some() {
+        info!(up_to, "beginning with the state of the last trim");
+    } else {
+        warn!(
             up_to,
             "the state of the last trim is of another version of kpid: what was trimmed is not in any window"
-        ),
+        );
     }
     begun
 }

@@ -111,7 +111,10 @@ impl Folding {
             if block.first.0 + block.len() > up_to.0 + 1 {
                 break;
             }
-            block.positions.iter().for_each(|position| self.positions.advance(position));
+            block
+                .positions
+                .iter()
+                .for_each(|position| self.positions.advance(position));
             let known = self.names.len().saturating_sub(block.series_base as usize);
             self.names.extend(block.new_series.iter().skip(known).cloned());
             if block.is_empty() {
@@ -338,7 +341,9 @@ fn last_catalog(dir: &Path) -> Result<Arc<Catalog>, ActivationError> {
             named = Some((block.last(), files.to_vec()));
         }
     }
-    let Some((at, files)) = named else { return Ok(Arc::new(Catalog::empty())) };
+    let Some((at, files)) = named else {
+        return Ok(Arc::new(Catalog::empty()));
+    };
     TomlDefinitions
         .parse(&files)
         .map_err(|problems| ActivationError::Definitions { at, problems })

@@ -62,7 +62,9 @@ impl Daemon {
             request = request.header("authorization", format!("Bearer {}", token.reveal()));
         }
         let request = request.header("content-type", "application/json");
-        let response = request.send(body.to_string()).map_err(|error| self.unreachable(&error))?;
+        let response = request
+            .send(body.to_string())
+            .map_err(|error| self.unreachable(&error))?;
         let response = self.accepted(response)?;
         self.json(response)
     }

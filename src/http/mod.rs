@@ -11,6 +11,7 @@
 //! | `GET /api/v1/alerts` | [`alerts`] |
 //! | `POST /api/v1/reload` | [`reload`] |
 //! | `GET /api/v1/journal`, `/livez`, `/readyz`, `/metrics` | [`health`] |
+//! | `POST /api/v1/journal/trim` | [`retention`] |
 //! | `GET /api/v1/stream` | [`stream`]: server-sent events |
 //! | `GET /`, `/scorecards/{id}`, `.../explain`, `.../strategy`, `/assets/..` | [`dashboard`] |
 //!

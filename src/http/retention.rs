@@ -44,7 +44,9 @@ fn shown(outcome: &TrimOutcome) -> Value {
 }
 
 fn wish(body: &Value) -> Result<TrimWish, String> {
-    let fields = body.as_object().ok_or("give an object with `before`, `keep_bytes`, or both")?;
+    let fields = body
+        .as_object()
+        .ok_or("give an object with `before`, `keep_bytes`, or both")?;
     let mut wish = TrimWish::default();
     for (name, value) in fields {
         match (name.as_str(), value) {

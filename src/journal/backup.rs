@@ -153,7 +153,10 @@ fn durable_segments(source: &Store) -> Result<Vec<Sequence>, JournalError> {
             segments.pop();
         }
     }
-    source.files.sync_dir(&source.dir).map_err(io_error("sync", &source.dir))?;
+    source
+        .files
+        .sync_dir(&source.dir)
+        .map_err(io_error("sync", &source.dir))?;
     Ok(segments)
 }
 
@@ -246,7 +249,11 @@ impl Copying {
         let (source, target) = stores;
         let path = source.path(segment);
         let (end, mut window) = durable_end(source, segment, is_last)?;
-        let known = self.before.as_ref().and_then(|before| before.segment(segment.0)).cloned();
+        let known = self
+            .before
+            .as_ref()
+            .and_then(|before| before.segment(segment.0))
+            .cloned();
         let mut chain = chain_before(&mut window, segment)?;
         self.check_before(segment, chain.hash)?;
         let file = source.files.open_read(&path).map_err(io_error("open", &path))?;
@@ -257,7 +264,9 @@ impl Copying {
             offset += bytes.len() as u64;
             let own = hash_of(bytes);
             hash = Some(own);
-            meets |= known.as_ref().is_some_and(|known| known.bytes == offset && known.head_hash == hex(&own));
+            meets |= known
+                .as_ref()
+                .is_some_and(|known| known.bytes == offset && known.head_hash == hex(&own));
             Ok(())
         })?;
         if !meets || walked.end != end || walked.torn.is_some() {
@@ -277,7 +286,10 @@ impl Copying {
 
     /// The segment must continue the one before it, as the backup has it.
     fn check_before(&self, segment: Sequence, previous: Option<Hash>) -> Result<(), BackupError> {
-        let before = self.entries.iter().find(|entry| entry.next == segment.0 && entry.first < segment.0);
+        let before = self
+            .entries
+            .iter()
+            .find(|entry| entry.next == segment.0 && entry.first < segment.0);
         match (before, previous) {
             (Some(before), Some(previous)) if before.head_hash != hex(&previous) => Err(self.parted(segment)),
             _ => Ok(()),
@@ -365,7 +377,9 @@ pub fn restore(from: &Path, (dir, state): (&Path, &Path), progress: Progress<'_>
     prove(from, &found, progress)?;
     let draft = dir.with_extension("restoring");
     remove(&draft)?;
-    DiskFiles.create_dir(&draft).map_err(io_error("create folder", &draft))?;
+    DiskFiles
+        .create_dir(&draft)
+        .map_err(io_error("create folder", &draft))?;
     let source = store(from);
     let listing = source.listing()?;
     let segments = listing.segments.iter().map(|first| source.path(*first));

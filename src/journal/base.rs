@@ -156,7 +156,11 @@ pub(super) fn write_base(store: &Store, base: (&Block, &BaseState), previous: &H
 /// sure before the next: whatever is left after a crash begins with a whole part or with the base.
 pub(super) fn drop_before(store: &Store, first: Sequence) -> Result<(), JournalError> {
     let listing = store.listing()?;
-    let segments = listing.segments.iter().filter(|old| **old < first).map(|old| store.path(*old));
+    let segments = listing
+        .segments
+        .iter()
+        .filter(|old| **old < first)
+        .map(|old| store.path(*old));
     let bases = listing.bases.iter().filter(|old| **old < first);
     for path in segments.chain(bases.map(|old| store.base_path(*old))) {
         store.files.remove(&path).map_err(io_error("remove", &path))?;

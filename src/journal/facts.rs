@@ -284,7 +284,10 @@ fn put_fact(fact: &Fact, out: &mut TextWriter) {
         Fact::HistoryTrimmed { up_to, hash, base } => {
             out.byte(base.map_or(tag::TRIMMED, |_| tag::TRIMMED_WITH_BASE));
             out.number(up_to.0);
-            [Some(hash), base.as_ref()].into_iter().flatten().for_each(|hash| out.bytes(hash));
+            [Some(hash), base.as_ref()]
+                .into_iter()
+                .flatten()
+                .for_each(|hash| out.bytes(hash));
         }
     }
 }

@@ -121,7 +121,12 @@ pub(super) fn survey(
     progress(total, total);
     stat.finish(&store, &found)?;
     if first != START.next {
-        stat.trimmed = Some(trimmed(&store, first, named.filter(|_| depth == Depth::Content), depth)?);
+        stat.trimmed = Some(trimmed(
+            &store,
+            first,
+            named.filter(|_| depth == Depth::Content),
+            depth,
+        )?);
     }
     Ok(stat)
 }

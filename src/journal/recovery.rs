@@ -10,7 +10,9 @@ use std::path::Path;
 use super::base::chain_at;
 use super::block::Header;
 use super::bytes::FormatError;
-use super::segment::{Chain, Depth, Look, START, Store, Window, damaged, damaged_at, is_blank, look, whole_block_behind};
+use super::segment::{
+    Chain, Depth, Look, START, Store, Window, damaged, damaged_at, is_blank, look, whole_block_behind,
+};
 use crate::domain::id::Sequence;
 use crate::ports::JournalError;
 

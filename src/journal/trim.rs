@@ -5,7 +5,7 @@
 //! behind which another one stands are ever dropped, from the oldest on, and none that holds a measurement or an id that
 //! is still needed. Nothing here writes to a journal: the fact is appended by whoever owns the writer.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::base::{BaseState, drop_before, read_base, write_base};
@@ -115,7 +115,9 @@ impl Trims {
                 Some(_) if seen.observed_at >= needs.observed_since => Some(Held::Measurements),
                 Some(_) => None,
             };
-            let Some(next) = next.filter(|_| plan.held.is_none()) else { break };
+            let Some(next) = next.filter(|_| plan.held.is_none()) else {
+                break;
+            };
             plan.up_to = Some(Sequence(next.0.saturating_sub(1)));
             plan.segments += 1;
             plan.bytes += len;
@@ -162,7 +164,11 @@ impl Trims {
         let limit = window.file_len()?;
         match look(&mut window, 0, limit, Depth::Header)? {
             Look::Block(header, _) => Ok(header.previous),
-            _ => Err(damaged((first, first), window.path(), "a segment before the last is empty")),
+            _ => Err(damaged(
+                (first, first),
+                window.path(),
+                "a segment before the last is empty",
+            )),
         }
     }
 
@@ -181,7 +187,7 @@ impl Trims {
         Ok(given)
     }
 
-    fn give_back_of(&self, first: Sequence, path: &PathBuf) -> Result<u64, JournalError> {
+    fn give_back_of(&self, first: Sequence, path: &Path) -> Result<u64, JournalError> {
         let mut window = self.store.window(first)?;
         let limit = window.file_len()?;
         let mut end = 0;

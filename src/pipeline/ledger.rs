@@ -12,9 +12,7 @@ use std::sync::Arc;
 use crate::domain::fact::{Block, Correction, Entry, Fact, MeasurementPlace, Retraction, SeriesNumber};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
-use crate::domain::measurement::{
-    Extra, Measurement, Rejection, RejectionReason, SeriesKey, Submission,
-};
+use crate::domain::measurement::{Extra, Measurement, Rejection, RejectionReason, SeriesKey, Submission};
 use crate::ports::{Seen, SeenIds, StateError};
 use content::{content_of, content_of_retraction};
 
@@ -111,7 +109,10 @@ impl Ledger {
     /// The block is durable: its ids are remembered.
     pub fn committed(&mut self, block: &Block) -> Result<(), LedgerError> {
         for (_, fact) in &block.others {
-            if let Fact::HistoryTrimmed { up_to, base: Some(_), .. } = fact {
+            if let Fact::HistoryTrimmed {
+                up_to, base: Some(_), ..
+            } = fact
+            {
                 self.trimmed(*up_to);
             }
         }

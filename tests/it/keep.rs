@@ -48,7 +48,17 @@ fn replayed(daemon: &Daemon, journal: &Path, until: &str) -> Vec<Vec<u8>> {
     let journal = journal.display().to_string();
     let (readings, alerts) = (daemon.path("r.ndjson"), daemon.path("a.ndjson"));
     let (r, a) = (readings.display().to_string(), alerts.display().to_string());
-    let args = ["replay", "--journal", &journal, "--until", until, "--readings", &r, "--alerts", &a];
+    let args = [
+        "replay",
+        "--journal",
+        &journal,
+        "--until",
+        until,
+        "--readings",
+        &r,
+        "--alerts",
+        &a,
+    ];
     let scorecards = daemon.answer(&args).into_bytes();
     let read = |path| std::fs::read(path).expect("what it wrote");
     vec![scorecards, read(readings), read(alerts)]
@@ -104,8 +114,13 @@ fn a_backup_taken_under_load_is_restored_to_the_same_state_and_goes_on() {
     );
     second.start_ready();
     assert!(second.json("/api/v1/journal")["end"].as_u64() >= Some(lasts[2]));
-    let (status, receipt) = second.post(r#"{"id":"m1","kpi":"desk.csat","value":0.7,"labels":{"shift":"1"},"source":"s1"}"#);
-    assert_eq!((status, &receipt["duplicates"]), (200, &1.into()), "what was restored is known: {receipt}");
+    let (status, receipt) =
+        second.post(r#"{"id":"m1","kpi":"desk.csat","value":0.7,"labels":{"shift":"1"},"source":"s1"}"#);
+    assert_eq!(
+        (status, &receipt["duplicates"]),
+        (200, &1.into()),
+        "what was restored is known: {receipt}"
+    );
     let (status, receipt) = second.post(r#"{"id":"new","kpi":"desk.csat","value":50}"#);
     assert_eq!((status, &receipt["accepted"]), (200, &1.into()), "{receipt}");
     second.stop_well();
@@ -143,7 +158,10 @@ fn a_backup_that_lost_its_end_or_a_bit_is_not_restored() {
     for (harm, bytes) in [("cut", &whole[..whole.len() - 8]), ("flipped", &flipped)] {
         std::fs::write(last, bytes).expect("harm");
         let fresh = desk();
-        for args in [["journal", "restore", &text(&backup)], ["journal", "verify", "--journal"]] {
+        for args in [
+            ["journal", "restore", &text(&backup)],
+            ["journal", "verify", "--journal"],
+        ] {
             let mut args = args.to_vec();
             let folder = text(&backup);
             if args[1] == "verify" {
@@ -172,15 +190,33 @@ fn what_is_exported_is_imported_and_replays_to_the_same_bytes() {
     assert_eq!(daemon.post(corrections).1["accepted"], 3);
     daemon.stop_well();
     for format in ["ndjson", "parquet"] {
-        let (file, again) = (daemon.path(&format!("all.{format}")), daemon.path(&format!("again.{format}")));
+        let (file, again) = (
+            daemon.path(&format!("all.{format}")),
+            daemon.path(&format!("again.{format}")),
+        );
         let copy = daemon.path(&format!("copy-{format}"));
         daemon.answer(&["journal", "export", "--format", format, "--output", &text(&file)]);
         daemon.answer(&["journal", "import", &text(&file), "--journal", &text(&copy)]);
-        let args = ["journal", "export", "--format", format, "--journal", &text(&copy), "-o", &text(&again)];
+        let args = [
+            "journal",
+            "export",
+            "--format",
+            format,
+            "--journal",
+            &text(&copy),
+            "-o",
+            &text(&again),
+        ];
         daemon.answer(&args);
-        assert!(std::fs::read(&file).expect("one") == std::fs::read(&again).expect("other"), "{format}");
+        assert!(
+            std::fs::read(&file).expect("one") == std::fs::read(&again).expect("other"),
+            "{format}"
+        );
         let until = "1000000";
-        assert_eq!(replayed(&daemon, &daemon.journal(), until), replayed(&daemon, &copy, until));
+        assert_eq!(
+            replayed(&daemon, &daemon.journal(), until),
+            replayed(&daemon, &copy, until)
+        );
         let refused = daemon.run(&["journal", "import", &text(&file), "--journal", &text(&copy)]);
         assert_eq!(refused.status.code(), Some(2), "never over a journal");
     }

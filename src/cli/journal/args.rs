@@ -39,13 +39,17 @@ pub enum JournalCommand {
     /// Put a backup where a journal is wanted and there is none
     Restore(RestoreArgs),
     /// Drop its beginning, as far as nothing needs it any more
-    #[command(after_help = "Whole segments go, from the oldest on, and none that holds a measurement or an id that \
+    #[command(
+        after_help = "Whole segments go, from the oldest on, and none that holds a measurement or an id that \
         projection.history, the longest window or journal.dedup_window still needs; why no more goes is said. The state \
-        at the cut stays beside the journal, and the journal names it.")]
+        at the cut stays beside the journal, and the journal names it."
+    )]
     Trim(TrimArgs),
     /// Give back the room reserved behind its blocks; for a journal that is to be kept and not run
-    #[command(after_help = "Blocks are never merged or written anew: that would change the hash of every block behind \
-        them, and with it the proof that nobody else did. The next start reserves room again.")]
+    #[command(
+        after_help = "Blocks are never merged or written anew: that would change the hash of every block behind \
+        them, and with it the proof that nobody else did. The next start reserves room again."
+    )]
     Compact(SurveyArgs),
 }
 
@@ -90,7 +94,7 @@ pub struct SurveyArgs {
 pub enum FormChoice {
     /// One JSON object a line
     Ndjson,
-    /// Columns, for DuckDB, pandas, Spark and the like
+    /// Columns, for databases and data frames
     Parquet,
 }
 

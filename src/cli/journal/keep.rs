@@ -145,7 +145,9 @@ fn told(answer: &Value) -> String {
         _ => "nothing was trimmed\n".to_owned(),
     };
     if let Some(held) = answer.get("held").and_then(Value::as_str) {
-        words.push_str(&format!("the next segment stays: {held}\n"));
+        words += "the next segment stays: ";
+        words += held;
+        words.push('\n');
     }
     words
 }

@@ -128,10 +128,13 @@ fn rows(title: &str, folder: &Path, stat: &JournalStat) -> Vec<Vec<Cell>> {
         ("head", stat.head_hash.clone()),
     ];
     if let Some(trimmed) = &stat.trimmed {
-        let named = trimmed
-            .named_at
-            .map_or_else(String::new, |at| format!("; proved from the trim on that sequence {at} names"));
-        let words = format!("up to sequence {}, recorded {}{named}", trimmed.up_to, trimmed.recorded_at);
+        let named = trimmed.named_at.map_or_else(String::new, |at| {
+            format!("; proved from the trim on that sequence {at} names")
+        });
+        let words = format!(
+            "up to sequence {}, recorded {}{named}",
+            trimmed.up_to, trimmed.recorded_at
+        );
         lines.push(("trimmed", words));
     }
     if stat.incomplete_bytes > 0 {

@@ -40,11 +40,11 @@ use super::roll_up::Child;
 use super::series::Series;
 
 use across::Total;
+pub use image::IMAGE_FORM;
 use instances::{Common, IncludedNode, InstanceState, Placed};
 use node_state::NodeState;
 use ranking::Ranking;
 use shape::Shape;
-pub use image::IMAGE_FORM;
 pub use succession::Refold;
 use timeline::ClockState;
 

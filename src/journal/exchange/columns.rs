@@ -150,7 +150,9 @@ pub(super) fn cells<'a>(record: &'a Record<'a>) -> serde_json::Result<[Cell<'a>;
         text(record.source.as_ref()),
         text(record.label.as_ref()),
         text(record.instance.as_ref()),
-        record.series.map_or(Cell::Empty, |series| Cell::Int(series.cast_signed())),
+        record
+            .series
+            .map_or(Cell::Empty, |series| Cell::Int(series.cast_signed())),
         text(record.id.as_ref()),
         number(record.value),
         number(record.weight),

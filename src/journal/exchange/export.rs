@@ -155,17 +155,15 @@ impl ExportRange {
     fn of(&self, block: &Block) -> Option<(Sequence, Sequence)> {
         const NONE: (Sequence, Sequence) = (Sequence(u64::MAX), Sequence(0));
         let to = match self.to {
-            None => Sequence(u64::MAX),
             Some(Place::Sequence(to)) if block.first > to => return None,
             Some(Place::Sequence(to)) => to,
             Some(Place::Instant(to)) if block.recorded_at > to => return None,
-            Some(Place::Instant(_)) => Sequence(u64::MAX),
+            None | Some(Place::Instant(_)) => Sequence(u64::MAX),
         };
         Some(match self.from {
-            None => (Sequence::ZERO, to),
             Some(Place::Sequence(from)) => (from, to),
             Some(Place::Instant(from)) if block.recorded_at < from => NONE,
-            Some(Place::Instant(_)) => (Sequence::ZERO, to),
+            None | Some(Place::Instant(_)) => (Sequence::ZERO, to),
         })
     }
 }

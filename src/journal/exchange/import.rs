@@ -54,7 +54,10 @@ pub fn import(
 pub(in crate::journal) fn has_journal(dir: &Path) -> bool {
     let names = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let mut names = names.map(|entry| entry.path());
-    names.any(|path| path.extension().is_some_and(|ending| ending == "seg" || ending == "base"))
+    names.any(|path| {
+        path.extension()
+            .is_some_and(|ending| ending == "seg" || ending == "base")
+    })
 }
 
 pub(in crate::journal) fn remove(dir: &Path) -> Result<(), ExchangeError> {
@@ -84,7 +87,11 @@ fn write(
         segment_bytes,
         check_all: true,
     };
-    let total = files.iter().filter_map(|path| path.metadata().ok()).map(|of| of.len()).sum();
+    let total = files
+        .iter()
+        .filter_map(|path| path.metadata().ok())
+        .map(|of| of.len())
+        .sum();
     let mut importing = Importing {
         journal: FileJournal::open(draft, options, Arc::new(DraftFiles))?,
         assembler: Assembler::default(),
@@ -105,7 +112,7 @@ fn write(
         before += len;
         progress(before, total);
     }
-    importing.finish(files.last().map(PathBuf::as_path).unwrap_or(draft))
+    importing.finish(files.last().map_or(draft, PathBuf::as_path))
 }
 
 /// A Parquet file says so in its first four bytes.
@@ -140,7 +147,9 @@ impl Importing {
         let (mut text, mut number, mut done, mut said) = (String::new(), 0, 0, 0);
         loop {
             text.clear();
-            let len = input.read_line(&mut text).map_err(|error| broken(number + 1, error.to_string()))?;
+            let len = input
+                .read_line(&mut text)
+                .map_err(|error| broken(number + 1, error.to_string()))?;
             if len == 0 {
                 return Ok(());
             }

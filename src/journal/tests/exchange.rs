@@ -46,9 +46,15 @@ fn continued(mut block: Block, tail: Tail) -> Block {
     let tell = |at: &mut i64| *at = at.rem_euclid(Instant::LATEST.0);
     let columns = &mut block.measurements;
     columns.series.iter_mut().for_each(|number| *number %= series);
-    columns.observed_at.iter_mut().chain(&mut columns.received_at).for_each(tell);
+    columns
+        .observed_at
+        .iter_mut()
+        .chain(&mut columns.received_at)
+        .for_each(tell);
     let numbers = columns.value.iter_mut().chain(&mut columns.second);
-    numbers.filter(|number| !number.is_finite()).for_each(|number| *number = 1e300);
+    numbers
+        .filter(|number| !number.is_finite())
+        .for_each(|number| *number = 1e300);
     block
 }
 
@@ -122,10 +128,15 @@ fn a_range_is_told_by_sequence_and_by_instant_both_ends_included() {
     let blocks = small(&dir);
     let told = |from: Option<Place>, to: Option<Place>| {
         let text = String::from_utf8(exported(&dir, RecordForm::Ndjson, ExportRange { from, to })).unwrap();
-        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let lines = text
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         lines.filter_map(|line| line["sequence"].as_u64()).collect::<Vec<_>>()
     };
-    let (at, sequence) = (|n: usize| Some(Place::Instant(blocks[n].recorded_at)), |n| Some(Place::Sequence(Sequence(n))));
+    let (at, sequence) = (
+        |n: usize| Some(Place::Instant(blocks[n].recorded_at)),
+        |n| Some(Place::Sequence(Sequence(n))),
+    );
     assert_eq!(told(None, None), (1..=9).collect::<Vec<_>>());
     assert_eq!(told(sequence(2), sequence(4)), [2, 3, 4], "parts of two blocks");
     assert_eq!(told(at(1), at(1)), [4, 5]);
@@ -138,7 +149,10 @@ fn refusal(lines: &str) -> (String, bool) {
     let folder = tempfile::tempdir().unwrap();
     let error = imported(folder.path(), "copy", lines.as_bytes()).unwrap_err();
     let left = std::fs::read_dir(folder.path()).unwrap().count();
-    (error.to_string().replace(&folder.path().display().to_string(), ""), left > 1)
+    (
+        error.to_string().replace(&folder.path().display().to_string(), ""),
+        left > 1,
+    )
 }
 
 #[test]
@@ -157,14 +171,35 @@ fn a_broken_file_is_named_with_its_line_and_leaves_nothing() {
     let changed = |from: &str, to: &str| with(5, &lines[5].replace(from, to));
     for (broken, words) in [
         (with(5, "{"), "/copy.export:6: EOF while parsing"),
-        (with(5, lines[6]), "/copy.export:6: its block begins at 6, the next is 5"),
-        (lines[2..].join("\n") + "\n", "/copy.export:1: its sequence is 2, the next is 1"),
-        (changed("\"value\":", "\"valve\":"), "/copy.export:6: unknown field `valve`"),
-        (changed("it.mttr", "it.csat"), "/copy.export:6: series 1 is not that of `it.csat`"),
-        (changed("\"value\":", "\"numerator\":"), "/copy.export:6: it needs one of `value`"),
+        (
+            with(5, lines[6]),
+            "/copy.export:6: its block begins at 6, the next is 5",
+        ),
+        (
+            lines[2..].join("\n") + "\n",
+            "/copy.export:1: its sequence is 2, the next is 1",
+        ),
+        (
+            changed("\"value\":", "\"valve\":"),
+            "/copy.export:6: unknown field `valve`",
+        ),
+        (
+            changed("it.mttr", "it.csat"),
+            "/copy.export:6: series 1 is not that of `it.csat`",
+        ),
+        (
+            changed("\"value\":", "\"numerator\":"),
+            "/copy.export:6: it needs one of `value`",
+        ),
         (text.trim_end().to_owned(), "/copy.export:10: the line is cut off"),
-        (lines[..3].join("\n") + "\n", "/copy.export:0: the block that begins at 1 has 1 facts more"),
-        (lines[4..].join("\n") + "\n", "/copy.export:1: its block begins at 4, the next is 1"),
+        (
+            lines[..3].join("\n") + "\n",
+            "/copy.export:0: the block that begins at 1 has 1 facts more",
+        ),
+        (
+            lines[4..].join("\n") + "\n",
+            "/copy.export:1: its block begins at 4, the next is 1",
+        ),
         (String::new(), "the files hold no fact"),
     ] {
         let (said, is_left) = refusal(&broken);

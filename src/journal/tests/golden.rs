@@ -51,7 +51,10 @@ fn folder_v2() -> PathBuf {
 fn a_trimmed_journal_of_version_2_is_read_as_it_was_written() {
     let trims = Trims::of(&folder_v2());
     let base = trims.base().unwrap().unwrap();
-    assert_eq!((trims.first().unwrap(), base.block.last()), (Sequence(41), Sequence(40)));
+    assert_eq!(
+        (trims.first().unwrap(), base.block.last()),
+        (Sequence(41), Sequence(40))
+    );
     let names: Vec<&str> = base.block.new_series.iter().map(|key| key.kpi.as_str()).collect();
     assert_eq!(names, ["it.csat", "it.mttr"]);
     assert_eq!(base.state, [(1 << 56, vec![7, 8, u64::MAX]), (9 << 56, Vec::new())]);
@@ -63,12 +66,12 @@ fn a_trimmed_journal_of_version_2_is_read_as_it_was_written() {
         series: 2,
     };
     assert_same(&blocks[1], &plain(begun, 40));
-    let named = Fact::HistoryTrimmed {
+    let trim = Fact::HistoryTrimmed {
         up_to: Sequence(40),
         hash: base.previous,
         base: Some(base.hash),
     };
-    assert_eq!(blocks[2].others, [(0, named)]);
+    assert_eq!(blocks[2].others, [(0, trim)]);
 }
 
 #[test]

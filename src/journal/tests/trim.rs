@@ -111,7 +111,11 @@ fn only_whole_segments_go_and_only_what_is_wanted_and_not_needed() {
         before: None,
         keep_bytes: Some(whole.bytes),
     };
-    assert_eq!(plan(large, NOTHING_NEEDED).segments, 1, "one is enough to be that small");
+    assert_eq!(
+        plan(large, NOTHING_NEEDED).segments,
+        1,
+        "one is enough to be that small"
+    );
     let ids = TrimNeeds {
         recorded_since: second,
         ..NOTHING_NEEDED
@@ -153,7 +157,14 @@ fn what_is_left_begins_with_its_base_and_proves_itself() {
     let mut journal = open(&files).unwrap();
     trim(&files, &mut journal, &kept).unwrap();
     assert!(proved(&files).unwrap().first.unwrap() > first);
-    assert_eq!(files.paths().iter().filter(|path| path.extension().unwrap() == "base").count(), 1);
+    assert_eq!(
+        files
+            .paths()
+            .iter()
+            .filter(|path| path.extension().unwrap() == "base")
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -179,14 +190,20 @@ fn a_base_put_in_the_place_of_the_true_one_is_found_out() {
     let kept = files.bytes(&path);
     files.tamper(&path, |bytes| *bytes = forged);
     let error = proved(&files).unwrap_err().to_string();
-    assert!(error.contains("the base is not the one that the journal's trim names"), "{error}");
+    assert!(
+        error.contains("the base is not the one that the journal's trim names"),
+        "{error}"
+    );
     for at in 0..kept.len() {
         files.tamper(&path, |bytes| {
             bytes.clone_from(&kept);
             bytes[at] ^= 4;
         });
         let outcome = proved(&files);
-        assert!(matches!(outcome, Err(JournalError::Damaged { .. })), "byte {at}: {outcome:?}");
+        assert!(
+            matches!(outcome, Err(JournalError::Damaged { .. })),
+            "byte {at}: {outcome:?}"
+        );
     }
     files.remove(&path);
     let error = proved(&files).unwrap_err().to_string();
@@ -201,9 +218,9 @@ fn check(files: &FaultyFiles, blocks: &[Block], context: &str) -> bool {
     drop(journal);
     let first = trims(files).first().unwrap();
     let leftovers = files.paths().into_iter().filter(|path| {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let number = name.split('.').next().and_then(|digits| digits.parse::<u64>().ok());
-        name.ends_with(".draft") || number.is_some_and(|number| number < first.0) || name.ends_with(".base") && first.0 == 1
+        let stem = path.file_stem().unwrap().to_string_lossy().parse::<u64>();
+        let ending = path.extension().unwrap();
+        ending == "draft" || stem.is_ok_and(|number| number < first.0) || ending == "base" && first.0 == 1
     });
     assert_eq!(leftovers.count(), 0, "{context}: {:?}", files.paths());
     let kept: Vec<&Block> = blocks.iter().filter(|block| block.first >= first).collect();
@@ -225,10 +242,9 @@ fn a_trim_that_is_interrupted_anywhere_is_finished_or_undone_at_the_next_start()
             let is_over = outcome.is_ok();
             drop(journal);
             files.restart(survivors);
-            match check(&files, &blocks, &format!("operation {n}, {survivors:?}")) {
-                true => finished += 1,
-                false => undone += 1,
-            }
+            let is_trimmed = check(&files, &blocks, &format!("operation {n}, {survivors:?}"));
+            finished += u64::from(is_trimmed);
+            undone += u64::from(!is_trimmed);
             if is_over {
                 break;
             }

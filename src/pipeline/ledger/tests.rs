@@ -1,9 +1,9 @@
 //! The ledger told as stories: what is the same, what is a conflict, what finds its target.
 
 use super::*;
-use crate::domain::measurement::MeasuredValue;
 use crate::domain::id::{InstanceId, KpiId};
 use crate::domain::instant::DAY_MS;
+use crate::domain::measurement::MeasuredValue;
 
 /// Ids in memory, with the promises of the port.
 #[derive(Default)]

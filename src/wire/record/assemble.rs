@@ -118,7 +118,11 @@ impl Assembler {
         let text = record.details.as_deref().unwrap_or_default();
         let details: BlockDetails = details::read(text).map_err(RecordProblem)?;
         open.left = Some(details.facts);
-        open.block.positions = details.positions.iter().map(details::PositionDetails::position).collect();
+        open.block.positions = details
+            .positions
+            .iter()
+            .map(details::PositionDetails::position)
+            .collect();
         for series in details.series.iter().flatten() {
             let key = series.key().map_err(RecordProblem)?;
             open.has_names = true;
@@ -136,7 +140,10 @@ impl Assembler {
     fn add(&mut self, open: &mut Open, record: &Record<'_>) -> Result<(), RecordProblem> {
         if record.sequence != Some(self.next.0) {
             let found = record.sequence.map_or("none".to_owned(), |found| found.to_string());
-            return Err(RecordProblem(format!("its sequence is {found}, the next is {}", self.next)));
+            return Err(RecordProblem(format!(
+                "its sequence is {found}, the next is {}",
+                self.next
+            )));
         }
         if record.recorded_at != open.block.recorded_at.0 {
             let at = open.block.recorded_at;

@@ -72,7 +72,11 @@ struct AcknowledgementDetails {
     path: String,
     by: String,
     reason: String,
-    #[serde(default, with = "super::values::optional_instant", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "super::values::optional_instant",
+        skip_serializing_if = "Option::is_none"
+    )]
     until: Option<i64>,
 }
 

@@ -32,7 +32,10 @@ impl Recorder {
         told: &mut dyn FnMut(&Record<'_>) -> Result<(), E>,
     ) -> Result<u64, E> {
         self.learn(block);
-        let (first, last) = (block.first.max(from), Sequence((block.first.0 + block.len()).saturating_sub(1)).min(to));
+        let (first, last) = (
+            block.first.max(from),
+            Sequence((block.first.0 + block.len()).saturating_sub(1)).min(to),
+        );
         let count = (last.0 + 1).saturating_sub(first.0);
         let is_inside = block.first >= from && block.first <= to;
         if (count > 0 || block.is_empty() && is_inside)
@@ -40,7 +43,9 @@ impl Recorder {
         {
             told(&record)?;
         }
-        let told_of = block.entries().filter(|(sequence, _)| (first..=last).contains(sequence));
+        let told_of = block
+            .entries()
+            .filter(|(sequence, _)| (first..=last).contains(sequence));
         for (sequence, entry) in told_of {
             told(&self.record(block, sequence, &entry)?)?;
         }

@@ -6,6 +6,7 @@ pub(super) mod instant {
 
     use crate::domain::instant::Instant;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a field by reference")]
     pub fn serialize<S: Serializer>(ms: &i64, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&Instant(*ms))
     }

@@ -1,4 +1,4 @@
-//! Exports in the hands of others: DuckDB and pyarrow count and add up the same as the journal does.
+//! Exports in the hands of others: `DuckDB` and pyarrow count and add up the same as the journal does.
 //!
 //! They run in the Python that `KPID_TEST_PYTHON` names, else in `.venv` of this folder; `tests/run` installs them there.
 
@@ -45,7 +45,9 @@ fn python() -> Option<PathBuf> {
     }
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
     let has_readers = |python: &Path| {
-        let asked = Command::new(python).args(["-c", "import duckdb, pyarrow, pytz"]).output();
+        let asked = Command::new(python)
+            .args(["-c", "import duckdb, pyarrow, pytz"])
+            .output();
         asked.is_ok_and(|answer| answer.status.success())
     };
     if has_readers(&own) {
@@ -73,12 +75,19 @@ fn totals(journal: &Path) -> Totals {
                 }
                 Entry::Other(kpid::domain::fact::Fact::MeasurementCorrected(of)) => {
                     let kpi = names[of.target.series.0 as usize].clone();
-                    ("measurement_corrected", Some(kpi), of.row().value, Some(of.observed_at.0))
+                    (
+                        "measurement_corrected",
+                        Some(kpi),
+                        of.row().value,
+                        Some(of.observed_at.0),
+                    )
                 }
                 Entry::Other(_) => ("catalog_activated", None, 0.0, None),
             };
             let at = block.recorded_at.0;
-            let found = totals.entry((fact.to_owned(), kpi)).or_insert((0, 0.0, observed_at, at, 0));
+            let found = totals
+                .entry((fact.to_owned(), kpi))
+                .or_insert((0, 0.0, observed_at, at, 0));
             found.0 += 1;
             found.1 += value;
             found.2 = found.2.min(observed_at);
@@ -96,7 +105,11 @@ fn check(who: &str, rows: &Value, totals: &Totals) {
     for (row, ((fact, kpi), (count, sum, first, last, sequence))) in rows.iter().zip(totals) {
         let expected = [json!(fact), json!(kpi), json!(count)];
         assert_eq!([&row[0], &row[1], &row[2]], expected.each_ref(), "{who}");
-        assert_eq!([&row[4], &row[5], &row[6]], [json!(first), json!(last), json!(sequence)].each_ref(), "{who}");
+        assert_eq!(
+            [&row[4], &row[5], &row[6]],
+            [json!(first), json!(last), json!(sequence)].each_ref(),
+            "{who}"
+        );
         let found = row[3].as_f64().unwrap_or(0.0);
         assert!((found - sum).abs() <= sum.abs() * 1e-12, "{who}: {found} is not {sum}");
     }
@@ -110,7 +123,8 @@ fn duckdb_and_pyarrow_find_the_same_totals_as_the_journal_has() {
     for number in 0..10 {
         assert_eq!(daemon.post(&batch(number, 500)).0, 200);
     }
-    let correction = r#"{"kpi":"desk.csat","corrects":"m7","source":"s3","value":44.5,"observed_at":"2026-03-01T10:00:00.250Z"}"#;
+    let correction =
+        r#"{"kpi":"desk.csat","corrects":"m7","source":"s3","value":44.5,"observed_at":"2026-03-01T10:00:00.250Z"}"#;
     assert_eq!(daemon.post(correction).1["accepted"], 1);
     daemon.stop_well();
     let (lines, columns) = (daemon.path("all.ndjson"), daemon.path("all.parquet"));

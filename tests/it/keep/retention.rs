@@ -1,5 +1,6 @@
 //! Retention through the real program: what goes, what stays, and that nothing else changes.
 
+use kpid::domain::instant::Instant;
 use serde_json::Value;
 
 use super::{replayed, text, wild};
@@ -19,17 +20,14 @@ fn house() -> Daemon {
         .with("KPID_PROJECTION__HISTORY", "1d")
 }
 
-fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_millis() as i64)
-}
-
-/// Sends measurements of so many days ago, then of today; how many.
+/// Sends measurements of so many days ago, then of today: of when the journal was last written to.
 fn fill(daemon: &Daemon, days_ago: i64) {
+    let now = daemon.json("/api/v1/journal")["recorded_at"].take();
+    let now_ms = Instant::parse(now.as_str().expect("an instant")).expect("an instant").0;
     for (days, part) in [(days_ago, 'a'), (0, 'b')] {
         for number in 0..30 {
             let line = |n: i64| {
-                let at = now_ms() - days * DAY_MS - n * 100;
+                let at = now_ms - days * DAY_MS - n * 100;
                 let value = (number * 17 + n) % 100;
                 let note = wild((number * 200 + n) as u64);
                 format!(
@@ -69,14 +67,24 @@ fn a_trimmed_journal_shows_the_same_with_its_state_and_without() {
     assert_eq!(status, 200, "{told}");
     let up_to = told["up_to"].as_u64().expect("something went");
     assert!(up_to > 1_000, "{told}");
-    assert!(told["held"].as_str().expect("a reason").contains("projection.history"), "{told}");
+    assert!(
+        told["held"].as_str().expect("a reason").contains("projection.history"),
+        "{told}"
+    );
     assert_eq!(shown(&daemon), before, "nobody who looks sees a difference");
-    daemon.wait("the journal says where it begins", || daemon.json("/api/v1/journal")["first"] == up_to + 1);
+    daemon.wait("the journal says where it begins", || {
+        daemon.json("/api/v1/journal")["first"] == up_to + 1
+    });
     let proof = daemon.answer(&["journal", "verify"]);
     assert!(proof.contains(&format!("trimmed    up to sequence {up_to}")), "{proof}");
-    let words = r#"[{"kpi":"desk.csat","corrects":"a1-1","value":3},{"kpi":"desk.csat","corrects":"b29-1","value":99}]"#;
+    let words =
+        r#"[{"kpi":"desk.csat","corrects":"a1-1","value":3},{"kpi":"desk.csat","corrects":"b29-1","value":99}]"#;
     let (status, receipt) = daemon.post(words);
-    assert_eq!((status, &receipt["rejected"][0]["reason"]), (200, &"unknown_correction".into()), "{receipt}");
+    assert_eq!(
+        (status, &receipt["rejected"][0]["reason"]),
+        (200, &"unknown_correction".into()),
+        "{receipt}"
+    );
     let now = shown(&daemon);
 
     daemon.kill();
@@ -84,7 +92,11 @@ fn a_trimmed_journal_shows_the_same_with_its_state_and_without() {
     daemon.start_ready();
     assert_eq!(shown(&daemon), now, "the base gives back what the state had");
     let (status, receipt) = daemon.post(r#"[{"kpi":"desk.csat","retracts":"a1-1"}]"#);
-    assert_eq!((status, &receipt["rejected"][0]["reason"]), (422, &"unknown_correction".into()), "{receipt}");
+    assert_eq!(
+        (status, &receipt["rejected"][0]["reason"]),
+        (422, &"unknown_correction".into()),
+        "{receipt}"
+    );
     daemon.stop_well();
 
     // A replay begins with the base and ends where one of the whole journal does.
@@ -105,13 +117,23 @@ fn what_is_needed_stays_whatever_is_wanted_and_a_stopped_journal_is_trimmed_too(
     fill(&daemon, 0);
     let (_, told) = trim(&daemon, r#"{"before":"2190-01-01T00:00:00Z"}"#);
     assert_eq!(told["up_to"], Value::Null, "all of it may still be seen: {told}");
-    let busy = daemon.run(&["journal", "trim", "--before", "2190-01-01T00:00:00Z", "--journal", "data/journal"]);
+    let busy = daemon.run(&[
+        "journal",
+        "trim",
+        "--before",
+        "2190-01-01T00:00:00Z",
+        "--journal",
+        "data/journal",
+    ]);
     assert_eq!(busy.status.code(), Some(1), "a daemon runs it");
     fill(&daemon, 3);
     daemon.stop_well();
     // Nothing of the first part may go, and so nothing behind it.
     let words = daemon.answer(&["journal", "trim", "--keep-bytes", "1", "--journal", "data/journal"]);
-    assert!(words.starts_with("nothing was trimmed\nthe next segment stays: "), "{words}");
+    assert!(
+        words.starts_with("nothing was trimmed\nthe next segment stays: "),
+        "{words}"
+    );
     let told = daemon.answer(&["journal", "compact"]);
     assert!(told.contains("given back"), "{told}");
     daemon.start_ready();
@@ -131,9 +153,21 @@ fn the_settings_trim_by_themselves() {
     daemon.wait("it trims at its start", || daemon.json("/api/v1/journal")["first"] != 1);
     daemon.stop_well();
     let after = daemon.json_of(&["journal", "stat", "--format", "json"]);
-    assert!(after["segments"].as_u64() < before["segments"].as_u64(), "{before} {after}");
+    assert!(
+        after["segments"].as_u64() < before["segments"].as_u64(),
+        "{before} {after}"
+    );
     // One that nobody runs goes the same way.
-    let told = daemon.json_of(&["journal", "trim", "--keep-bytes", "1", "--journal", "data/journal", "--format", "json"]);
+    let told = daemon.json_of(&[
+        "journal",
+        "trim",
+        "--keep-bytes",
+        "1",
+        "--journal",
+        "data/journal",
+        "--format",
+        "json",
+    ]);
     assert!(told["held"].is_string(), "{told}");
     daemon.answer(&["journal", "verify"]);
 }
