@@ -105,10 +105,9 @@ pub fn restore(
         with_readings: false,
         ..options
     };
-    let saved = load(&mut *checkpoints, &*present.definitions, quiet, journal.tail().next)?;
     let cut = present.base.as_ref().map_or(Sequence::ZERO, |base| base.block.last());
-    // One from before the cut would need what is gone.
-    let saved = saved.filter(|(projection, _)| projection.sequence() >= cut);
+    let kept = (cut, journal.tail().next);
+    let saved = load(&mut *checkpoints, &*present.definitions, quiet, kept)?;
     let is_fresh = saved.is_none();
     let saved = saved.or_else(|| present.base.as_ref().and_then(|base| begin(base, quiet)));
     // A journal that holds anything names its definitions itself.
@@ -217,14 +216,16 @@ fn load(
     checkpoints: &mut dyn Checkpoints,
     definitions: &dyn Definitions,
     options: ProjectionOptions,
-    next: Sequence,
+    (cut, next): (Sequence, Sequence),
 ) -> Result<Option<(Projection, Beside)>, StateError> {
     let Some((head, parts)) = checkpoints.load()? else {
         return Ok(None);
     };
     let (parts, beside) = beside::split(parts);
     let catalog = definitions.parse(&beside.definitions).ok();
-    let catalog = catalog.filter(|catalog| catalog.fingerprint == head.fingerprint && head.sequence < next);
+    // One from before the cut would need what is gone.
+    let is_kept = head.sequence < next && head.sequence >= cut;
+    let catalog = catalog.filter(|catalog| catalog.fingerprint == head.fingerprint && is_kept);
     let projection = catalog.and_then(|catalog| Projection::from_image(catalog, options, &parts));
     if projection.is_none() {
         info!(
