@@ -106,8 +106,12 @@ pub fn restore(
         ..options
     };
     let cut = present.base.as_ref().map_or(Sequence::ZERO, |base| base.block.last());
-    let kept = (cut, journal.tail().next);
-    let saved = load(&mut *checkpoints, &*present.definitions, quiet, kept)?;
+    let saved = load(
+        &mut *checkpoints,
+        &*present.definitions,
+        quiet,
+        (cut, journal.tail().next),
+    )?;
     let is_fresh = saved.is_none();
     let saved = saved.or_else(|| present.base.as_ref().and_then(|base| begin(base, quiet)));
     // A journal that holds anything names its definitions itself.
