@@ -223,6 +223,12 @@ impl Series {
         self.slices.last().map(|(_, cell)| Instant(cell.latest_at))
     }
 
+    /// Reads the newest slice, so that it is at hand: it is larger than a line of the cache.
+    pub fn see_newest(&self) -> usize {
+        let ends = |(slice, cell): &(i64, Cell)| *slice as usize ^ cell.latest_at as usize ^ cell.any as usize;
+        self.slices.last().map_or(0, ends)
+    }
+
     /// Slices kept.
     pub fn len(&self) -> usize {
         self.slices.len()

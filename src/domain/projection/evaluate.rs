@@ -11,6 +11,22 @@ use crate::domain::reading::{Reading, ReadingChange};
 use crate::domain::roll_up::{Child, Rolled, roll_up};
 use crate::domain::series::Evaluation;
 
+/// What comes of the evaluation of an instant, in order of the nodes' numbers.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    /// Nodes that were evaluated.
+    pub evaluated: Vec<u32>,
+    /// Those of them of which something else is told than before.
+    pub changed: Vec<u32>,
+}
+
+impl Lists {
+    pub fn clear(&mut self) {
+        self.evaluated.clear();
+        self.changed.clear();
+    }
+}
+
 impl Projection {
     /// A node will be evaluated at the next evaluation.
     pub(super) fn mark(&mut self, node: u32) {
@@ -47,34 +63,33 @@ impl Projection {
         self.dirty.iter().any(|nodes| !nodes.is_empty())
     }
 
-    /// Evaluates every dirty node once, children first, and tells which were evaluated, in order of their numbers.
-    pub(super) fn evaluate_dirty(&mut self, when: Evaluation, effects: &mut Effects) -> Vec<u32> {
-        let mut evaluated = Vec::new();
-        let mut changed = Vec::new();
+    /// Evaluates every dirty node once, children first.
+    pub(super) fn evaluate_dirty(&mut self, when: Evaluation, lists: &mut Lists) {
         for rank in 0..self.dirty.len() {
             let Some(mut nodes) = self.dirty.get_mut(rank).map(std::mem::take) else {
                 continue;
             };
             for node in nodes.drain(..) {
-                changed.extend(self.evaluate_node(node, when).then_some(node));
-                evaluated.push(node);
+                lists.changed.extend(self.evaluate_node(node, when).then_some(node));
+                lists.evaluated.push(node);
             }
             // What became dirty meanwhile has a higher rank: the place is free, and its memory is used again.
             if let Some(place) = self.dirty.get_mut(rank).filter(|place| place.is_empty()) {
                 *place = nodes;
             }
         }
-        evaluated.sort_unstable();
-        if self.options.with_readings {
-            changed.sort_unstable();
-            let change = |node| ReadingChange {
-                at: when.at,
-                path: self.path(node),
-                reading: self.reading(node, when.at),
-            };
-            effects.readings.extend(changed.into_iter().map(change));
-        }
-        evaluated
+        lists.evaluated.sort_unstable();
+        lists.changed.sort_unstable();
+    }
+
+    /// Says what nodes read now.
+    pub(super) fn tell(&self, changed: &[u32], at: Instant, effects: &mut Effects) {
+        let change = |node: &u32| ReadingChange {
+            at,
+            path: self.path(*node),
+            reading: self.reading(*node, at),
+        };
+        effects.readings.extend(changed.iter().map(change));
     }
 
     /// True when what is told of the node changed.

@@ -268,7 +268,7 @@ impl Projection {
         let index: HashMap<u32, usize> = leaves.iter().enumerate().map(|(index, leaf)| (*leaf, index)).collect();
         let mut series = HashMap::new();
         for (number, (key, placed)) in self.journal_series.iter().zip(&self.placed).enumerate() {
-            let Placed::At(node, _) = *placed else { continue };
+            let Placed::At { node, .. } = *placed else { continue };
             let nodes = [Some(node), self.overall_node(node)].into_iter().flatten();
             let counts: Vec<usize> = nodes.filter_map(|node| index.get(&node).copied()).collect();
             if !counts.is_empty() {

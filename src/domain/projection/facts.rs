@@ -78,19 +78,13 @@ impl Projection {
     }
 
     fn series_place(&mut self, series: SeriesNumber) -> Option<SeriesPlace> {
-        let found = match self.placed.get(series.0 as usize)? {
-            Placed::At(node, series) => Some((*node, *series)),
-            Placed::Nowhere => None,
-            Placed::NotYet => {
-                let key = self.journal_series.get(series.0 as usize)?.clone();
-                let found = self.place_of(&key);
-                let placed = found.map_or(Placed::Nowhere, |(node, series)| Placed::At(node, series));
-                *self.placed.get_mut(series.0 as usize)? = placed;
-                found
-            }
-        };
-        let (node, series) = found?;
-        self.series_place_at(node, series)
+        let mut placed = *self.placed.get(series.0 as usize)?;
+        if placed == Placed::NotYet {
+            let key = self.journal_series.get(series.0 as usize)?.clone();
+            placed = self.place(&key);
+            *self.placed.get_mut(series.0 as usize)? = placed;
+        }
+        self.series_place_at(placed)
     }
 
     fn sample(&self, sequence: Sequence, row: &Row<'_>, place: SeriesPlace) -> Option<Sample> {

@@ -74,8 +74,12 @@ pub(super) enum Placed {
     NotYet,
     /// The catalog does not know the KPI, or knows it under another label.
     Nowhere,
-    /// Node and series of the KPI, of the instance where there is one.
-    At(u32, u32),
+    /// Node and series of the KPI, of the instance where there is one, and the instance.
+    At {
+        node: u32,
+        series: u32,
+        instance: u32,
+    },
 }
 
 /// Where the measurements of a journal series go.
@@ -91,25 +95,29 @@ pub(super) struct SeriesPlace {
 }
 
 impl Projection {
-    /// Node and series of a journal series, making its instance if it is new. `None` where the catalog does not know the
-    /// KPI, or knows it under another label.
-    pub(super) fn place_of(&mut self, key: &SeriesKey) -> Option<(u32, u32)> {
+    /// Where a journal series goes, making its instance if it is new.
+    pub(super) fn place(&mut self, key: &SeriesKey) -> Placed {
+        self.find_place(key).unwrap_or(Placed::Nowhere)
+    }
+
+    fn find_place(&mut self, key: &SeriesKey) -> Option<Placed> {
         let (scorecard, kpi) = *self.catalog.kpis.get(&key.kpi)?;
         let each = self.catalog.scorecards.get(scorecard)?.each.as_deref();
-        match (each, &key.each) {
-            (None, _) => self.node_and_series(scorecard as u32, kpi),
-            (Some(each), Some((label, name))) if each == &**label => {
-                let instance = self.instance(scorecard, name);
-                self.node_and_series(instance, kpi)
-            }
-            _ => None,
-        }
+        let instance = match (each, &key.each) {
+            (None, _) => scorecard as u32,
+            (Some(each), Some((label, name))) if each == &**label => self.instance(scorecard, name),
+            _ => return None,
+        };
+        let (node, series) = self.node_and_series(instance, kpi)?;
+        Some(Placed::At { node, series, instance })
     }
 
     /// Everything about the place of a node and its series.
-    pub(super) fn series_place_at(&self, node: u32, series: u32) -> Option<SeriesPlace> {
-        let state = self.nodes.get(node as usize)?;
-        let instance = self.instances.get(state.instance as usize)?;
+    pub(super) fn series_place_at(&self, placed: Placed) -> Option<SeriesPlace> {
+        let Placed::At { node, series, instance } = placed else {
+            return None;
+        };
+        let instance = self.instances.get(instance as usize)?;
         let kpi = series.checked_sub(instance.series_base)?;
         let overall = self.instances.get(instance.scorecard)?;
         let local = node.checked_sub(instance.node_base)?;
@@ -311,8 +319,17 @@ impl Projection {
         let Some((instance, shape, local)) = self.node_place(node) else {
             return "".into();
         };
-        let suffix = shape.nodes.get(local as usize).map_or("", |node| node.suffix.as_str());
-        self.path_of(instance, suffix).into()
+        let Some(own) = shape.nodes.get(local as usize) else {
+            return "".into();
+        };
+        if self
+            .instances
+            .get(instance as usize)
+            .is_some_and(|state| state.name.is_none())
+        {
+            return Arc::clone(&own.path);
+        }
+        self.path_of(instance, &own.suffix).into()
     }
 
     fn path_of(&self, instance: u32, suffix: &str) -> String {

@@ -14,6 +14,7 @@ mod alerts;
 mod evaluate;
 mod explain;
 mod facts;
+mod fetch;
 mod image;
 mod instances;
 mod node_state;
@@ -40,6 +41,7 @@ use super::roll_up::Child;
 use super::series::Series;
 
 use across::Total;
+use evaluate::Lists;
 pub use image::IMAGE_FORM;
 use instances::{Common, IncludedNode, InstanceState, Placed};
 use node_state::NodeState;
@@ -120,6 +122,8 @@ pub struct Projection {
     dirty: Vec<Vec<u32>>,
     /// Children of the node that is being evaluated; kept for its memory.
     children: Vec<Child<u32>>,
+    /// Empty between instants; kept for its memory.
+    lists: Lists,
     /// (instant, node): when a reading changes by itself, or was to. Entries that are not the node's own `due` any more are void.
     dues: BinaryHeap<Reverse<(Instant, u32)>>,
     alerting: Alerting,
@@ -165,6 +169,7 @@ impl Projection {
             totals: Vec::new(),
             dirty: vec![Vec::new(); ranks],
             children: Vec::new(),
+            lists: Lists::default(),
             dues: BinaryHeap::new(),
             alerting: Alerting::default(),
             touched_alerts: BTreeSet::new(),

@@ -34,6 +34,11 @@ impl Ranking {
         }
     }
 
+    /// Reads where an instance is, so that it is at hand.
+    pub fn see_place(&self, instance: usize) -> usize {
+        self.places.get(instance).map_or(0, |place| *place as usize)
+    }
+
     fn remove(&mut self, instance: u32, score: f64) {
         let place = self.places.get_mut(instance as usize);
         let place = place.map_or(NOWHERE, |place| std::mem::replace(place, NOWHERE));

@@ -1,5 +1,7 @@
 //! The shape of a scorecard: its nodes as a flat list, parents before children, the same for every instance.
 
+use std::sync::Arc;
+
 use crate::domain::catalog::{Catalog, Include, NodeKind, NodePlace, Scorecard};
 use crate::domain::instant::Instant;
 
@@ -19,6 +21,8 @@ pub(super) struct ShapeNode {
     pub kind: NodeKind,
     /// Path behind the scorecard's name, with its leading `/`; empty for the scorecard.
     pub suffix: String,
+    /// Path of the node of the scorecard itself, not of an instance of it.
+    pub path: Arc<str>,
     pub parent: Option<u32>,
     pub children: Vec<u32>,
     /// Greater than that of everything it is evaluated from.
@@ -41,6 +45,7 @@ impl Shape {
         }
         shape.rank(catalog, scorecard);
         for node in &mut shape.nodes {
+            node.path = [scorecard.id.as_str(), &node.suffix].concat().into();
             node.changes = changes_of(scorecard, node.place);
         }
         shape
@@ -76,6 +81,7 @@ impl Shape {
             place,
             kind,
             suffix,
+            path: Arc::default(),
             parent,
             children: Vec::new(),
             rank: 0,

@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 
+use super::fetch::ROWS_AHEAD;
 use super::{ClockKind, Effects, Projection};
 use crate::domain::fact::{Block, Entry, Fact, Row};
 use crate::domain::id::Sequence;
@@ -61,7 +62,14 @@ impl Projection {
     fn apply_at_once(&mut self, block: &Block, effects: &mut Effects) {
         let at = block.recorded_at;
         self.run_until(at.plus_ms(-1), effects);
-        for (sequence, entry) in block.entries() {
+        let rows = &block.measurements.series;
+        let mut fetched = 0;
+        for (row, (sequence, entry)) in block.entries().enumerate() {
+            if row == fetched {
+                let end = rows.len().min(row + ROWS_AHEAD);
+                self.fetch(rows.get(row..end).unwrap_or_default());
+                fetched = end;
+            }
             self.take_entry(sequence, &entry, at);
         }
         self.happen_at(at, effects);
@@ -117,8 +125,14 @@ impl Projection {
 
     fn evaluate_at(&mut self, when: Evaluation, effects: &mut Effects) {
         self.mark_due(when.at);
-        let evaluated = self.evaluate_dirty(when, effects);
-        self.look_at_conditions(&evaluated, when.at);
+        let mut lists = std::mem::take(&mut self.lists);
+        self.evaluate_dirty(when, &mut lists);
+        if self.options.with_readings {
+            self.tell(&lists.changed, when.at, effects);
+        }
+        self.look_at_conditions(&lists.evaluated, when.at);
+        lists.clear();
+        self.lists = lists;
         self.run_timers(when.at, effects);
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kpid::domain::instant::{DAY_MS, Instant};
+use kpid::domain::instant::{DAY_MS, HOUR_MS, Instant};
 use kpid::domain::projection::{ClockKind, Effects};
 use kpid::domain::reading::Reading;
 use proptest::collection::vec;
@@ -158,13 +158,15 @@ fn agree(
 
 /// An instant after everything that stands, by any distance.
 fn later(list: &[Measurement], after_ms: i64) -> Instant {
-    Instant(
-        list.iter()
-            .map(|measurement| measurement.observed_at)
-            .max()
-            .unwrap_or(0),
-    )
-    .plus_ms(1 + after_ms)
+    let last = list.iter().map(|measurement| measurement.observed_at).max();
+    Instant(last.unwrap_or(0)).plus_ms(1 + after_ms)
+}
+
+/// The rate of a running period falls with time, and is told at the latest once a slice: until the next day begins, what is
+/// told depends on when the last measurement came.
+fn calm_ms(files: &[File]) -> i64 {
+    let flows = |(_, text): &File| text.contains("aggregate = \"rate\"") && text.contains("period = ");
+    if files.iter().any(flows) { DAY_MS + HOUR_MS } else { 0 }
 }
 
 /// The stream with lines that have an id once more, somewhere behind.
@@ -205,7 +207,7 @@ proptest! {
         // Of equal instants the order of arrival decides, which is meant: there are none here.
         let mut instants = BTreeSet::new();
         list.retain(|measurement| instants.insert((measurement.kpi.clone(), measurement.observed_at)));
-        let at = later(&list, after_ms);
+        let at = later(&list, after_ms + calm_ms(&files));
         list.sort_by_key(|measurement| measurement.observed_at);
         let in_time: String = list.iter().map(|measurement| line(&catalog, measurement)).collect();
         let mut shuffled: Vec<(u32, &Measurement)> = keys.iter().copied().cycle().zip(&list).collect();
@@ -221,7 +223,7 @@ proptest! {
         let sent_right: String = list.iter().map(|measurement| line(&catalog, measurement)).collect();
         // Nothing may be recorded after the instant that is looked at, not even what is retracted by now.
         let story = story(&files, &case.ndjson, &vec![(1, 0)]);
-        let at = later(&list, after_ms).max(story.end());
+        let at = later(&list, after_ms).max(story.end()).plus_ms(calm_ms(&files));
         agree(&files, &readings_at(&files, &sent_right, 3, at), &readings_at(&files, &case.ndjson, 3, at))?;
     }
 }
