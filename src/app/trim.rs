@@ -211,7 +211,7 @@ impl Trimmer {
             return Err(RetentionError::NotReady);
         }
         let _turn = self.turn.lock().await;
-        let needs = needs(&self.settings, &self.catalog.load(), self.clock.now());
+        let needs = needs(&self.settings, &self.catalog.load(), self.now());
         let (folder, options) = (self.folder.clone(), self.options);
         let (plan, fact) = blocking(move || prepare(&folder, (wish, needs), options)).await?;
         let (Some(fact), Some(up_to)) = (fact, plan.up_to) else {
@@ -234,11 +234,17 @@ impl Trimmer {
         Ok(outcome(plan, Some(sequence)))
     }
 
+    /// What the wall says, but not later than when the journal was last written to: a clock that jumps ahead drops nothing.
+    fn now(&self) -> Instant {
+        let recorded_at = Instant(self.house.recorded_at.load(Ordering::Acquire));
+        self.clock.now().min(recorded_at)
+    }
+
     /// What the settings want.
     fn standing_wish(&self) -> Option<TrimWish> {
         let (keep, keep_bytes) = (self.settings.journal.keep, self.settings.journal.keep_bytes);
         let wish = TrimWish {
-            before: (!keep.is_zero()).then(|| self.clock.now().plus_ms(-millis(keep))),
+            before: (!keep.is_zero()).then(|| self.now().plus_ms(-millis(keep))),
             keep_bytes: (keep_bytes > 0).then_some(keep_bytes),
         };
         (wish != TrimWish::default()).then_some(wish)
@@ -299,17 +305,16 @@ async fn blocking<T: Send + 'static>(
 /// Trims a journal that nobody runs: the same steps under the journal's lock.
 pub fn trim_stopped(dir: &Path, settings: &Settings, wish: TrimWish) -> Result<TrimOutcome, ActivationError> {
     let mut journal = open_stopped(dir, settings)?;
-    let now = SystemClock.now().max(journal.tail().recorded_at);
+    let (now, tail) = (SystemClock.now(), journal.tail());
     let catalog = last_catalog(dir)?;
-    let needs = needs(settings, &catalog, now);
+    let needs = needs(settings, &catalog, now.min(tail.recorded_at));
     let (plan, fact) = prepare(dir, (wish, needs), super::corridor::projection_options(settings))?;
     let (Some(fact), Some(up_to)) = (fact, plan.up_to) else {
         return Ok(outcome(plan, None));
     };
-    let tail = journal.tail();
     let block = Block {
         first: tail.next,
-        recorded_at: now,
+        recorded_at: now.max(tail.recorded_at),
         series_base: tail.series,
         others: vec![(0, fact)],
         ..Block::default()
@@ -347,4 +352,120 @@ fn last_catalog(dir: &Path) -> Result<Arc<Catalog>, ActivationError> {
     TomlDefinitions
         .parse(&files)
         .map_err(|problems| ActivationError::Definitions { at, problems })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::catalog::CatalogFile;
+    use crate::domain::fact::{SeriesNumber, SourcePosition};
+    use crate::domain::id::KpiId;
+    use crate::domain::instant::HOUR_MS;
+    use crate::domain::measurement::{Extra, MeasuredValue};
+    use crate::domain::projection::ClockKind;
+
+    const OPTIONS: ProjectionOptions = ProjectionOptions {
+        clock: ClockKind::Recorded,
+        history_ms: None,
+        with_readings: false,
+    };
+
+    fn desk() -> Fact {
+        let files = vec![CatalogFile {
+            name: "desk.toml".to_owned(),
+            text: include_str!("../../tests/it/catalogs/story/desk.toml").to_owned(),
+        }];
+        let fingerprint = TomlDefinitions.parse(&files).unwrap().fingerprint.clone();
+        Fact::CatalogActivated { fingerprint, files }
+    }
+
+    fn append(journal: &mut FileJournal, hour: i64, change: impl FnOnce(&mut Block)) {
+        let tail = journal.tail();
+        let mut block = Block {
+            first: tail.next,
+            recorded_at: Instant(hour * HOUR_MS),
+            series_base: tail.series,
+            ..Block::default()
+        };
+        change(&mut block);
+        journal.append(&block).unwrap();
+    }
+
+    fn measure(block: &mut Block, series: u32, value: f64) {
+        if series >= block.series_base {
+            block.new_series.push(SeriesKey {
+                kpi: KpiId::parse("desk.csat").unwrap(),
+                source: format!("s{series}").into(),
+                each: None,
+            });
+        }
+        let at = block.recorded_at;
+        let value = MeasuredValue::Number(value);
+        block
+            .measurements
+            .push(SeriesNumber(series), (at, at), &value, Extra::default());
+    }
+
+    fn moved(block: &mut Block, sequence: u64) {
+        let source = "jetstream:KPI_MEASUREMENTS".into();
+        block.positions.push(SourcePosition { source, sequence });
+    }
+
+    /// Definitions, three measurements of two sources and a position that moved without one, then two measurements more.
+    fn story(dir: &Path) {
+        let mut journal = FileJournal::open(dir, JournalOptions::default(), Arc::new(DiskFiles)).unwrap();
+        append(&mut journal, 1, |block| block.others.push((0, desk())));
+        append(&mut journal, 2, |block| measure(block, 0, 40.0));
+        append(&mut journal, 3, |block| {
+            measure(block, 1, 20.0);
+            measure(block, 0, 90.0);
+            moved(block, 7);
+        });
+        append(&mut journal, 4, |block| moved(block, 9));
+        append(&mut journal, 5, |block| measure(block, 1, 30.0));
+        append(&mut journal, 6, |block| measure(block, 2, 10.0));
+    }
+
+    fn played(dir: &Path, mut projection: Projection) -> Vec<(u64, Vec<u64>)> {
+        let history = Arc::new(JournalFolder(dir.to_owned()));
+        let mut activations = Activations::new(Arc::new(TomlDefinitions), history);
+        let mut reader = open_reader(dir, Sequence(1)).unwrap();
+        while let Some(block) = reader.next_block().unwrap() {
+            if !block.is_empty() && block.first > projection.sequence() {
+                activations
+                    .apply(&mut projection, &block, &mut Effects::default())
+                    .unwrap();
+            }
+        }
+        projection.forget_saved();
+        projection.take_image(0)
+    }
+
+    #[test]
+    fn a_base_holds_names_definitions_positions_and_a_state_that_goes_on_bit_for_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        story(folder.path());
+        let whole = played(folder.path(), Projection::new(Arc::new(Catalog::empty()), OPTIONS));
+        let (block, state) = base_at(folder.path(), Sequence(4), OPTIONS).unwrap();
+        assert_eq!((block.last(), block.recorded_at), (Sequence(4), Instant(3 * HOUR_MS)));
+        assert_eq!((block.new_series.len(), &block.others), (2, &vec![(0, desk())]));
+        assert_eq!(
+            block.positions[0].sequence, 9,
+            "what moved behind the last fact that goes moved"
+        );
+        let mut base = Base {
+            block,
+            state,
+            hash: [0; 32],
+            previous: [0; 32],
+        };
+        let (projection, _) = projection_of(&base, OPTIONS).unwrap();
+        assert_eq!(projection.sequence(), Sequence(4));
+        assert!(played(folder.path(), projection) == whole, "the end is the same");
+        base.state.retain(|(key, _)| *key != FORM);
+        assert!(
+            projection_of(&base, OPTIONS).is_none(),
+            "a form that is not known is not guessed"
+        );
+    }
 }

@@ -190,6 +190,19 @@ fn copy_base(source: &Store, target: &Store, first: Sequence) -> Result<(), Back
 
 /// Copies the first bytes of a file under another name, durable and whole or not at all.
 fn copy_file(from: (&dyn FileHandle, &Path), len: u64, to: &Path) -> Result<(), JournalError> {
+    let draft = draft_of(from, len, to)?;
+    settle(&draft, to)
+}
+
+/// Gives a durable draft its name.
+fn settle(draft: &Path, to: &Path) -> Result<(), JournalError> {
+    DiskFiles.rename(draft, to).map_err(io_error("rename", draft))?;
+    let dir = to.parent().unwrap_or(Path::new("."));
+    DiskFiles.sync_dir(dir).map_err(io_error("sync", dir))
+}
+
+/// Copies the first bytes of a file into a durable draft beside `to`.
+fn draft_of(from: (&dyn FileHandle, &Path), len: u64, to: &Path) -> Result<PathBuf, JournalError> {
     let draft = to.with_extension("draft");
     if draft.exists() {
         DiskFiles.remove(&draft).map_err(io_error("remove", &draft))?;
@@ -209,9 +222,7 @@ fn copy_file(from: (&dyn FileHandle, &Path), len: u64, to: &Path) -> Result<(), 
         at += read as u64;
     }
     file.sync_data().map_err(io_error("sync", &draft))?;
-    DiskFiles.rename(&draft, to).map_err(io_error("rename", &draft))?;
-    let dir = to.parent().unwrap_or(Path::new("."));
-    DiskFiles.sync_dir(dir).map_err(io_error("sync", dir))
+    Ok(draft)
 }
 
 /// A backup on its way.
@@ -244,7 +255,7 @@ impl Copying {
         entry.next == next.0 && file.metadata().is_ok_and(|file| file.len() == entry.bytes)
     }
 
-    /// Copies a segment and proves the copy, and that it continues what the backup has.
+    /// Copies a segment, proves the copy, and that it continues what the backup has, before it takes the place of what is there.
     fn copy(&mut self, stores: (&Store, &Store), segment: Sequence, is_last: bool) -> Result<(), BackupError> {
         let (source, target) = stores;
         let path = source.path(segment);
@@ -257,8 +268,9 @@ impl Copying {
         let mut chain = chain_before(&mut window, segment)?;
         self.check_before(segment, chain.hash)?;
         let file = source.files.open_read(&path).map_err(io_error("open", &path))?;
-        copy_file((file.as_ref(), &path), end, &target.path(segment))?;
-        let mut copy = target.window(segment)?;
+        let draft = draft_of((file.as_ref(), &path), end, &target.path(segment))?;
+        let opened = target.files.open_read(&draft).map_err(io_error("open", &draft))?;
+        let mut copy = Window::new(opened, draft.clone());
         let (mut offset, mut hash, mut meets) = (0, None, known.is_none());
         let walked = walk(&mut copy, &mut chain, &mut |_, bytes, _| {
             offset += bytes.len() as u64;
@@ -269,13 +281,17 @@ impl Copying {
                 .is_some_and(|known| known.bytes == offset && known.head_hash == hex(&own));
             Ok(())
         })?;
-        if !meets || walked.end != end || walked.torn.is_some() {
+        let next = chain.tail.next.0;
+        // What the backup has behind this place must be another segment of this journal, or nothing.
+        let is_other = |entry: &SegmentEntry| entry.first > segment.0 && (entry.first < next || is_last);
+        if !meets || walked.end != end || walked.torn.is_some() || self.entries.iter().any(is_other) {
             return Err(self.parted(segment));
         }
+        settle(&draft, &target.path(segment))?;
         self.entries.retain(|entry| entry.first != segment.0);
         self.entries.push(SegmentEntry {
             first: segment.0,
-            next: chain.tail.next.0,
+            next,
             bytes: end,
             head_hash: hex(&hash.unwrap_or_default()),
         });
@@ -309,9 +325,6 @@ impl Copying {
         let Some((first, last)) = ends.map(|(first, last)| (first.first, last.clone())) else {
             return Err(BackupError::Empty(to.to_owned()));
         };
-        if let Some(before) = self.before.as_ref().filter(|before| before.last + 1 > last.next) {
-            return Err(self.parted(Sequence(before.last.min(last.next))));
-        }
         let manifest = Manifest {
             form: FORM,
             made_at: now.to_string(),
@@ -410,7 +423,8 @@ pub(super) fn check_manifest(dir: &Path, report: &JournalStat) -> Result<(), Jou
 
 fn ends_as(manifest: &Manifest, dir: &Path, report: &JournalStat) -> Result<(), JournalError> {
     let last = report.last.map_or(0, |last| last.0);
-    if (last, &report.head_hash) == (manifest.last, &manifest.head_hash) {
+    // An interrupted backup may hold more than its manifest says, and never less.
+    if last > manifest.last || (last, &report.head_hash) == (manifest.last, &manifest.head_hash) {
         return Ok(());
     }
     let reason = format!("it ends at sequence {last}, and {FILE} says {}", manifest.last);

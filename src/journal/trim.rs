@@ -104,9 +104,12 @@ impl Trims {
         let mut plan = TrimPlan::default();
         let nexts = segments.iter().skip(1).map(Some).chain([None]);
         for ((first, len), next) in segments.iter().zip(lens).zip(nexts) {
+            let is_much = wish.keep_bytes.is_some_and(|keep| left > keep);
+            if !is_much && wish.before.is_none() {
+                break;
+            }
             let seen = self.look_over(*first)?;
-            let is_old = wish.before.is_some_and(|before| seen.recorded_at < before);
-            if !is_old && wish.keep_bytes.is_none_or(|keep| left <= keep) {
+            if !is_much && wish.before.is_none_or(|before| seen.recorded_at >= before) {
                 break;
             }
             plan.held = match next {

@@ -61,7 +61,7 @@ fn write(
 fn said(exported: &Exported) {
     if let Some(up_to) = exported.trimmed {
         output::say(&format!(
-            "the history up to sequence {up_to} was trimmed: its series, definitions and positions are exported, its measurements are gone"
+            "the history up to sequence {up_to} was trimmed: the export begins behind it, and cannot be imported"
         ));
     }
     match exported.first.zip(exported.last) {

@@ -120,6 +120,11 @@ pub fn export(
     // Series are named where they are first used, so that all blocks are read, whatever is told.
     let mut reader = open_reader(dir, Sequence(1))?;
     while let Some(block) = reader.next_block()? {
+        if block.first < first {
+            // The base of a trim stands for facts that are gone; it is none itself.
+            recorder.learn(&block);
+            continue;
+        }
         let Some(wanted) = range.of(&block) else { break };
         recorder.tell(&block, wanted, &mut |record| {
             if let Some(sequence) = record.sequence.map(Sequence) {

@@ -1,6 +1,7 @@
 //! The journal, proved: its promises on every adapter, its codec by laws, its recovery at every fault, its bytes by a golden.
 
 mod archive;
+mod backup;
 mod codec;
 mod crash;
 mod damage;

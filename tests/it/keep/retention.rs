@@ -104,6 +104,17 @@ fn a_trimmed_journal_shows_the_same_with_its_state_and_without() {
     let [kept, all] = [daemon.journal(), whole].map(|journal| replayed(&daemon, &journal, &end.to_string()));
     assert_eq!(kept[0], all[0], "the same scorecards");
     assert!(all[1].ends_with(&kept[1]), "and the same changes since");
+    let file = text(&daemon.path("kept.ndjson"));
+    let told = daemon.run(&["journal", "export", "--output", &file]);
+    let words = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(
+        words.contains(&format!("up to sequence {up_to} was trimmed")),
+        "{words}"
+    );
+    let refused = daemon.run(&["journal", "import", &file, "--journal", "elsewhere"]);
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{words}");
+    assert!(words.contains("from the journal's first fact on"), "{words}");
     let refused = daemon.run(&["replay", "--journal", &text(&daemon.journal()), "--until", "5"]);
     let words = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(1), "{words}");
