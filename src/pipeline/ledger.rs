@@ -108,14 +108,6 @@ impl Ledger {
 
     /// The block is durable: its ids are remembered.
     pub fn committed(&mut self, block: &Block) -> Result<(), LedgerError> {
-        for (_, fact) in &block.others {
-            if let Fact::HistoryTrimmed {
-                up_to, base: Some(_), ..
-            } = fact
-            {
-                self.trimmed(*up_to);
-            }
-        }
         let mut entries = Vec::with_capacity(self.drafted_order.len());
         for key in self.drafted_order.drain(..) {
             if let Some(seen) = self.drafted.remove(&key) {
