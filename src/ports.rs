@@ -283,6 +283,9 @@ pub struct Batch {
     /// Position to keep beside the batch, for sources that resume. A batch at or before the known position of its source
     /// is answered as taken and changes nothing.
     pub position: Option<SourcePosition>,
+    /// Position of the batch that the same source submitted before this one, for sources that resume; else 0. A batch
+    /// behind one that was refused is refused too: taking it would pass over the other for good.
+    pub follows: u64,
 }
 
 /// What became of a batch.
@@ -307,6 +310,14 @@ pub enum IntakeError {
     /// The disk is nearly full; what is there is safe, and reads go on.
     #[error("the disk of the journal is nearly full (see journal.min_free_bytes): free space, then send it again")]
     NoRoom,
+}
+
+/// Whether more may be written. Asked before measurements are let in, before a block is drafted, and before a checkpoint.
+///
+/// Promises: the answer is of this moment; after `true`, a block of usual size and a segment for it fit on the disk.
+pub trait Room: Send + Sync {
+    /// False when taking more in could fill the disk.
+    fn is_there(&self) -> bool;
 }
 
 /// Where refused input goes besides the answer to its sender; never blocks.

@@ -21,7 +21,7 @@ use crate::pipeline::intake::Job;
 use crate::pipeline::ledger::LedgerLimits;
 use crate::pipeline::live::{Live, LiveError, Message};
 use crate::pipeline::saver::Saver;
-use crate::ports::{Definitions, Journal, Outbox};
+use crate::ports::{Definitions, Journal, Outbox, Room};
 use crate::settings::Settings;
 use crate::state::StateStore;
 use crate::telemetry::metric;
@@ -136,8 +136,10 @@ impl Corridor {
             next_due: Arc::clone(&frame.next_due),
             positions: frame.positions.clone(),
             house: Arc::clone(&house),
+            room: Arc::clone(&frame.disk) as Arc<dyn Room>,
             block_len_max: rules.settings.journal.block_len_max,
             floor: restored.floor,
+            is_behind: false,
         };
         // The destinations looked before the journal's tail was in the outbox; without the bell it would wait for the next change.
         frame.readings.put(&restored.changed);
@@ -155,6 +157,7 @@ impl Corridor {
             positions: frame.positions,
             post_every: rules.settings.projection.post_every,
             checkpoint_every: rules.settings.projection.checkpoint_every,
+            room: frame.disk,
             names_saved: restored.names_saved,
             activations: restored.activations,
         };

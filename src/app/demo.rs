@@ -128,6 +128,7 @@ impl Played {
                 reports,
                 transport: "file",
                 position: None,
+                follows: 0,
             })
             .await?;
         if let Some(rejection) = receipt.rejected.first() {
@@ -155,6 +156,7 @@ impl Played {
                         reports,
                         transport: "file",
                         position: None,
+                        follows: 0,
                     })
                     .await?;
             }

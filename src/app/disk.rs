@@ -1,7 +1,8 @@
-//! The disk of the journal: how much is free, and how large the journal is.
+//! The disks of the journal and of the state: how much is free, and how large the journal is.
 //!
-//! Looked at once a second. When less is free than `journal.min_free_bytes`, nothing more is taken in, before an append can
-//! fail; reads go on, and when there is room again, so does everything else.
+//! Looked at before anything is taken in and before anything is appended, and once a second. What could leave less than
+//! `journal.min_free_bytes` is refused, before an append can fail; reads go on, and when there is room again, so does
+//! everything else. Facts that no measurement brought, such as a reload's, are let through: the room kept is for them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,99 +14,130 @@ use tracing::{error, info};
 use super::tasks::{Closing, Tasks, closed};
 use crate::domain::id::Sequence;
 use crate::journal::Trims;
+use crate::ports::Room;
+use crate::settings::Settings;
 use crate::telemetry::metric;
 
-/// How often it is looked at.
+/// How often it is looked at when nobody asks.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// What was seen last.
 #[derive(Debug)]
 pub(super) struct Disk {
-    folder: PathBuf,
-    min_free_bytes: u64,
-    free_bytes: AtomicU64,
+    journal: Place,
+    state: Place,
     journal_bytes: AtomicU64,
     segments: AtomicU64,
     first: AtomicU64,
-    has_room: Arc<AtomicBool>,
+    has_room: AtomicBool,
+}
+
+/// A folder whose disk must not fill up.
+#[derive(Debug)]
+struct Place {
+    what: &'static str,
+    folder: PathBuf,
+    /// Less free than this: nothing is taken in.
+    needed_bytes: u64,
+    free_bytes: AtomicU64,
 }
 
 /// What was seen last, at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Usage {
     pub journal_bytes: u64,
     pub segments: u64,
     /// First sequence that is kept.
     pub first: Sequence,
-    free_bytes: u64,
-    min_free_bytes: u64,
-    has_room: bool,
-}
-
-impl Usage {
     /// Why nothing is taken in, if so.
-    pub fn complaint(&self) -> Option<String> {
-        let (free, min) = (self.free_bytes, self.min_free_bytes);
-        (!self.has_room)
-            .then(|| format!("room on the disk of the journal: {free} bytes are free, journal.min_free_bytes is {min}"))
-    }
+    pub complaint: Option<String>,
 }
 
 impl Disk {
-    pub fn new(folder: PathBuf, min_free_bytes: u64) -> Self {
-        let disk = Self {
+    pub fn new(settings: &Settings) -> Self {
+        let journal = &settings.journal;
+        let place = |what, folder, needed_bytes| Place {
+            what,
             folder,
-            min_free_bytes,
+            needed_bytes,
             free_bytes: AtomicU64::new(u64::MAX),
+        };
+        // The next block may begin a segment, which takes its whole size at once.
+        let with_segment = journal.min_free_bytes.saturating_add(journal.segment_bytes);
+        let disk = Self {
+            journal: place("journal", settings.journal_dir(), with_segment),
+            state: place("state", settings.state_dir(), journal.min_free_bytes),
             journal_bytes: AtomicU64::new(0),
             segments: AtomicU64::new(0),
             first: AtomicU64::new(1),
-            has_room: Arc::new(AtomicBool::new(true)),
+            has_room: AtomicBool::new(true),
         };
         disk.look();
         disk
     }
 
-    pub fn has_room(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.has_room)
-    }
-
     pub fn usage(&self) -> Usage {
+        let short = [&self.journal, &self.state].into_iter().find(|place| place.is_short());
         Usage {
             journal_bytes: self.journal_bytes.load(Ordering::Relaxed),
             segments: self.segments.load(Ordering::Relaxed),
             first: Sequence(self.first.load(Ordering::Relaxed)),
-            free_bytes: self.free_bytes.load(Ordering::Relaxed),
-            min_free_bytes: self.min_free_bytes,
-            has_room: self.has_room.load(Ordering::Relaxed),
+            complaint: short.map(Place::complaint),
         }
     }
 
     fn look(&self) {
-        let (bytes, segments) = size_of(&self.folder);
+        let (bytes, segments) = size_of(&self.journal.folder);
         self.journal_bytes.store(bytes, Ordering::Relaxed);
         self.segments.store(segments, Ordering::Relaxed);
-        if let Ok(first) = Trims::of(&self.folder).first() {
+        if let Ok(first) = Trims::of(&self.journal.folder).first() {
             self.first.store(first.0, Ordering::Relaxed);
         }
         metrics::gauge!(metric::JOURNAL_BYTES).set(bytes as f64);
         metrics::gauge!(metric::JOURNAL_SEGMENTS).set(segments as f64);
-        // A file system that does not tell is not a reason to stop.
-        let Ok(told) = rustix::fs::statvfs(&self.folder) else {
-            return;
-        };
-        let free = told.f_bavail.saturating_mul(told.f_frsize);
-        self.free_bytes.store(free, Ordering::Relaxed);
+        self.is_there();
+        let free = self.journal.free_bytes.load(Ordering::Relaxed);
+        let free = free.min(self.state.free_bytes.load(Ordering::Relaxed));
         metrics::gauge!(metric::DISK_FREE_BYTES).set(free as f64);
-        let has_room = free >= self.min_free_bytes;
+    }
+}
+
+impl Room for Disk {
+    fn is_there(&self) -> bool {
+        self.journal.look();
+        self.state.look();
+        let short = [&self.journal, &self.state].into_iter().find(|place| place.is_short());
+        let has_room = short.is_none();
         if self.has_room.swap(has_room, Ordering::AcqRel) != has_room {
-            let min = self.min_free_bytes;
-            if has_room {
-                info!(free, min, "disk has room again, taking measurements in");
-            } else {
-                error!(free, min, "disk is nearly full, taking nothing in until there is room");
+            match short {
+                None => info!("disk has room again, taking measurements in"),
+                Some(place) => error!(
+                    missing = place.complaint(),
+                    "disk is nearly full, taking nothing in until there is room"
+                ),
             }
         }
+        metrics::gauge!(metric::DISK_HAS_ROOM).set(if has_room { 1.0 } else { 0.0 });
+        has_room
+    }
+}
+
+impl Place {
+    fn look(&self) {
+        // A file system that does not tell is not a reason to stop.
+        if let Ok(told) = rustix::fs::statvfs(&self.folder) {
+            let free = told.f_bavail.saturating_mul(told.f_frsize);
+            self.free_bytes.store(free, Ordering::Relaxed);
+        }
+    }
+
+    fn is_short(&self) -> bool {
+        self.free_bytes.load(Ordering::Relaxed) < self.needed_bytes
+    }
+
+    fn complaint(&self) -> String {
+        let (what, free, needed) = (self.what, self.free_bytes.load(Ordering::Relaxed), self.needed_bytes);
+        format!("room on the disk of the {what}: {free} bytes are free, {needed} are needed (journal.min_free_bytes)")
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, mpsc, watch};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use super::corridor::{Corridor, Queues, projection_options};
 use super::definitions::{CatalogSource, JournalFolder};
@@ -34,7 +34,7 @@ use crate::pipeline::intake::{Door, Job, SourcePositions};
 use crate::pipeline::live::{House as HouseFigures, Window};
 use crate::pipeline::lookup::Lookup;
 use crate::pipeline::outbox::LatestReadings;
-use crate::ports::{Clock, Intake, Journal, JournalError, Notice, Outbox, SeenIds, StateError};
+use crate::ports::{Clock, Intake, Journal, JournalError, Notice, Outbox, Room, SeenIds, StateError};
 use crate::settings::Settings;
 use crate::state::{OpenReport, StateOpenError, StateStore};
 use crate::telemetry::{MetricsHandle, metric};
@@ -161,7 +161,7 @@ impl Frame {
             board: Arc::new(ArcSwap::from_pointee(Board::empty(Arc::clone(catalog)))),
             notices: broadcast::channel(NOTICES_MAX).0,
             positions: SourcePositions::default(),
-            disk: Arc::new(Disk::new(settings.journal_dir(), settings.journal.min_free_bytes)),
+            disk: Arc::new(Disk::new(settings)),
             readings: Arc::new(LatestReadings::default()),
             next_due: Arc::new(NextDue::default()),
             admitting: Arc::new(ArcSwap::new(Arc::clone(catalog))),
@@ -176,7 +176,7 @@ impl Frame {
             clock: Arc::clone(&rules.clock),
             jobs,
             positions: self.positions.clone(),
-            has_room: self.disk.has_room(),
+            room: Arc::clone(&self.disk) as Arc<dyn Room>,
         })
     }
 
@@ -340,11 +340,13 @@ fn open_state(
     if ids < next {
         return Ok((store, report));
     }
-    warn!(
-        ids = ids.0,
-        next = next.0,
-        "state is ahead of the journal, it is rebuilt"
+    error!(
+        known = ids.0,
+        journal_ends = next.0.saturating_sub(1),
+        "the journal ends before facts that were acknowledged: it is an older copy, or its end is missing; restore a newer \
+         copy to have them back, the state is rebuilt from what is there"
     );
+    metrics::counter!(metric::STATE_REBUILDS).increment(1);
     drop(store);
     std::fs::remove_dir_all(folder).map_err(|error| HouseError::ended("state", &error))?;
     Ok(StateStore::open(folder, destinations)?)

@@ -102,7 +102,7 @@ pub(super) fn house_state(
         let applied = house.applied.load(Ordering::Acquire);
         let journal_end = house.journal_end.load(Ordering::Acquire);
         let usage = disk.usage();
-        let waiting_for = match (is_ready, usage.complaint()) {
+        let waiting_for = match (is_ready, usage.complaint) {
             (false, _) => "the replay of the journal".to_owned(),
             (true, Some(complaint)) => complaint,
             (true, None) => String::new(),

@@ -98,6 +98,7 @@ impl Door {
             reports,
             transport: TRANSPORT,
             position: None,
+            follows: 0,
         };
         let receipt = self.intake.submit(batch).await.map_err(|error| match error {
             IntakeError::Closed => Refused::Closed(self.limits),

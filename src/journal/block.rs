@@ -224,6 +224,17 @@ fn version_of(block: &Block) -> u16 {
     }
 }
 
+/// Reads one block, header and body, as it stands in a segment. Where it belongs is not known here: the chain is the
+/// business of whoever reads more than one.
+pub fn decode_block(bytes: &[u8]) -> Result<Block, FormatError> {
+    let header = Header::parse(bytes)?;
+    let body = bytes.get(HEADER_LEN..header.block_len());
+    match body.filter(|body| header.fits_body(body)) {
+        Some(body) => decode_body(&header, body),
+        None => Err(FormatError::Unfit("a block is not whole")),
+    }
+}
+
 /// Whether this kpid can read a version.
 pub(super) fn is_known(version: u16) -> bool {
     (1..=FORMAT_VERSION).contains(&version)

@@ -55,20 +55,45 @@
 //! | shape | column u8 | 0 number, 1 weighted, 2 ratio, 3 word, 4 not applicable, 5 weighted word |
 //! | value | column f64 | value or numerator, else 0 |
 //! | second | column f64 | weight or denominator, else 0 |
-//! | words | text | number of different words, the words; for every word its row, and its place among the different ones |
+//! | words | text | empty without words; else the number of different words, the words; for every row with one its row, and the place of its word among the different ones, from 0 |
 //! | extras | text | for every measurement that has any: its row, an extra |
 //! | others | text | for every other fact: the row before which it stands, the fact |
 //!
-//! *Columns* and *text* sections are described in the modules `column` and `text` of this folder: a column is empty, a
-//! constant, words, or a standalone pco file; a text section is empty, plain, or a zstd frame, and holds one run of
-//! numbers ("control") and one of UTF-8. In the table above and below, a name, label or other string is its length as a
-//! varint in control and its bytes in text; everything else is in control. A *row* is a varint: the difference to the row before in
-//! the same section (the first: to 0).
+//! A section is one byte of encoding, then, unless it is empty, the length of its payload as a varint, and the payload.
+//!
+//! A *column* has a number for each row:
+//!
+//! | encoding | payload of a column |
+//! |---|---|
+//! | 0 empty | none, and no length: there are no rows |
+//! | 1 constant | one word: every row has it |
+//! | 2 small | a word a row |
+//! | 3 pco | a standalone pco file (<https://github.com/pcodec/pcodec>) of the column's type |
+//!
+//! A word is a varint: of a whole number the zigzag difference to the row before (of the first row: to 0), of an `f64` its
+//! 64 bits with the bytes in reverse order.
+//!
+//! A *text* section holds one run of numbers ("control") and one of UTF-8 ("text"):
+//!
+//! | encoding | payload of a text section |
+//! |---|---|
+//! | 0 empty | none, and no length: both runs are empty |
+//! | 1 plain | length of control as a varint, control, text |
+//! | 2 zstd | length of the plain payload as a varint, then it as one zstd frame |
+//!
+//! A name, label or other string is its length in bytes as a varint in control and its bytes in text; everything else is in
+//! control. What a section lists goes on until both runs are used up. A *row* is a varint: the difference to the row before
+//! in the same section (the first: to 0); rows of words and extras ascend, several facts may stand before one row, and those
+//! behind the last row have the number of rows.
+//!
+//! The facts of a block have the sequences from its first on in this order: before each row the facts that stand before it,
+//! then the row; last those behind the last row. Numbers of series count from 0 through the whole journal.
 //!
 //! An *extra* is a byte of flags (1 id, 2 labels, 4 note, 8 by), then what they announce in that order; labels are their
-//! number and, each, name and value. A *fact* is a byte and its fields; instants are zigzag varints, numbers varints, an
-//! `f64` a varint of its bits in reverse byte order; a *place* is sequence, series number, `observed_at`; a *value* is a
-//! byte of shape, then its one or two `f64` or its word:
+//! number and, each, name and value. A *fact* is a byte and its fields in the order of the table below; instants are zigzag
+//! varints, numbers varints, an `f64` is a varint of its bits with the bytes in reverse order; a *place* is sequence, series
+//! number, `observed_at`; a *value* is a byte of shape (as in the column), then its one or two `f64`, or its word, of a
+//! weighted word both, or nothing; flags are a byte, 0 or 1:
 //!
 //! | byte | fact | fields |
 //! |---|---|---|
@@ -112,9 +137,13 @@
 //! ## Reading after a crash
 //!
 //! Blocks are written one after the other, each only when the one before is durable. So what is not a whole block at the
-//! end of the last segment, with no whole block of the same or a later sequence behind it, is an interrupted write that
-//! was never acknowledged: the writer cuts it off when it opens the journal, and a reader ends there. Anything else that
-//! does not fit is damage: [`crate::ports::JournalError::Damaged`] with the sequences in doubt. A version that is not known is never cut off.
+//! end of the last segment, with no whole block of the same or a later sequence behind it, and lacks whole words (8 zero bytes
+//! at a multiple of 8), is an interrupted write that was never acknowledged: the writer cuts it off when it opens the journal,
+//! and a reader ends there. Anything else that does not fit is damage: [`crate::ports::JournalError::Damaged`] with the
+//! sequences in doubt; so is a last block that lacks nothing, is one bit off, or ends with its file. A version that is not
+//! known is never cut off.
+//!
+//! `tests/golden/read.py` was written from this page and reads the golden journals without kpid.
 //!
 //! A later format gets a version of its own; `block::decode_body` is the one place where old versions become today's
 //! blocks. Blocks of all versions may stand in one segment.
@@ -135,6 +164,7 @@ mod reader;
 mod recovery;
 mod segment;
 mod text;
+mod torn;
 mod trim;
 
 #[cfg(test)]
@@ -143,6 +173,8 @@ mod tests;
 pub use archive::FileArchive;
 pub use backup::{Backup, BackupError, backup, restore};
 pub use base::{Base, BaseState};
+pub use block::decode_block;
+pub use bytes::FormatError;
 pub use exchange::{ExchangeError, ExportRange, Exported, Imported, Place, RecordForm, RecordSink, export, import};
 pub use file_journal::{FileJournal, JournalOptions, SEGMENT_BYTES_DEFAULT};
 pub use files::{DiskFiles, FileHandle, Files};

@@ -13,7 +13,9 @@ use super::base::{chain_at, read_base};
 use super::block::{HEADER_LEN, Header, decode_body};
 use super::bytes::FormatError;
 use super::files::{DiskFiles, Files};
+use super::recovery::misfit;
 use super::segment::{Chain, Depth, Look, START, Store, Window, damaged, is_blank, look, whole_block_behind};
+use super::torn::changed;
 use crate::domain::fact::Block;
 use crate::domain::id::Sequence;
 use crate::ports::{BlockReader, JournalError};
@@ -212,7 +214,10 @@ impl FileReader {
             return self.turn_page();
         }
         let newer = matches!(reason, Some(FormatError::Version { .. }));
-        let ends = is_last && !newer && whole_block_behind(window, offset, limit, next)?.is_none();
+        let ends = is_last
+            && !newer
+            && whole_block_behind(window, offset, limit, next)?.is_none()
+            && changed(window, offset, limit)?.is_none();
         match ends || self.is_whole_by_now()? {
             true if ends => Ok(Step::Nothing),
             true => Ok(Step::Again),
@@ -241,10 +246,11 @@ impl FileReader {
     /// The damage at this place, up to the next whole block of the segment.
     fn misfit(&mut self, limit: u64, reason: Option<FormatError>) -> Result<JournalError, JournalError> {
         let (offset, next) = (self.offset, self.expected());
-        let later = whole_block_behind(self.open_window()?, offset, limit, next)?;
-        let to = later.map_or(next, |later| Sequence(later.first.0.saturating_sub(1)));
+        let window = self.open_window()?;
+        let later = whole_block_behind(window, offset, limit, next)?;
+        let changed = changed(window, offset, limit)?;
         let reason = reason.unwrap_or(FormatError::Unfit("a block has no header"));
-        Ok(damaged((next, to), &self.store.path(self.segment), reason.to_string()))
+        Ok(misfit((window, offset), next, (later, changed), reason))
     }
 
     /// Looks once more at what the disk holds now: the other process may just have finished writing it.

@@ -13,6 +13,7 @@ use super::bytes::FormatError;
 use super::segment::{
     Chain, Depth, Look, START, Store, Window, damaged, damaged_at, is_blank, look, whole_block_behind,
 };
+use super::torn::{Changed, changed};
 use crate::domain::id::Sequence;
 use crate::ports::JournalError;
 
@@ -152,13 +153,29 @@ fn became_whole(
     if matches!(reason, FormatError::Version { .. }) {
         return Err(damaged_at((next, next), (window.path(), place.0), &reason));
     }
-    let Some(later) = whole_block_behind(window, place.0, place.1, next)? else {
+    let later = whole_block_behind(window, place.0, place.1, next)?;
+    let changed = changed(window, place.0, place.1)?;
+    if later.is_none() && changed.is_none() {
         return Ok(false);
-    };
+    }
     window.forget();
     if matches!(look(window, place.0, place.1, Depth::Whole)?, Look::Block(..)) {
         return Ok(true);
     }
-    let range = (next, Sequence(later.first.0.saturating_sub(1)));
-    Err(damaged_at(range, (window.path(), place.0), &reason))
+    Err(misfit((window, place.0), next, (later, changed), reason))
+}
+
+/// The damage from `next` on: up to the next whole block, or to the end of the one that was changed.
+pub(super) fn misfit(
+    at: (&Window, u64),
+    next: Sequence,
+    (later, changed): (Option<Header>, Option<Changed>),
+    reason: FormatError,
+) -> JournalError {
+    let own = changed.as_ref().and_then(|changed| changed.header);
+    let own = own.filter(|header| header.first == next).map(|header| header.next());
+    let behind = later.map(|header| header.first).or(own);
+    let to = behind.map_or(next, |behind| Sequence(behind.0.saturating_sub(1)));
+    let reason = changed.map_or(reason, |changed| changed.reason);
+    damaged_at((next, to), (at.0.path(), at.1), &reason)
 }

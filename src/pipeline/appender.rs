@@ -2,21 +2,23 @@
 //!
 //! Jobs enter; durable blocks and ticks leave, in one channel. The commit size adapts to load: one job alone commits at
 //! once, a flood in blocks of up to `block_len_max` measurements. Receipts go out after the disk has said yes. When it
-//! says no, no receipt goes out, and the thread ends with the error: the house ends with it.
+//! says no, no receipt goes out, and the thread ends with the error: the house ends with it. So that it need not come to
+//! that, room on the disk is looked for before a block is drafted; without it batches are refused and time goes on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot};
+use tracing::warn;
 
-use super::intake::{BatchJob, Job, SourcePositions};
+use super::intake::{BatchJob, Job, Reply, SourcePositions};
 use super::ledger::{Ledger, Taken};
 use super::live::{House, Message};
 use crate::domain::fact::{Block, Fact};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
-use crate::ports::{Clock, Journal, JournalError, Receipt, StateError};
+use crate::ports::{Clock, IntakeError, Journal, JournalError, Receipt, Room, StateError};
 use crate::telemetry::metric;
 
 /// Why the appender ended.
@@ -81,12 +83,18 @@ pub struct Appender {
     pub positions: SourcePositions,
     /// For readers.
     pub house: Arc<House>,
+    /// Whether the disk has room for a block.
+    pub room: Arc<dyn Room>,
     /// Measurements a block.
     pub block_len_max: usize,
     /// No block and no tick is stamped before this instant: everything up to it was decided already.
     pub floor: Instant,
+    /// It was said that the wall clock is behind the journal's.
+    pub is_behind: bool,
 }
 
+/// A wall clock that is set back by more than this is worth a word: it is no correction of a daily kind.
+const BEHIND_MS_MIN: i64 = 10_000;
 /// Longest wait for a job, so that a wall clock that jumps forward is noticed.
 const WAIT_MAX: Duration = Duration::from_millis(500);
 
@@ -100,7 +108,9 @@ impl Appender {
     /// Runs until the doors are closed, or something fails. Blocks its thread.
     pub fn run(mut self, runtime: &tokio::runtime::Handle) -> Result<(), AppendError> {
         loop {
-            match runtime.block_on(self.wait()) {
+            let woken = runtime.block_on(self.wait());
+            self.watch_clock();
+            match woken {
                 Woken::Job(Job::Batch(job)) => self.take(job)?,
                 Woken::Job(Job::Fact(fact, reply)) => self.take_fact(fact, reply)?,
                 Woken::Due => self.tick()?,
@@ -148,14 +158,32 @@ impl Appender {
         }
     }
 
+    /// The journal's clock never goes back: it stands until the wall's has caught up, and that is said.
+    fn watch_clock(&mut self) {
+        let least = self.journal.tail().recorded_at.max(self.floor);
+        let behind_ms = least.since(self.clock.now());
+        metrics::gauge!(metric::CLOCK_BEHIND).set(behind_ms.max(0) as f64 / 1_000.0);
+        let is_behind = behind_ms >= BEHIND_MS_MIN;
+        if std::mem::replace(&mut self.is_behind, is_behind) != is_behind && is_behind {
+            warn!(
+                behind_ms,
+                "wall clock was set back: the journal's clock stands until it has caught up, nothing becomes due by time"
+            );
+        }
+    }
+
     /// Commits a batch together with all that wait behind it.
     fn take(&mut self, first: BatchJob) -> Result<(), AppendError> {
+        if !self.room.is_there() {
+            refuse(first.reply);
+            return Ok(());
+        }
         let mut block = self.new_block();
         let mut receipts = Vec::new();
         let mut next = Some(first);
         let mut fact = None;
         while let Some(job) = next {
-            receipts.push(self.draft(&mut block, job)?);
+            receipts.extend(self.draft(&mut block, job)?);
             let is_full = block.measurements.len() + block.others.len() >= self.block_len_max;
             let waiting = if is_full { None } else { self.jobs.try_recv().ok() };
             next = match waiting {
@@ -192,19 +220,24 @@ impl Appender {
         Ok(())
     }
 
-    fn draft(&mut self, block: &mut Block, job: BatchJob) -> Result<(oneshot::Sender<Receipt>, Receipt), AppendError> {
+    /// Puts what a batch brought into the block; `None` when it was refused, because one before it was.
+    fn draft(&mut self, block: &mut Block, job: BatchJob) -> Result<Option<(Reply, Receipt)>, AppendError> {
         let mut receipt = Receipt {
             rejected: job.rejected,
             ..Receipt::default()
         };
         if let Some(position) = job.position {
+            if job.follows > self.reached(block, &position.source) {
+                refuse(job.reply);
+                return Ok(None);
+            }
             if self
                 .positions
                 .get(&position.source)
                 .is_some_and(|known| position.sequence <= known)
             {
                 receipt.duplicates = job.submissions.len() as u64;
-                return Ok((job.reply, receipt));
+                return Ok(Some((job.reply, receipt)));
             }
             block.positions.retain(|known| known.source != position.source);
             block.positions.push(position);
@@ -217,10 +250,17 @@ impl Appender {
             }
         }
         receipt.rejected.sort_by_key(|rejection| rejection.index);
-        Ok((job.reply, receipt))
+        Ok(Some((job.reply, receipt)))
     }
 
-    fn commit(&mut self, block: Block, receipts: Vec<(oneshot::Sender<Receipt>, Receipt)>) -> Result<(), AppendError> {
+    /// How far a source is, with what this block brings of it.
+    fn reached(&self, block: &Block, source: &str) -> u64 {
+        let drafted = block.positions.iter().find(|position| &*position.source == source);
+        let drafted = drafted.map(|position| position.sequence);
+        drafted.or_else(|| self.positions.get(source)).unwrap_or(0)
+    }
+
+    fn commit(&mut self, block: Block, receipts: Vec<(Reply, Receipt)>) -> Result<(), AppendError> {
         if !block.is_empty() || !block.positions.is_empty() {
             let started = std::time::Instant::now();
             self.journal.append(&block)?;
@@ -239,7 +279,7 @@ impl Appender {
         let sequence = block.last();
         for (reply, receipt) in receipts {
             // A sender that has gone away finds out from the journal when it sends again.
-            let _ = reply.send(Receipt { sequence, ..receipt });
+            let _ = reply.send(Ok(Receipt { sequence, ..receipt }));
         }
         if block.is_empty() {
             Ok(())
@@ -247,4 +287,9 @@ impl Appender {
             self.send(Message::Block(Arc::new(block)))
         }
     }
+}
+
+/// Nothing of it was taken. A sender that has gone away sends again in any case.
+fn refuse(reply: Reply) {
+    let _ = reply.send(Err(IntakeError::NoRoom));
 }

@@ -3,7 +3,6 @@
 //! The queue to the appender is bounded; when it is full, senders wait. Nothing is dropped.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -15,7 +14,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::fact::{Fact, SourcePosition};
 use crate::domain::id::Sequence;
 use crate::domain::measurement::{AdmitLimits, Rejection, Submission};
-use crate::ports::{Batch, Clock, Intake, IntakeError, Receipt};
+use crate::ports::{Batch, Clock, Intake, IntakeError, Receipt, Room};
 use crate::telemetry::metric;
 
 /// What the appender is asked for.
@@ -36,9 +35,14 @@ pub struct BatchJob {
     pub rejected: Vec<Rejection>,
     /// Position to keep beside them.
     pub position: Option<SourcePosition>,
+    /// Position that its source must have reached before.
+    pub follows: u64,
     /// Where the receipt goes.
-    pub reply: oneshot::Sender<Receipt>,
+    pub reply: Reply,
 }
+
+/// Where a receipt goes, or why there is none.
+pub type Reply = oneshot::Sender<Result<Receipt, IntakeError>>;
 
 /// Last position of each source that is in the journal, written by the appender, read by sources that resume.
 #[derive(Debug, Clone, Default)]
@@ -88,12 +92,12 @@ pub struct Door {
     pub jobs: mpsc::Sender<Job>,
     /// How far sources are.
     pub positions: SourcePositions,
-    /// False while the disk is too full to take anything in.
-    pub has_room: Arc<AtomicBool>,
+    /// Whether the disk has room for more.
+    pub room: Arc<dyn Room>,
 }
 
 impl Door {
-    fn admit(&self, batch: Batch) -> (BatchJob, oneshot::Receiver<Receipt>) {
+    fn admit(&self, batch: Batch) -> (BatchJob, oneshot::Receiver<Result<Receipt, IntakeError>>) {
         let default_source: Arc<str> = batch.transport.into();
         let catalog = self.catalog.load();
         let admission = Admission {
@@ -108,6 +112,7 @@ impl Door {
             submissions,
             rejected: Vec::new(),
             position: batch.position,
+            follows: batch.follows,
             reply,
         };
         for (index, report) in batch.reports.into_iter().enumerate() {
@@ -126,14 +131,14 @@ impl Door {
 impl Intake for Door {
     fn submit(&self, batch: Batch) -> BoxFuture<'_, Result<Receipt, IntakeError>> {
         Box::pin(async move {
-            if !self.has_room.load(Ordering::Acquire) {
+            if !self.room.is_there() {
                 return Err(IntakeError::NoRoom);
             }
             let (transport, arrived) = (batch.transport, self.clock.now());
             let (job, receipt) = self.admit(batch);
             self.jobs.send(Job::Batch(job)).await.map_err(|_| IntakeError::Closed)?;
             metrics::gauge!(metric::INTAKE_QUEUE).set((self.jobs.max_capacity() - self.jobs.capacity()) as f64);
-            let receipt = receipt.await.map_err(|_| IntakeError::Closed)?;
+            let receipt = receipt.await.map_err(|_| IntakeError::Closed)??;
             metrics::histogram!(metric::INTAKE_SECONDS).record(self.clock.now().since(arrived) as f64 / 1_000.0);
             count(transport, &receipt);
             Ok(receipt)

@@ -30,8 +30,8 @@ use crate::domain::movers::Movers;
 use crate::domain::projection::{Effects, ExplainQuestion, Explained, Projection, Refold};
 use crate::domain::reading::Reading;
 use crate::ports::{
-    CheckpointHead, HouseState, InstanceQuery, Notice, Outbox, PicturesQuery, QueryError, ReadingsQuery, StateError,
-    Views,
+    CheckpointHead, HouseState, InstanceQuery, Notice, Outbox, PicturesQuery, QueryError, ReadingsQuery, Room,
+    StateError, Views,
 };
 use crate::telemetry::metric;
 
@@ -106,6 +106,8 @@ pub struct Live {
     pub post_every: Duration,
     /// A checkpoint is saved this often.
     pub checkpoint_every: Duration,
+    /// Whether the disk has room for one.
+    pub room: Arc<dyn Room>,
     /// Series names that the last checkpoint has.
     pub names_saved: usize,
     /// For blocks that name other definitions.
@@ -287,6 +289,11 @@ impl Live {
 
     /// Saves a checkpoint. A failure costs a longer start, nothing else.
     fn save(&mut self) {
+        if !self.room.is_there() {
+            // The room that is left is for the facts of what is acknowledged already.
+            warn!("no checkpoint: the disk is nearly full, the next start replays more of the journal");
+            return;
+        }
         let started = Moment::now();
         let head = CheckpointHead {
             sequence: self.projection.sequence(),

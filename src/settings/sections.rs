@@ -116,7 +116,7 @@ pub struct JournalSettings {
     pub block_len_max: usize,
     /// How long an id is remembered, by `recorded_at`.
     pub dedup_window: Duration,
-    /// Less free space than this on the disk: nothing is taken any more.
+    /// Bytes kept free on the disks of the journal and of the state: what could leave less is not taken any more.
     pub min_free_bytes: u64,
     /// What is older is dropped by itself, as far as nothing needs it; zero keeps everything.
     pub keep: Duration,

@@ -250,3 +250,75 @@ fn even_without_our_lock_file_a_store_in_use_is_not_set_aside() {
     ));
     assert!(!home.path().join("state.damaged-1").exists());
 }
+
+/// A store so small that its bytes can be harmed one after the other.
+fn small_store() -> (tempfile::TempDir, PathBuf) {
+    let (home, dir) = state_dir();
+    for number in 1..=3 {
+        // Each opening leaves a snapshot.
+        let (store, _) = open(&dir);
+        let known = [entry("crm", &number.to_string(), seen(number))];
+        store.seen_ids().remember(Sequence(number), &known).unwrap();
+        let part = (number, Some(noise(number, 20)));
+        store.checkpoints().save(&head(number), vec![part]).unwrap();
+        store
+            .outbox()
+            .put(at(number), &[transition(&number.to_string())])
+            .unwrap();
+        store.flush().unwrap();
+    }
+    (home, dir)
+}
+
+/// Each shelf of the small store shows what it held after some commit, or nothing.
+fn assert_whole_or_empty(store: &StateStore, tale: &str) {
+    let known = store.seen_ids().position().0;
+    for number in 1..=3 {
+        let expected = (number <= known).then(|| seen(number));
+        assert_eq!(
+            store.seen_ids().find("crm", &number.to_string()).unwrap(),
+            expected,
+            "{tale}"
+        );
+    }
+    if let Some((found, parts)) = store.checkpoints().load().unwrap() {
+        let expected: Vec<_> = (1..=found.sequence.0)
+            .map(|number| (number, noise(number, 20)))
+            .collect();
+        assert!(parts == expected, "{tale}: {found:?}");
+    }
+    let put = store.outbox().position().unwrap().map_or(0, |(sequence, _)| sequence.0);
+    let pending = store.outbox().pending("nats", 9).unwrap();
+    let pending: Vec<_> = pending.into_iter().map(|entry| entry.1).collect();
+    let expected: Vec<_> = (1..=put).map(|number| transition(&number.to_string())).collect();
+    assert!(pending == expected, "{tale}");
+}
+
+#[test]
+fn a_harmed_byte_in_every_stretch_of_every_file_costs_no_more_than_a_rebuild() {
+    let (_home, dir) = small_store();
+    let mut rebuilt = 0;
+    let mut tried = 0;
+    for file in std::fs::read_dir(&dir).unwrap().map(|file| file.unwrap().path()) {
+        if !file.is_file() {
+            continue;
+        }
+        let name = file.file_name().unwrap();
+        let bytes = std::fs::read(&file).unwrap();
+        let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        // Steps that share no factor with the sizes of sled's headers, so that every field is met somewhere.
+        let step = (used / 100).max(1) | 1;
+        for place in (0..used).step_by(step) {
+            let (_home, copied) = state_dir();
+            copy(&dir, &copied);
+            let mut harmed = bytes.clone();
+            harmed[place] ^= 1 << (place % 8);
+            std::fs::write(copied.join(name), harmed).unwrap();
+            let (store, report) = open(&copied);
+            assert_whole_or_empty(&store, &format!("byte {place} of {used} in {name:?}"));
+            rebuilt += u32::from(matches!(report, OpenReport::SetAside { .. }));
+            tried += 1;
+        }
+    }
+    assert!(tried > 150 && rebuilt > 20, "{rebuilt} of {tried}");
+}

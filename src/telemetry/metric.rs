@@ -48,8 +48,12 @@ pub const JOURNAL_BYTES: &str = "kpid_journal_bytes";
 pub const JOURNAL_SEGMENTS: &str = "kpid_journal_segments";
 /// Last durable sequence.
 pub const JOURNAL_SEQUENCE: &str = "kpid_journal_sequence";
-/// Free bytes on the disk of the journal.
+/// Free bytes on the disk of the journal, or of the state where that has less.
 pub const DISK_FREE_BYTES: &str = "kpid_disk_free_bytes";
+/// Seconds by which the wall clock is behind the journal's, which never goes back.
+pub const CLOCK_BEHIND: &str = "kpid_clock_behind_seconds";
+/// 1 while there is room; 0 when nothing is taken in because the disk is nearly full.
+pub const DISK_HAS_ROOM: &str = "kpid_disk_has_room";
 
 /// Durable facts that the projection has not applied yet.
 pub const APPLY_LAG: &str = "kpid_apply_lag";
@@ -98,7 +102,7 @@ pub const HTTP_STREAMS: &str = "kpid_http_streams";
 pub const BUILD: &str = "kpid_build_info";
 
 /// All of them, in the order in which a measurement meets them.
-pub const ALL: [Metric; 33] = [
+pub const ALL: [Metric; 35] = [
     counter(
         MEASUREMENTS,
         "Measurements by transport and result (accepted, duplicate, rejected)",
@@ -116,7 +120,18 @@ pub const ALL: [Metric; 33] = [
     gauge(JOURNAL_BYTES, "Bytes of the journal on disk"),
     gauge(JOURNAL_SEGMENTS, "Segment files of the journal"),
     gauge(JOURNAL_SEQUENCE, "Last durable sequence"),
-    gauge(DISK_FREE_BYTES, "Free bytes on the disk of the journal"),
+    gauge(
+        DISK_FREE_BYTES,
+        "Free bytes on the disk of the journal or of the state, the smaller",
+    ),
+    gauge(
+        CLOCK_BEHIND,
+        "Seconds by which the wall clock is behind the journal's, which never goes back",
+    ),
+    gauge(
+        DISK_HAS_ROOM,
+        "1 while there is room; 0 when nothing is taken in because the disk is nearly full",
+    ),
     gauge(APPLY_LAG, "Durable facts that the projection has not applied yet"),
     histogram(APPLY_SECONDS, "Seconds that one block took to apply and evaluate"),
     gauge(SERIES, "Different series (KPI x instance)"),

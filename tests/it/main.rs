@@ -11,8 +11,10 @@
 )]
 
 mod cli;
+mod corpora;
 mod durable;
 mod explain;
+mod golden;
 mod instances;
 mod keep;
 mod laws;
@@ -21,6 +23,7 @@ mod real_catalogs;
 mod real_data;
 mod reference;
 mod reload;
+mod room;
 mod story;
 mod support;
 mod torture;

@@ -29,7 +29,13 @@ pub fn files(folders: &[&str], endings: &[&str]) -> Vec<Source> {
     found
 }
 
+/// Bytes that a fuzzer made, and what it builds: nobody reads them.
+const UNREAD: [&str; 4] = ["fuzz/corpus", "fuzz/target", "fuzz/artifacts", "fuzz/coverage"];
+
 fn collect(path: &Path, endings: &[&str], found: &mut Vec<Source>) {
+    if UNREAD.iter().any(|unread| path.ends_with(unread)) {
+        return;
+    }
     if path.is_dir() {
         for entry in fs::read_dir(path).unwrap() {
             collect(&entry.unwrap().path(), endings, found);

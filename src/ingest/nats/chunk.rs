@@ -73,11 +73,12 @@ impl Chunk {
     }
 
     /// The batch to submit, and what is needed when its receipt comes.
-    pub(super) fn into_batch(self, position: Option<SourcePosition>) -> (Batch, Origins) {
+    pub(super) fn into_batch(self, position: Option<SourcePosition>, follows: u64) -> (Batch, Origins) {
         let batch = Batch {
             reports: self.reports,
             transport: TRANSPORT,
             position,
+            follows,
         };
         (batch, self.origins)
     }

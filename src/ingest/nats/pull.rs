@@ -39,8 +39,10 @@ struct Pull<'a> {
     ingest: &'a NatsIngest,
     /// Identity of the stream: its name and when it was made; one that was made anew starts again at 1.
     source: Arc<str>,
-    /// Stream sequence of the last message that was submitted.
+    /// Stream sequence of the last message that was taken from the server.
     taken: u64,
+    /// Stream sequence of the last message of the last batch that was submitted.
+    submitted: u64,
     /// Stream sequence of the last message that is durable.
     durable: u64,
     /// Consumer sequence that the next message must have.
@@ -109,6 +111,7 @@ impl NatsIngest {
             ingest: self,
             source,
             taken: cursor,
+            submitted: cursor,
             durable: cursor,
             expected,
             refused: None,
@@ -248,11 +251,12 @@ impl<'a> Pull<'a> {
     async fn submit(&mut self, chunk: Chunk, acker: Option<Acker>) -> BoxFuture<'a, Committed> {
         let intake: &'a dyn Intake = &*self.ingest.door.intake;
         let last = self.taken;
+        let follows = std::mem::replace(&mut self.submitted, last);
         let position = SourcePosition {
             source: Arc::clone(&self.source),
             sequence: last,
         };
-        let (batch, origins) = chunk.into_batch(Some(position));
+        let (batch, origins) = chunk.into_batch(Some(position), follows);
         let commit = async move {
             let outcome = intake.submit(batch).await;
             Committed {

@@ -6,7 +6,7 @@ use super::samples::{arbitrary_block, every_fact, one_of_everything, plain};
 use crate::domain::fact::Block;
 use crate::domain::id::Sequence;
 use crate::journal::block::{
-    BODY_LEN_MAX, BlockEncoder, FORMAT_VERSION, HEADER_LEN, Hash, Header, decode_body, hash_of,
+    BODY_LEN_MAX, BlockEncoder, FORMAT_VERSION, HEADER_LEN, Hash, Header, decode_block, decode_body, hash_of,
 };
 use crate::journal::bytes::FormatError;
 use crate::journal::segment::START;
@@ -20,18 +20,6 @@ pub(super) fn encode(block: &Block, previous: Hash) -> Vec<u8> {
         .unwrap();
     assert_eq!(hash, hash_of(&bytes));
     bytes
-}
-
-pub(super) fn decode(bytes: &[u8]) -> Result<Block, FormatError> {
-    let header = Header::parse(bytes)?;
-    let body = bytes
-        .get(HEADER_LEN..header.block_len())
-        .ok_or(FormatError::Unfit("short"))?;
-    if header.fits_body(body) {
-        decode_body(&header, body)
-    } else {
-        Err(FormatError::Unfit("crc"))
-    }
 }
 
 /// Equality of blocks in which NaN equals itself and -0.0 is not 0.0.
@@ -52,7 +40,7 @@ pub(super) fn assert_same(left: &Block, right: &Block) {
 fn every_kind_of_fact_and_value_comes_back() {
     let block = one_of_everything();
     assert_eq!(block.others.len(), every_fact().len());
-    assert_same(&decode(&encode(&block, [7; 32])).unwrap(), &block);
+    assert_same(&decode_block(&encode(&block, [7; 32])).unwrap(), &block);
 }
 
 #[test]
@@ -79,7 +67,7 @@ fn a_version_from_the_future_is_told_apart_from_damage() {
     let crc = crc32c::crc32c(&bytes[..HEADER_LEN - 4]);
     bytes[HEADER_LEN - 4..HEADER_LEN].copy_from_slice(&crc.to_le_bytes());
     assert_eq!(
-        decode(&bytes),
+        decode_block(&bytes),
         Err(FormatError::Version {
             found: FORMAT_VERSION + 1
         })
@@ -122,7 +110,7 @@ proptest! {
     fn any_block_comes_back_bit_for_bit(block in arbitrary_block(), previous: [u8; 32]) {
         let bytes = encode(&block, previous);
         prop_assert_eq!(Header::parse(&bytes).unwrap().previous, previous);
-        assert_same(&decode(&bytes).unwrap(), &block);
+        assert_same(&decode_block(&bytes).unwrap(), &block);
     }
 
     #[test]
@@ -130,7 +118,7 @@ proptest! {
         let mut bytes = encode(&one_of_everything(), [1; 32]);
         let place = place.index(bytes.len());
         bytes[place] ^= 1 << bit;
-        prop_assert!(decode(&bytes).is_err());
+        prop_assert!(decode_block(&bytes).is_err());
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! A disk in memory that fails or loses power at any operation.
 //!
-//! Only what was synced is sure to survive a loss of power; of the rest, sectors survive by a coin. A sync that fails
-//! leaves its bytes readable and yet forgotten, and the next sync says nothing about them: so do real page caches.
+//! Only what was synced is sure to survive a loss of power. Of the rest, which sectors survive is decided by a coin, in which
+//! order they reached the disk by another, and now and then one is torn within; names of files and their lengths are no
+//! safer than bytes. A sync that fails leaves its bytes readable and yet forgotten, and the next sync says nothing about
+//! them: so do real page caches.
 
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
@@ -12,6 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::journal::{FileHandle, Files};
 
 const SECTOR: usize = 512;
+/// A sector is torn between such pieces, if it is.
+const WORD: usize = 8;
 
 /// What happens at the chosen operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +31,7 @@ pub(super) enum Fault {
 pub(super) enum Survivors {
     Nothing,
     Everything,
-    /// Sectors by a coin of this seed.
+    /// Sectors, lengths and names by a coin of this seed, in any order.
     Some(u64),
 }
 
@@ -115,8 +119,17 @@ impl FaultyFiles {
             Survivors::Some(seed) => seed | 1,
             _ => 1,
         };
-        if survivors != Survivors::Everything {
-            disk.files = disk.durable_names.clone();
+        let mut names: Vec<PathBuf> = disk.files.keys().cloned().collect();
+        names.sort();
+        for name in names {
+            let survives = match survivors {
+                Survivors::Nothing => false,
+                Survivors::Everything => true,
+                Survivors::Some(_) => toss(&mut coin),
+            };
+            if !survives && !disk.durable_names.contains_key(&name) {
+                disk.files.remove(&name);
+            }
         }
         disk.durable_names = disk.files.clone();
         let mut names: Vec<&PathBuf> = disk.files.keys().collect();
@@ -172,26 +185,64 @@ impl FaultyFiles {
 
 impl Content {
     fn settle(&mut self, survivors: Survivors, coin: &mut u64) {
-        for change in std::mem::take(&mut self.pending) {
-            match (survivors, change) {
-                (Survivors::Nothing, _) => {}
-                (Survivors::Everything, change) => change.apply(&mut self.durable),
-                (Survivors::Some(_), Change::Write(at, bytes)) => {
-                    for (index, sector) in bytes.chunks(SECTOR).enumerate() {
-                        if toss(coin) {
-                            Change::Write(at + index * SECTOR, sector.to_vec()).apply(&mut self.durable);
-                        }
-                    }
+        let pending = std::mem::take(&mut self.pending);
+        match survivors {
+            Survivors::Nothing => {}
+            Survivors::Everything => pending.iter().for_each(|change| change.apply(&mut self.durable)),
+            Survivors::Some(_) => {
+                let mut pieces: Vec<Change> = pending.into_iter().flat_map(Change::pieces).collect();
+                for last in (1..pieces.len()).rev() {
+                    pieces.swap(last, below(coin, last + 1));
                 }
-                (Survivors::Some(_), change) => {
+                for piece in pieces {
                     if toss(coin) {
-                        change.apply(&mut self.durable);
+                        piece.torn(coin).apply(&mut self.durable);
                     }
                 }
             }
         }
         self.now = self.durable.clone();
     }
+}
+
+impl Change {
+    /// What reaches a disk as a whole, or not at all.
+    fn pieces(self) -> Vec<Self> {
+        let Self::Write(at, bytes) = self else {
+            return vec![self];
+        };
+        // Sectors of the file, not of the write.
+        let mut pieces = Vec::new();
+        let mut from = 0;
+        while from < bytes.len() {
+            let to = bytes.len().min(from + SECTOR - (at + from) % SECTOR);
+            pieces.push(Self::Write(at + from, bytes[from..to].to_vec()));
+            from = to;
+        }
+        pieces
+    }
+
+    /// One sector in sixteen arrives in part: its beginning, or its end.
+    fn torn(self, coin: &mut u64) -> Self {
+        match self {
+            Self::Write(at, bytes) if below(coin, 16) == 0 => {
+                let place = (below(coin, bytes.len() + 1) / WORD * WORD).min(bytes.len());
+                let (begin, end) = bytes.split_at(place);
+                if toss(coin) {
+                    Self::Write(at, begin.to_vec())
+                } else {
+                    Self::Write(at + place, end.to_vec())
+                }
+            }
+            whole => whole,
+        }
+    }
+}
+
+/// A number below `limit`, which is not 0.
+fn below(coin: &mut u64, limit: usize) -> usize {
+    toss(coin);
+    (*coin >> 11) as usize % limit
 }
 
 fn toss(coin: &mut u64) -> bool {
@@ -215,11 +266,16 @@ impl Files for FaultyFiles {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn FileHandle>> {
-        self.operation()?;
+        let outcome = self.operation();
+        if outcome.is_err() && !self.disk().down {
+            return Err(io::Error::other("injected fault"));
+        }
         if self.disk().files.contains_key(path) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         self.disk().files.insert(path.to_owned(), Arc::default());
+        // Power that is lost meanwhile may leave the name behind.
+        outcome?;
         self.handle(path)
     }
 

@@ -26,6 +26,21 @@ pub fn measurement(client: &str, number: u64) -> Value {
     }
 }
 
+/// A measurement with words that do not compress, so that few of them fill a disk.
+pub fn wordy(client: &str, number: u64) -> Value {
+    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let word = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        format!("{state:016x}")
+    };
+    let note: String = (0..240).map(word).collect();
+    let mut wordy = measurement(client, number);
+    wordy["note"] = note.into();
+    wordy
+}
+
 /// Connections that send batch after batch.
 pub struct Load {
     stop: Arc<AtomicBool>,

@@ -30,7 +30,7 @@ fn jetstream(url: &str) -> Context {
 }
 
 /// A daemon on a NATS server whose streams keep everything.
-fn daemon_on(server: &NatsServer, runtime: &tokio::runtime::Runtime) -> (Daemon, Context) {
+pub fn daemon_on(server: &NatsServer, runtime: &tokio::runtime::Runtime) -> (Daemon, Context) {
     let _inside = runtime.enter();
     let context = jetstream(&server.url());
     runtime.block_on(keep_all_alerts(&context));
@@ -45,7 +45,7 @@ fn daemon_on(server: &NatsServer, runtime: &tokio::runtime::Runtime) -> (Daemon,
 }
 
 /// Publishes one measurement until the server has stored it, once.
-async fn store(context: &Context, client: &str, number: u64) {
+pub async fn store(context: &Context, client: &str, number: u64) {
     for _ in 0..400 {
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Msg-Id", format!("{client}-{number}"));
@@ -64,7 +64,7 @@ async fn store(context: &Context, client: &str, number: u64) {
 }
 
 /// Every alert that a replay decides is stored once; gives back how many.
-fn every_alert_once(daemon: &Daemon, context: &Context, runtime: &tokio::runtime::Runtime) -> usize {
+pub fn every_alert_once(daemon: &Daemon, context: &Context, runtime: &tokio::runtime::Runtime) -> usize {
     runtime.block_on(each_stored_once(context, &daemon.replay(&[]).alerts))
 }
 
