@@ -106,20 +106,7 @@ pub fn restore(
         ..options
     };
     let cut = present.base.as_ref().map_or(Sequence::ZERO, |base| base.block.last());
-    let saved = load(
-        &mut *checkpoints,
-        &*present.definitions,
-        quiet,
-        (cut, journal.tail().next),
-    )?;
-    let is_fresh = saved.is_none();
-    let saved = saved.or_else(|| present.base.as_ref().and_then(|base| begin(base, quiet)));
-    // A journal that holds anything names its definitions itself.
-    let first = || match journal.tail().next {
-        Sequence(1) => Arc::clone(&present.catalog),
-        _ => Arc::new(Catalog::empty()),
-    };
-    let (mut projection, beside) = saved.unwrap_or_else(|| (Projection::new(first(), quiet), Beside::default()));
+    let (mut projection, beside, is_fresh) = beginning(&mut *checkpoints, &present, quiet, journal.tail().next)?;
     for position in &beside.positions {
         positions.advance(position);
     }
@@ -162,6 +149,26 @@ pub fn restore(
         changed: catching.changed,
         activations: catching.activations,
     })
+}
+
+/// The projection to go on from, and whether no checkpoint has it.
+fn beginning(
+    checkpoints: &mut dyn Checkpoints,
+    present: &Present,
+    options: ProjectionOptions,
+    next: Sequence,
+) -> Result<(Projection, Beside, bool), StateError> {
+    let cut = present.base.as_ref().map_or(Sequence::ZERO, |base| base.block.last());
+    let saved = load(checkpoints, &*present.definitions, options, (cut, next))?;
+    let is_fresh = saved.is_none();
+    let saved = saved.or_else(|| present.base.as_ref().and_then(|base| begin(base, options)));
+    // A journal that holds anything names its definitions itself.
+    let first = || match next {
+        Sequence(1) => Arc::clone(&present.catalog),
+        _ => Arc::new(Catalog::empty()),
+    };
+    let (projection, beside) = saved.unwrap_or_else(|| (Projection::new(first(), options), Beside::default()));
+    Ok((projection, beside, is_fresh))
 }
 
 /// The state with which a trimmed journal begins.

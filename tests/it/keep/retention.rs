@@ -1,5 +1,7 @@
 //! Retention through the real program: what goes, what stays, and that nothing else changes.
 
+use std::path::Path;
+
 use kpid::domain::instant::Instant;
 use serde_json::Value;
 
@@ -56,6 +58,27 @@ fn shown(daemon: &Daemon) -> Value {
     serde_json::json!([leaf["value"], leaf["count"], leaf["score"], leaf["status"]])
 }
 
+/// A backup begins where the journal does now; the one from before goes on, and keeps what went.
+fn backups_begin_where_they_did(daemon: &Daemon, (whole, up_to): (&Path, u64), now: &Value) {
+    let copy = daemon.path("copy");
+    for (folder, first) in [(copy.as_path(), up_to + 1), (whole, 1)] {
+        daemon.answer(&["journal", "backup", &text(folder)]);
+        let proof = daemon.json_of(&["journal", "verify", "--journal", &text(folder), "--format", "json"]);
+        assert_eq!(proof["first"], first, "{proof}");
+        let mut second = house();
+        second.answer(&["journal", "restore", &text(folder)]);
+        second.start_ready();
+        assert_eq!(&shown(&second), now, "from {first} on");
+        let (_, receipt) = second.post(r#"[{"kpi":"desk.csat","corrects":"a1-1","value":3}]"#);
+        assert_eq!(
+            receipt["accepted"],
+            u64::from(first == 1),
+            "what is there can be corrected: {receipt}"
+        );
+        second.stop_well();
+    }
+}
+
 #[test]
 fn a_trimmed_journal_shows_the_same_with_its_state_and_without() {
     let mut daemon = house();
@@ -104,24 +127,7 @@ fn a_trimmed_journal_shows_the_same_with_its_state_and_without() {
     let [kept, all] = [daemon.journal(), whole.clone()].map(|journal| replayed(&daemon, &journal, &end.to_string()));
     assert_eq!(kept[0], all[0], "the same scorecards");
     assert!(all[1].ends_with(&kept[1]), "and the same changes since");
-    // A backup begins where the journal does now; the one from before goes on, and keeps what went.
-    let copy = daemon.path("copy");
-    for (folder, first) in [(&copy, up_to + 1), (&whole, 1)] {
-        daemon.answer(&["journal", "backup", &text(folder)]);
-        let proof = daemon.json_of(&["journal", "verify", "--journal", &text(folder), "--format", "json"]);
-        assert_eq!(proof["first"], first, "{proof}");
-        let mut second = house();
-        second.answer(&["journal", "restore", &text(folder)]);
-        second.start_ready();
-        assert_eq!(shown(&second), now, "from {first} on");
-        let (_, receipt) = second.post(r#"[{"kpi":"desk.csat","corrects":"a1-1","value":3}]"#);
-        assert_eq!(
-            receipt["accepted"],
-            u64::from(first == 1),
-            "what is there can be corrected: {receipt}"
-        );
-        second.stop_well();
-    }
+    backups_begin_where_they_did(&daemon, (&whole, up_to), &now);
     let file = text(&daemon.path("kept.ndjson"));
     let told = daemon.run(&["journal", "export", "--output", &file]);
     let words = String::from_utf8_lossy(&told.stderr).into_owned();
