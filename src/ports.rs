@@ -3,6 +3,7 @@
 //! One suite of tests proves the promises on every adapter of a door.
 
 mod retention;
+mod what_if;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use crate::domain::projection::{ExplainQuestion, Explained};
 use crate::domain::reading::{Reading, ReadingChange};
 
 pub use retention::{Retention, RetentionError, TrimOutcome, TrimWish};
+pub use what_if::{WhatIf, WhatIfAnswer, WhatIfError, WhatIfQuestion};
 
 /// What the wall says. The only way in which time enters.
 pub trait Clock: Send + Sync {
@@ -304,6 +306,9 @@ pub struct Receipt {
 /// Why a batch got no receipt. None of it was acknowledged; the sender should send it again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IntakeError {
+    /// The state is still being restored from the journal.
+    #[error("kpid is not ready yet, it replays its journal: send it again once /readyz says so")]
+    NotReady,
     /// The house is closing, or the journal failed.
     #[error("kpid is shutting down: send it again later")]
     Closed,

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tracing::info;
 
 use super::definitions::{JournalFolder, TomlDefinitions};
+use super::headway::Headway;
 use super::house::{Frame, HouseError, Rules, millis};
 use super::restore::{Present, RestoreError, Restored, Shelves, restore};
 use super::tasks::{Signal, Tasks, blocking, spawn_thread};
@@ -73,8 +74,13 @@ pub(super) fn projection_options(settings: &Settings) -> ProjectionOptions {
 }
 
 impl Corridor {
-    /// Restores the state at the journal's end.
-    pub async fn restore(mut journal: FileJournal, store: StateStore, rules: &Rules) -> Result<Self, HouseError> {
+    /// Restores the state at the journal's end; `headway` hears how far it is.
+    pub async fn restore(
+        mut journal: FileJournal,
+        store: StateStore,
+        rules: &Rules,
+        headway: Headway,
+    ) -> Result<Self, HouseError> {
         let outbox: Arc<dyn Outbox> = Arc::new(store.outbox());
         let shelves = Shelves {
             seen: Box::new(store.seen_ids()),
@@ -97,6 +103,7 @@ impl Corridor {
             activations: Activations::new(Arc::clone(&definitions), history),
             definitions,
             base,
+            headway,
         };
         let restoring = blocking(move || -> Result<_, RestoreError> {
             let restored = restore(&mut journal, shelves, present, options, limits)?;

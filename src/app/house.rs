@@ -16,18 +16,20 @@ use tracing::{error, info};
 use super::corridor::{Corridor, Queues, projection_options};
 use super::definitions::{CatalogSource, JournalFolder};
 use super::disk::{Disk, watch_disk};
+use super::headway::Headway;
 use super::reload::{self, Reloader};
 use super::restore::RestoreError;
 use super::tasks::{Closing, Signal, Signals, Tasks, blocking, closed, ending, signals};
 use super::transport::{Transport, start_nats};
 use super::trim::Trimmer;
+use super::what_if::Asked;
 use super::windows::{self, Front, house_state};
 use crate::domain::board::Board;
 use crate::domain::catalog::Catalog;
 use crate::domain::id::Sequence;
 use crate::domain::measurement::AdmitLimits;
 use crate::ingest::decode::DecodeLimits;
-use crate::journal::{DiskFiles, FileArchive, FileJournal, JournalOptions};
+use crate::journal::{DiskFiles, FileArchive, FileJournal, Files, JournalOptions};
 use crate::pipeline::activation::ActivationError;
 use crate::pipeline::appender::NextDue;
 use crate::pipeline::intake::{Door, Job, SourcePositions};
@@ -177,6 +179,7 @@ impl Frame {
             jobs,
             positions: self.positions.clone(),
             room: Arc::clone(&self.disk) as Arc<dyn Room>,
+            house: Arc::clone(&self.house),
         })
     }
 
@@ -280,6 +283,7 @@ async fn open(
         views: frame.views(&rules, &queues, transport.as_ref(), journal.archive()),
         reload: bell,
         retention: trimmer,
+        what_if: Arc::new(what_if(&rules, &frame.house, &closing)),
         intake: Arc::clone(&intake),
         rejections: transport
             .as_ref()
@@ -288,8 +292,9 @@ async fn open(
     };
     (plan.announce)(windows::open(&rules.settings, front, &closing, tasks).await?);
 
+    let headway = Headway::new(Arc::clone(&frame.house));
     let corridor = tokio::select! {
-        restored = Corridor::restore(journal, store, &rules) => restored?,
+        restored = Corridor::restore(journal, store, &rules, headway) => restored?,
         () = closed(&mut stop) => return Ok(()),
     };
     corridor.start(frame, queues, &rules, tasks);
@@ -309,6 +314,13 @@ async fn open(
     Ok(())
 }
 
+/// Who folds the history under other definitions.
+fn what_if(rules: &Rules, house: &Arc<HouseFigures>, closing: &Closing) -> Asked {
+    let (settings, clock) = (&rules.settings, Arc::clone(&rules.clock));
+    let journal = (settings.journal_dir(), millis(settings.projection.history));
+    Asked::new(journal, clock, Arc::clone(house), closing.doors.clone())
+}
+
 /// The journal, which is the truth, and the store of what can be derived from it.
 async fn open_archive(settings: &Settings) -> Result<(FileJournal, StateStore), HouseError> {
     let journal_dir = settings.journal_dir();
@@ -316,10 +328,20 @@ async fn open_archive(settings: &Settings) -> Result<(FileJournal, StateStore), 
         segment_bytes: settings.journal.segment_bytes,
         check_all: settings.journal.check_all,
     };
-    let journal = blocking(move || FileJournal::open(&journal_dir, options, Arc::new(DiskFiles))).await??;
     let destinations: &[&'static str] = if settings.nats.is_on() { &["nats"] } else { &[] };
+    let state_dir = settings.state_dir();
+    let folder = journal_dir.clone();
+    // Who makes a folder makes its name durable: it is there before two look for it.
+    blocking(move || make_folder(&folder)).await??;
+    // Both read a lot and neither needs the other; what is wrong with the journal is said first.
+    let opening = (
+        blocking(move || FileJournal::open(&journal_dir, options, Arc::new(DiskFiles))),
+        blocking(move || StateStore::open(&state_dir, destinations)),
+    );
+    let (journal, opened) = tokio::join!(opening.0, opening.1);
+    let (journal, opened) = (journal??, opened??);
     let (state_dir, next) = (settings.state_dir(), journal.tail().next);
-    let (store, report) = blocking(move || open_state(&state_dir, destinations, next)).await??;
+    let (store, report) = blocking(move || fitting(opened, &state_dir, destinations, next)).await??;
     if matches!(report, OpenReport::SetAside { .. }) {
         metrics::counter!(metric::STATE_REBUILDS).increment(1);
     }
@@ -327,15 +349,23 @@ async fn open_archive(settings: &Settings) -> Result<(FileJournal, StateStore), 
     Ok((journal, store))
 }
 
-/// Opens the state of a journal whose next fact is `next`. One that knows ids of facts that the journal does not hold belongs
-/// to another journal, or to this one before an older copy was put in its place: it would answer what is lost as taken
+fn make_folder(folder: &std::path::Path) -> Result<(), JournalError> {
+    DiskFiles.create_dir(folder).map_err(|source| JournalError::Io {
+        operation: "create folder",
+        path: folder.display().to_string(),
+        source,
+    })
+}
+
+/// The state of a journal whose next fact is `next`. One that knows ids of facts that the journal does not hold belongs to
+/// another journal, or to this one before an older copy was put in its place: it would answer what is lost as taken
 /// already. It is removed, and rebuilt like any state that is missing.
-fn open_state(
+fn fitting(
+    (store, report): (StateStore, OpenReport),
     folder: &std::path::Path,
     destinations: &[&'static str],
     next: Sequence,
 ) -> Result<(StateStore, OpenReport), HouseError> {
-    let (store, report) = StateStore::open(folder, destinations)?;
     let ids = store.seen_ids().position();
     if ids < next {
         return Ok((store, report));

@@ -6,8 +6,8 @@ use std::path::Path;
 
 pub use super::trim::{give_room_back, trim_stopped};
 pub use crate::journal::{
-    Backup, BackupError, ExchangeError, ExportRange, Exported, Imported, JournalStat, Place, Progress, RecordForm,
-    export, import, restore, stat, verify,
+    Backup, BackupError, ExchangeError, ExportRange, Exported, Imported, JournalEnd, JournalStat, Place, Progress,
+    RecordForm, end, export, import, restore, stat, verify,
 };
 pub use crate::pipeline::activation::ActivationError;
 pub use crate::ports::{JournalError, TrimOutcome, TrimWish};

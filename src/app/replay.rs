@@ -140,7 +140,7 @@ pub enum ReplayError {
 
 /// Limits of a replay from files: there is no sender to protect from, and no instant of receipt from which on an id could
 /// be forgotten.
-const FILE_LIMITS: LedgerLimits = LedgerLimits {
+pub(super) const FILE_LIMITS: LedgerLimits = LedgerLimits {
     dedup_window_ms: i64::MAX,
     series_max: u32::MAX,
 };
@@ -153,13 +153,13 @@ pub fn replay(request: &ReplayRequest, told: &mut dyn FnMut(Told<'_>)) -> Result
     }
 }
 
-fn parse(files: &[CatalogFile]) -> Result<Arc<Catalog>, ReplayError> {
+pub(super) fn parse(files: &[CatalogFile]) -> Result<Arc<Catalog>, ReplayError> {
     crate::wire::catalog::parse(files)
         .map(Arc::new)
         .map_err(ReplayError::Catalog)
 }
 
-fn projection(request: &ReplayRequest, catalog: &Arc<Catalog>) -> Projection {
+pub(super) fn projection(request: &ReplayRequest, catalog: &Arc<Catalog>) -> Projection {
     let options = ProjectionOptions {
         clock: request.clock,
         history_ms: request.history_ms,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
+use super::headway::Headway;
 use super::reload::activation;
 use super::trim::projection_of;
 use crate::domain::alert::AlertTransition;
@@ -81,10 +82,9 @@ pub struct Present {
     pub definitions: Arc<dyn Definitions>,
     /// Where the journal begins, if not with its first fact.
     pub base: Option<Base>,
+    /// Hears how far it is.
+    pub headway: Headway,
 }
-
-/// Blocks between two words of progress.
-const PROGRESS_BLOCKS: u64 = 10_000;
 
 /// Restores. `options.with_readings` is off on the way and on afterwards: nobody listens yet. Where the files have other
 /// definitions than the journal's end, the journal is told so here.
@@ -115,7 +115,8 @@ pub fn restore(
     let mut ledger = Ledger::new(seen, names, limits);
     ledger.trimmed(cut);
     let decided = outbox.position()?;
-    let mut catching = Catching::new(outbox, decided.is_none(), beside.recent, present.activations);
+    let hearing = (present.activations, present.headway);
+    let mut catching = Catching::new(outbox, decided.is_none(), beside.recent, hearing);
     let from = if is_fresh {
         Sequence(1)
     } else {
@@ -194,19 +195,15 @@ fn read_tail(
     (positions, catching): (&SourcePositions, &mut Catching),
 ) -> Result<(), RestoreError> {
     let mut reader = journal.read_from(from)?;
-    let mut blocks = 0_u64;
+    catching.headway.begin(projection.sequence(), journal.tail().next);
     while let Some(block) = reader.next_block()? {
         ledger.learn(&block)?;
         block.positions.iter().for_each(|position| positions.advance(position));
-        if !catching.catch_up(projection, &block)? {
-            continue;
-        }
-        blocks += 1;
-        if blocks.is_multiple_of(PROGRESS_BLOCKS) {
-            let (applied, end) = (projection.sequence().0, journal.tail().next.0);
-            info!(applied, end, "replaying the journal");
+        if catching.catch_up(projection, &block)? {
+            catching.headway.reached(projection.sequence());
         }
     }
+    catching.headway.finish();
     Ok(())
 }
 
@@ -257,19 +254,26 @@ struct Catching {
     recent: Vec<AlertTransition>,
     last_words: BTreeMap<(Slug, Arc<str>), AlertTransition>,
     activations: Activations,
+    headway: Headway,
     /// Readings that changed while they were told.
     changed: Vec<ReadingChange>,
 }
 
 impl Catching {
     /// `recent` are the transitions that the checkpoint had, newest first.
-    fn new(outbox: Arc<dyn Outbox>, is_history: bool, recent: Vec<AlertTransition>, activations: Activations) -> Self {
+    fn new(
+        outbox: Arc<dyn Outbox>,
+        is_history: bool,
+        recent: Vec<AlertTransition>,
+        (activations, headway): (Activations, Headway),
+    ) -> Self {
         Self {
             outbox,
             is_history,
             recent: recent.into_iter().rev().collect(),
             last_words: BTreeMap::new(),
             activations,
+            headway,
             changed: Vec::new(),
         }
     }

@@ -50,8 +50,8 @@ pub(super) async fn start_nats(
         return Ok(None);
     }
     let wrong = |error: super::nats::NatsError| HouseError::Wrong(error.to_string());
-    let taking = connect(&options(nats), "ingest").await.map_err(wrong)?;
-    let giving = connect(&options(nats), "publish").await.map_err(wrong)?;
+    let taking = connect(&nats_options(nats), "ingest").await.map_err(wrong)?;
+    let giving = connect(&nats_options(nats), "publish").await.map_err(wrong)?;
     let limits = |standard: StreamLimits, bytes: u64, age: Option<Duration>| StreamLimits {
         bytes_max: i64::try_from(bytes).unwrap_or(i64::MAX),
         age_max: age.unwrap_or(standard.age_max),
@@ -193,7 +193,8 @@ impl Transport {
     }
 }
 
-fn options(nats: &NatsSettings) -> NatsOptions {
+/// How to reach and convince the server of the settings.
+pub(super) fn nats_options(nats: &NatsSettings) -> NatsOptions {
     let secret = |secret: &crate::settings::Secret| Some(SecretSource::Text(secret.reveal().to_owned()));
     let (cert_file, key_file) = nats.tls.client.clone().unzip();
     let mut options = NatsOptions {

@@ -12,10 +12,10 @@ use super::tasks::{Closing, Tasks};
 use super::transport::Transport;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
-use crate::http::{HttpOptions, guard, reload, retention, routes};
+use crate::http::{HttpOptions, guard, reload, retention, routes, what_if};
 use crate::ingest::http::HttpIngestLimits;
 use crate::pipeline::live::Window;
-use crate::ports::{HouseState, Intake, RejectionSink, Reload, Retention};
+use crate::ports::{HouseState, Intake, RejectionSink, Reload, Retention, WhatIf};
 use crate::settings::Settings;
 use crate::telemetry::MetricsHandle;
 
@@ -30,6 +30,8 @@ pub(super) struct Front {
     pub reload: Arc<dyn Reload>,
     /// Drops the journal's beginning.
     pub retention: Arc<dyn Retention>,
+    /// Folds the history under other definitions.
+    pub what_if: Arc<dyn WhatIf>,
     /// Where measurements go.
     pub intake: Arc<dyn Intake>,
     /// Where refused input goes besides to its sender.
@@ -51,9 +53,10 @@ pub(super) async fn open(
     let listening = listener.local_addr().map_err(failed)?;
     let options = options(settings, listening, &front, closing);
     let door = crate::ingest::http::router(front.intake, front.rejections, limits(settings));
+    let asked = what_if::routes(front.what_if, options.request_timeout);
     let windows = routes(front.views, options.clone()).merge(reload::routes(front.reload));
     let windows = windows.merge(retention::routes(front.retention));
-    let router = guard::guarded(windows.merge(door), &options);
+    let router = guard::guarded(windows.merge(asked).merge(door), &options);
     let patience = Patience {
         head: settings.http.request_timeout,
         closing: CLOSING_MAX.min(settings.shutdown.deadline / 2),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::doctor::DoctorArgs;
 use super::journal::JournalArgs;
 use super::send::SendArgs;
 use crate::domain::id::Sequence;
@@ -49,6 +50,11 @@ pub enum Command {
     Init(InitArgs),
     /// Read settings and catalog and report everything that is wrong, without starting anything
     Check(CheckArgs),
+    /// Say which guarantees hold here: disk, journal, NATS, clocks, limits; with a remedy for each that does not
+    #[command(
+        after_help = "Exit codes: 0 nothing is a problem, 1 something is, 2 settings or catalog are wrong, 3 damaged journal."
+    )]
+    Doctor(DoctorArgs),
     /// Send measurements from files into a running daemon; an interrupted run goes on where it stopped
     Send(Box<SendArgs>),
     /// Rebuild scorecards and alerts from a journal or from files; the same input prints the same bytes
@@ -171,7 +177,8 @@ pub struct CheckArgs {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  \
     kpid replay --journal data/journal --alerts alerts.ndjson\n  \
-    kpid replay --input latency.csv --kpi it.latency --clock event --format table")]
+    kpid replay --input latency.csv --kpi it.latency --clock event --format table\n  \
+    kpid replay --journal data/journal --diff proposed/scorecards --format table")]
 pub struct ReplayArgs {
     /// Folder of the journal to read
     #[arg(
@@ -199,7 +206,13 @@ pub struct ReplayArgs {
     /// Stop after this sequence of the journal
     #[arg(long, value_name = "SEQUENCE", conflicts_with = "input", value_parser = sequence)]
     pub until: Option<Sequence>,
-    /// Form of the scorecards on stdout
+    /// Print what scores and alerts would have been under the definitions in this folder instead, over the same history
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["readings", "alerts"])]
+    pub diff: Option<PathBuf>,
+    /// With --diff: count what differs from this instant on
+    #[arg(long, value_name = "INSTANT", requires = "diff", value_parser = instant)]
+    pub from: Option<Instant>,
+    /// Form of the scorecards, or of the differences, on stdout
     #[arg(long, value_enum, default_value_t = Format::Json)]
     pub format: Format,
     /// Write every change of a reading to this file, one JSON object a line; `-` is stdout

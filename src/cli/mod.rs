@@ -10,6 +10,7 @@ pub mod ask;
 pub mod check;
 pub mod completions;
 pub mod demo;
+pub mod doctor;
 pub mod error;
 pub mod explain;
 pub mod from_journal;
@@ -22,6 +23,7 @@ pub mod replay;
 pub mod scorecard;
 pub mod send;
 pub mod serve;
+mod what_if;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -46,6 +48,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(command: Command) -> Result<ExitCode, CliError> {
     match command {
         Command::Send(args) => return Ok(send::run(&args)?),
+        Command::Doctor(args) => return doctor::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Init(args) => init::run(&args),

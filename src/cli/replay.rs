@@ -1,7 +1,7 @@
 //! `kpid replay`: rebuilds scorecards and alerts from a journal or from files. The same input prints the same bytes.
 
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use serde::ser::{Serialize, SerializeSeq, Serializer};
@@ -9,6 +9,8 @@ use serde::ser::{Serialize, SerializeSeq, Serializer};
 use super::args::{ClockChoice, Format, ReplayArgs};
 use super::error::CliError;
 use super::output;
+use super::progress::Progress;
+use super::what_if;
 use crate::app::files::FileError;
 use crate::app::journal::JournalError;
 use crate::app::replay::{ReplayError, ReplayInput, ReplayOutcome, ReplayRequest, Told, replay};
@@ -23,15 +25,16 @@ use crate::wire::scorecard::ScorecardBody;
 
 /// Rejections that are said one by one; the rest is counted.
 const SAID_MAX: u64 = 10;
-/// Measurements between two words of progress on a terminal.
-const PROGRESS_EVERY: u64 = 100_000;
 
 /// Replays, writes what was asked for, and prints the scorecards.
 pub fn run(args: &ReplayArgs) -> Result<(), CliError> {
     let request = request(args)?;
+    if let Some(other) = &args.diff {
+        return what_if::run((args, other), request);
+    }
     let mut readings = Lines::open(args.readings.as_deref())?;
     let mut alerts = Lines::open(args.alerts.as_deref())?;
-    let mut said = Said::default();
+    let mut said = Said::over(&request);
     let mut failed = None;
     let outcome = replay(&request, &mut |told| {
         let written = match told {
@@ -66,7 +69,7 @@ pub fn run(args: &ReplayArgs) -> Result<(), CliError> {
 }
 
 /// From where on a trimmed journal can speak.
-fn trimmed(up_to: Sequence, is_whole: bool) -> String {
+pub(super) fn trimmed(up_to: Sequence, is_whole: bool) -> String {
     if is_whole {
         format!("the history up to sequence {up_to} was trimmed: the replay begins with the state that was kept of it")
     } else {
@@ -188,29 +191,42 @@ fn unwritable(name: &str, error: std::io::Error) -> CliError {
 }
 
 /// What is said on stderr on the way.
-#[derive(Default)]
-struct Said {
+pub(super) struct Said {
     rejected: u64,
-    progress: Option<bool>,
+    progress: Progress,
 }
 
 impl Said {
-    fn rejected(&mut self, path: &Path, line: u64, rejection: &crate::domain::measurement::Rejection) {
+    /// Nothing was said yet of a replay.
+    pub(super) fn over(request: &ReplayRequest) -> Self {
+        let total = match (&request.input, request.until) {
+            (ReplayInput::Files(..), _) => None,
+            (_, Some(until)) => Some(until.0),
+            (ReplayInput::Journal(folder), None) => crate::app::journal::end(folder)
+                .ok()
+                .map(|end| end.tail.next.0.saturating_sub(1)),
+        };
+        Self {
+            rejected: 0,
+            progress: Progress::over(total),
+        }
+    }
+
+    pub(super) fn rejected(&mut self, path: &Path, line: u64, rejection: &crate::domain::measurement::Rejection) {
         self.rejected += 1;
         if self.rejected <= SAID_MAX {
             let reason = rejection.reason.word();
-            output::say(&format!("{}:{line}: {reason}: {}", path.display(), rejection.detail));
+            self.progress
+                .say(&format!("{}:{line}: {reason}: {}", path.display(), rejection.detail));
         }
     }
 
-    fn progress(&mut self, count: u64) {
-        let on_terminal = *self.progress.get_or_insert_with(|| std::io::stderr().is_terminal());
-        if on_terminal && count.is_multiple_of(PROGRESS_EVERY) && count > 0 {
-            output::say(&format!("{count} measurements replayed"));
-        }
+    pub(super) fn progress(&self, count: u64) {
+        self.progress.reached(count);
     }
 
-    fn end(&self) {
+    pub(super) fn end(&self) {
+        self.progress.finish();
         if self.rejected > SAID_MAX {
             output::say(&format!("... and {} more rejections", self.rejected - SAID_MAX));
         }

@@ -22,6 +22,7 @@ use base64::Engine;
 use super::HttpOptions;
 use super::meter::metered;
 use super::problem::ProblemResponse;
+use super::what_if;
 
 /// Everything comes from here; nothing may frame it, post elsewhere or change the base of links.
 const POLICY: &str =
@@ -61,9 +62,10 @@ async fn admit(State(rules): State<Arc<Rules>>, request: Request, next: Next) ->
     if let Some(refusal) = check_token(&rules, &request) {
         return refusal;
     }
-    let answered = tokio::time::timeout(rules.timeout, next.run(request)).await;
+    let timeout = rules.patience(request.uri().path());
+    let answered = tokio::time::timeout(timeout, next.run(request)).await;
     answered.unwrap_or_else(|_| {
-        let ms = rules.timeout.as_millis();
+        let ms = timeout.as_millis();
         let detail = format!("no answer within {ms} ms: ask for less, or raise `http.request_timeout`");
         ProblemResponse::new(StatusCode::SERVICE_UNAVAILABLE, "timed out", detail).into_response()
     })
@@ -104,6 +106,14 @@ fn check_origin(request: &Request) -> Result<(), ProblemResponse> {
 }
 
 impl Rules {
+    /// How long an answer may take: where the whole history is folded anew, longer than elsewhere.
+    fn patience(&self, path: &str) -> std::time::Duration {
+        match path {
+            what_if::PATH => self.timeout.max(what_if::TIME_MAX),
+            _ => self.timeout,
+        }
+    }
+
     /// Whether `name[:port]` is a name of this server.
     fn allows(&self, host: &str) -> bool {
         let name = without_port(host).to_ascii_lowercase();

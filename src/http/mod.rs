@@ -10,6 +10,7 @@
 //! | `GET /api/v1/kpis`, `/kpis/{id}`, `/kpis/{id}/readings` | [`kpis`] |
 //! | `GET /api/v1/alerts` | [`alerts`] |
 //! | `POST /api/v1/reload` | [`reload`] |
+//! | `POST /api/v1/what-if` | [`what_if`] |
 //! | `GET /api/v1/journal`, `/livez`, `/readyz`, `/metrics` | [`health`] |
 //! | `POST /api/v1/journal/trim` | [`retention`] |
 //! | `GET /api/v1/stream` | [`stream`]: server-sent events |
@@ -43,6 +44,7 @@ pub mod strategy;
 pub mod stream;
 #[cfg(test)]
 mod tests;
+pub mod what_if;
 
 /// What the windows need to know besides [`Views`].
 #[derive(Clone)]

@@ -103,6 +103,7 @@ impl Door {
         let receipt = self.intake.submit(batch).await.map_err(|error| match error {
             IntakeError::Closed => Refused::Closed(self.limits),
             IntakeError::NoRoom => Refused::NoRoom(self.limits),
+            IntakeError::NotReady => Refused::NotReady(self.limits),
         })?;
         for Rejection { index, reason, detail } in &receipt.rejected {
             let span = spans.get(*index).cloned().unwrap_or_default();
@@ -207,6 +208,7 @@ enum Refused {
     Busy(HttpIngestLimits),
     Closed(HttpIngestLimits),
     NoRoom(HttpIngestLimits),
+    NotReady(HttpIngestLimits),
 }
 
 impl Refused {
@@ -245,6 +247,10 @@ impl Refused {
                 let detail = IntakeError::NoRoom.to_string();
                 Problem::new(503, "no-room", "No room for more", detail)
             }
+            Self::NotReady(_) => {
+                let detail = IntakeError::NotReady.to_string();
+                Problem::new(503, "not-ready", "Not ready", detail)
+            }
         }
     }
 }
@@ -253,7 +259,7 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let response = respond(&self.problem());
         match self {
-            Self::Busy(limits) | Self::Closed(limits) | Self::NoRoom(limits) => {
+            Self::Busy(limits) | Self::Closed(limits) | Self::NoRoom(limits) | Self::NotReady(limits) => {
                 let seconds = limits.retry_after.as_secs().max(1).to_string();
                 ([(RETRY_AFTER, seconds)], response).into_response()
             }

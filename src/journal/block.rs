@@ -72,10 +72,15 @@ impl Header {
         }
         let header = Self::fields(&mut cursor)?;
         let len_fits = header.body_len as usize <= BODY_LEN_MAX && (header.body_len as usize).is_multiple_of(ALIGN);
-        if len_fits && header.rows as usize <= ROWS_MAX && header.rows <= header.facts {
+        if !len_fits || header.rows as usize > ROWS_MAX || header.rows > header.facts {
+            return Err(FormatError::Unfit("a header has impossible lengths"));
+        }
+        // A forged one could make whoever counts its facts run over the last number there is.
+        let has_sequences = header.first > Sequence::ZERO && header.next() < Sequence(u64::MAX);
+        if has_sequences {
             Ok(header)
         } else {
-            Err(FormatError::Unfit("a header has impossible lengths"))
+            Err(FormatError::Unfit("a header has impossible sequences"))
         }
     }
 

@@ -3,12 +3,14 @@
 //! The queue to the appender is bounded; when it is full, senders wait. Nothing is dropped.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
+use super::live::House;
 use crate::domain::admit::Admission;
 use crate::domain::catalog::Catalog;
 use crate::domain::fact::{Fact, SourcePosition};
@@ -94,6 +96,8 @@ pub struct Door {
     pub positions: SourcePositions,
     /// Whether the disk has room for more.
     pub room: Arc<dyn Room>,
+    /// Whether the state is restored: before that nobody would answer for a long time.
+    pub house: Arc<House>,
 }
 
 impl Door {
@@ -131,6 +135,9 @@ impl Door {
 impl Intake for Door {
     fn submit(&self, batch: Batch) -> BoxFuture<'_, Result<Receipt, IntakeError>> {
         Box::pin(async move {
+            if !self.house.ready.load(Ordering::Acquire) {
+                return Err(IntakeError::NotReady);
+            }
             if !self.room.is_there() {
                 return Err(IntakeError::NoRoom);
             }

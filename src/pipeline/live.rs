@@ -121,6 +121,10 @@ impl Live {
         let mut saved = (Moment::now(), Sequence::ZERO);
         let mut is_unposted = true;
         self.next_due.set(self.projection.next_due());
+        if self.names_saved == 0 && self.projection.series_count() > 0 {
+            // What was rebuilt from the whole journal is saved at once: the next start shall not do it again.
+            self.save();
+        }
         loop {
             let wait = if is_unposted {
                 self.post_every.saturating_sub(posted.elapsed())

@@ -13,7 +13,7 @@
 //!
 //! It goes one way. The appender is the authority on time: it stamps blocks, and it sends ticks down the same channel, so
 //! that what happens by itself and what happens by facts have one order, which a replay finds again. [`replay`] is the same
-//! corridor without the ends.
+//! corridor without the ends, and [`what_if`] two of it side by side.
 
 pub mod activation;
 pub mod appender;
@@ -26,3 +26,4 @@ pub mod lookup;
 pub mod outbox;
 pub mod replay;
 pub mod saver;
+pub mod what_if;

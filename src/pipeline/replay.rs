@@ -14,7 +14,7 @@ use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use crate::domain::measurement::{AdmitLimits, Rejection, Report};
 use crate::domain::projection::{Effects, Projection};
-use crate::ports::{BlockReader, StateError};
+use crate::ports::{BlockReader, JournalError, StateError};
 
 /// Where a replay ends.
 #[derive(Debug, Clone, Copy, Default)]
@@ -41,7 +41,7 @@ pub enum Following<'a> {
 }
 
 impl Following<'_> {
-    fn apply(
+    pub(super) fn apply(
         &mut self,
         projection: &mut Projection,
         block: &Block,
@@ -65,15 +65,7 @@ pub fn replay_blocks(
     told: &mut dyn FnMut(Effects, Progress),
 ) -> Result<(), ActivationError> {
     let mut progress = Progress::default();
-    while let Some(block) = reader.next_block()? {
-        let is_over = until.at.is_some_and(|at| block.recorded_at > at);
-        let Some(block) = cut(block, until.sequence).filter(|block| !is_over && block.first > projection.sequence())
-        else {
-            if is_over {
-                break;
-            }
-            continue;
-        };
+    while let Some(block) = next_block(reader, until, projection.sequence())? {
         let mut effects = Effects::default();
         following.apply(projection, &block, &mut effects)?;
         progress.facts += block.len();
@@ -85,6 +77,24 @@ pub fn replay_blocks(
         told(effects, progress);
     }
     Ok(())
+}
+
+/// The next block of a replay that has applied `applied`, cut where the replay ends; `None` at its end.
+pub(super) fn next_block(
+    reader: &mut dyn BlockReader,
+    until: Until,
+    applied: Sequence,
+) -> Result<Option<Block>, JournalError> {
+    while let Some(block) = reader.next_block()? {
+        let is_over = until.at.is_some_and(|at| block.recorded_at > at);
+        if is_over || until.sequence.is_some_and(|last| last < block.first) {
+            return Ok(None);
+        }
+        if let Some(block) = cut(block, until.sequence).filter(|block| block.first > applied) {
+            return Ok(Some(block));
+        }
+    }
+    Ok(None)
 }
 
 /// The part of a block up to a sequence.

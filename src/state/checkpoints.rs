@@ -13,9 +13,10 @@
 //! | 3, part, slot, chunk | compressed bytes |
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::bytes::{Reader, put_text};
+use super::gathering::Gathering;
 use super::shelf::{Changes, Shelf, VALUE_LEN_MAX, first_word};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
@@ -24,9 +25,9 @@ use crate::ports::{ChangedPart, CheckpointHead, Checkpoints, StateError};
 /// Name of the tree.
 pub(super) const TREE: &str = "checkpoints";
 
-const HEAD_KEY: &[u8] = &[1];
-const INDEX: u8 = 2;
-const CHUNK: u8 = 3;
+pub(super) const HEAD_KEY: &[u8] = &[1];
+pub(super) const INDEX: u8 = 2;
+pub(super) const CHUNK: u8 = 3;
 
 /// Form of the encoding; a head of another form is not read.
 const FORM: u8 = 2;
@@ -41,24 +42,36 @@ const COMPRESSION_LEVEL: i32 = 1;
 #[derive(Clone)]
 pub struct SledCheckpoints {
     shelf: Arc<Shelf>,
+    /// What the scan that opened the shelf gathered, until it is asked for or outdated.
+    gathered: Arc<Mutex<Option<Saved>>>,
 }
 
 /// A head and its parts, by number.
-type Saved = (CheckpointHead, Vec<(u64, Vec<u64>)>);
+pub(super) type Saved = (CheckpointHead, Vec<(u64, Vec<u64>)>);
 
 /// Where a part is, and what it must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct PartIndex {
-    slot: u8,
-    chunks: u32,
-    words: u64,
-    check: u64,
+pub(super) struct PartIndex {
+    pub(super) slot: u8,
+    pub(super) chunks: u32,
+    pub(super) words: u64,
+    pub(super) check: u64,
 }
 
 impl SledCheckpoints {
-    pub(super) fn new(shelf: Shelf) -> Self {
-        let shelf = Arc::new(shelf);
-        Self { shelf }
+    /// Opens the shelf; the scan that checks it reads the saved state too.
+    pub(super) fn open(
+        open: impl FnOnce(&mut dyn FnMut(&[u8], &[u8])) -> Result<Shelf, StateError>,
+    ) -> Result<Self, StateError> {
+        let mut gathering = Gathering::default();
+        let shelf = Arc::new(open(&mut |key, value| gathering.visit(key, value))?);
+        let gathered = Arc::new(Mutex::new(gathering.finish()));
+        Ok(Self { shelf, gathered })
+    }
+
+    /// What was gathered when the shelf was opened, once.
+    fn take_gathered(&self) -> Option<Saved> {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn head(&self) -> Result<Option<CheckpointHead>, StateError> {
@@ -171,6 +184,7 @@ const UNREADABLE: StateError = StateError::Unreadable { what: "checkpoint" };
 
 impl Checkpoints for SledCheckpoints {
     fn save(&mut self, head: &CheckpointHead, parts: Vec<ChangedPart>) -> Result<(), StateError> {
+        self.take_gathered();
         match self.head() {
             Ok(Some(_)) => {}
             // What a clear that did not end left behind, or another form, must not become part of this state.
@@ -199,6 +213,9 @@ impl Checkpoints for SledCheckpoints {
     }
 
     fn load(&self) -> Result<Option<Saved>, StateError> {
+        if let Some(saved) = self.take_gathered() {
+            return Ok(Some(saved));
+        }
         match self.read() {
             Err(StateError::Unreadable { what }) => {
                 tracing::warn!(what, "saved state does not fit and is cleared");
@@ -210,6 +227,7 @@ impl Checkpoints for SledCheckpoints {
     }
 
     fn clear(&mut self) -> Result<(), StateError> {
+        self.take_gathered();
         self.purge()
     }
 }
@@ -223,7 +241,7 @@ impl PartIndex {
         out
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
         let index = Self {
             slot: reader.u8()?,
@@ -243,7 +261,7 @@ fn encode_head(head: &CheckpointHead) -> Vec<u8> {
     out
 }
 
-fn decode_head(bytes: &[u8]) -> Option<CheckpointHead> {
+pub(super) fn decode_head(bytes: &[u8]) -> Option<CheckpointHead> {
     let mut reader = Reader::new(bytes);
     if reader.u8()? != FORM {
         return None;
@@ -282,7 +300,36 @@ mod tests {
     fn shelf() -> SledCheckpoints {
         let db = sled::Config::new().temporary(true).open().unwrap();
         let lock = Arc::new(tempfile::tempfile().unwrap());
-        SledCheckpoints::new(Shelf::open((&db, &lock), TREE, |_, _| ()).unwrap())
+        SledCheckpoints::open(|visit| Shelf::open((&db, &lock), TREE, visit)).unwrap()
+    }
+
+    #[test]
+    fn what_the_scan_gathers_is_what_was_saved_and_is_given_once() {
+        let db = sled::Config::new().temporary(true).open().unwrap();
+        let lock = Arc::new(tempfile::tempfile().unwrap());
+        let open = || SledCheckpoints::open(|visit| Shelf::open((&db, &lock), TREE, visit)).unwrap();
+        let parts = [(1, words(3)), (2, vec![7]), (9, Vec::new())];
+        let all = parts.iter().map(|(part, words)| (*part, Some(words.clone()))).collect();
+        open().save(&head(1), all).unwrap();
+        // A part saved twice is in its other slot, and a save that did not end left chunks in the first.
+        let mut other = open();
+        other.save(&head(2), vec![(1, Some(words(5)))]).unwrap();
+        let mut changes = Changes::default();
+        other.write_part(1, &words(7), &mut changes).unwrap();
+        other.shelf.commit(changes).unwrap();
+
+        let expected = Some((head(2), vec![(1, words(5)), (2, vec![7]), (9, Vec::new())]));
+        let mut opened = open();
+        assert_eq!(*opened.gathered.lock().unwrap(), expected);
+        assert_eq!(opened.load().unwrap(), expected);
+        assert_eq!(*opened.gathered.lock().unwrap(), None);
+        assert_eq!(opened.load().unwrap(), expected, "read again it is the same");
+        opened = open();
+        opened.save(&head(3), vec![(2, None)]).unwrap();
+        assert_eq!(
+            opened.load().unwrap(),
+            Some((head(3), vec![(1, words(5)), (9, Vec::new())]))
+        );
     }
 
     fn head(number: u64) -> CheckpointHead {

@@ -9,7 +9,7 @@
 //! | `store` | opening, setting aside, making durable |
 //! | `shelf` | one sled tree under a digest, written in atomic batches |
 //! | `seen` | ids already seen, with `filter` in front of the disk |
-//! | `checkpoints` | saved states of the projection, cut into chunks |
+//! | `checkpoints` | saved states of the projection, cut into chunks; `gathering` reads one while the store opens |
 //! | `outbox` | transitions to deliver, in the encoding of `transition` |
 //! | `memory` | the same three without a disk, for replays and tests |
 
@@ -18,6 +18,7 @@ mod checkpoints;
 #[cfg(test)]
 mod damage;
 mod filter;
+mod gathering;
 mod memory;
 mod outbox;
 #[cfg(test)]

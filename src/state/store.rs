@@ -152,7 +152,7 @@ impl StateStore {
         let damaged = |error: StateError| Attempt::Damaged(error.to_string());
         let shelf = |name, visit: &mut dyn FnMut(&[u8], &[u8])| Shelf::open((&db, lock), name, visit);
         let seen_ids = SledSeenIds::open(|visit| shelf(seen::TREE, visit)).map_err(damaged)?;
-        let checkpoints = SledCheckpoints::new(shelf(checkpoints::TREE, &mut |_, _| ()).map_err(damaged)?);
+        let checkpoints = SledCheckpoints::open(|visit| shelf(checkpoints::TREE, visit)).map_err(damaged)?;
         let outbox = shelf(outbox::TREE, &mut |_, _| ()).map_err(damaged)?;
         let outbox = SledOutbox::open(outbox, destinations).map_err(damaged)?;
         let file = sync_folder(dir).map_err(|error| Attempt::Refused(io("sync", dir)(error)))?;

@@ -18,3 +18,4 @@ pub mod scorecard;
 pub mod strategy;
 pub mod streams;
 pub mod subjects;
+pub mod what_if;

@@ -70,6 +70,21 @@ impl House {
     }
 }
 
+impl House {
+    /// Asks it to stop, and waits until it has.
+    pub fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success(), "SIGTERM ends with 0");
+    }
+
+    /// Ends it at once.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
 impl Drop for House {
     fn drop(&mut self) {
         // What it has is thrown away with its folder.

@@ -62,13 +62,18 @@ pub fn value(n: usize) -> f64 {
 
 /// Measurements as a journal holds them, in blocks of `block_len`, in the order of their instants.
 pub fn blocks(count: usize, block_len: usize) -> Vec<Block> {
-    let rows: Vec<usize> = (0..count).collect();
-    let first = |index: usize| kpid::domain::id::Sequence((index * block_len) as u64 + 1);
+    blocks_from(0, count, block_len)
+}
+
+/// So many of them behind the first `from`, which were whole blocks.
+pub fn blocks_from(from: usize, count: usize, block_len: usize) -> Vec<Block> {
+    let rows: Vec<usize> = (from..from + count).collect();
+    let first = |index: usize| kpid::domain::id::Sequence((from + index * block_len) as u64 + 1);
     let blocks = rows.chunks(block_len).enumerate().map(|(index, rows)| Block {
         first: first(index),
         recorded_at: instant(rows.last().copied().unwrap_or_default()),
-        series_base: if index == 0 { 0 } else { KPIS as u32 },
-        new_series: if index == 0 { series() } else { Vec::new() },
+        series_base: if from + index == 0 { 0 } else { KPIS as u32 },
+        new_series: if from + index == 0 { series() } else { Vec::new() },
         measurements: measurements(rows),
         ..Block::default()
     });

@@ -23,6 +23,7 @@ mod nats;
 mod nats_server;
 mod ratio;
 mod replay;
+mod restart;
 
 fn main() {
     if std::env::var_os(cost::MEMORY_ALONE).is_some() {

@@ -12,6 +12,7 @@
 
 mod cli;
 mod corpora;
+mod doctor;
 mod durable;
 mod explain;
 mod golden;
@@ -23,7 +24,9 @@ mod real_catalogs;
 mod real_data;
 mod reference;
 mod reload;
+mod restart;
 mod room;
 mod story;
 mod support;
 mod torture;
+mod what_if;

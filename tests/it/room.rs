@@ -96,6 +96,10 @@ async fn a_batch_behind_one_that_was_refused_is_refused_too_and_both_are_taken_i
         positions,
         // The door looked a moment before.
         room: Arc::new(Told(AtomicBool::new(true))),
+        house: Arc::new(House {
+            ready: AtomicBool::new(true),
+            ..House::default()
+        }),
     };
 
     let refused = door.submit(message(3, 0)).await;

@@ -116,6 +116,11 @@ impl Projection {
         Some((explained, search))
     }
 
+    /// Whether there is a node of this path.
+    pub fn has_node(&self, path: &str) -> bool {
+        self.node_of(path).is_some()
+    }
+
     /// The node of a path.
     fn node_of(&self, path: &str) -> Option<u32> {
         let root = path.split('/').next()?;

@@ -40,6 +40,8 @@ const ABSENCES: [Absence; 6] = [
 ];
 
 type Part = (u64, Vec<u64>);
+/// A part as it is read: a type of its own, because a call for each of many million words would cost as much as reading them.
+type Words<'a> = std::iter::Copied<std::slice::Iter<'a, u64>>;
 
 impl Projection {
     /// The parts that changed since the last call; `names_before` is how many series names were given already.
@@ -188,7 +190,7 @@ impl Projection {
     }
 
     /// Which scorecard it is an instance of, and its name; with all its nodes, that say nothing yet.
-    fn restore_presence(&mut self, number: u32, words: &mut dyn Iterator<Item = u64>) -> Option<()> {
+    fn restore_presence(&mut self, number: u32, words: &mut Words<'_>) -> Option<()> {
         let scorecard = usize::try_from(words.next()?).ok()?;
         let name = take_text(words)?;
         if number as usize >= self.instances.len() {
@@ -198,7 +200,7 @@ impl Projection {
         Some(())
     }
 
-    fn restore_instance(&mut self, number: u32, words: &mut dyn Iterator<Item = u64>) -> Option<()> {
+    fn restore_instance(&mut self, number: u32, words: &mut Words<'_>) -> Option<()> {
         let scorecard = usize::try_from(words.next()?).ok()?;
         take_text(words)?;
         let state = self.instances.get_mut(number as usize)?;
@@ -211,7 +213,7 @@ impl Projection {
             }
         }
         for series in series_base..series_base + self.catalog.scorecards.get(scorecard)?.kpis.len() {
-            *self.series.get_mut(series)? = Series::from_words(&mut &mut *words)?;
+            *self.series.get_mut(series)? = Series::from_words(words)?;
         }
         Some(())
     }

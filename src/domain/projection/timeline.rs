@@ -186,8 +186,9 @@ impl Projection {
     }
 
     /// The event clock reaches `to`: everything is evaluated at every multiple of the step that it passes. Where nothing
-    /// can have changed, steps are skipped: the result is the same.
-    fn pass(&mut self, to: Instant, effects: &mut Effects) {
+    /// can have changed, steps are skipped: the result is the same. Facts do this themselves; it is for a history of which
+    /// not every fact is taken. The recorded clock goes by [`Projection::advance`].
+    pub fn pass(&mut self, to: Instant, effects: &mut Effects) {
         let ClockState::Event { every_ms, started } = self.clock else {
             return;
         };

@@ -42,7 +42,10 @@ impl Series {
             measured: words.next()?,
             ..Self::default()
         };
-        for _ in 0..words.next()? {
+        let slices = words.next()?;
+        // Words that lie about their number get no more room than a century of hours.
+        series.slices.reserve_exact(slices.min(1_000_000) as usize);
+        for _ in 0..slices {
             series.slices.push((words.next()? as i64, Cell::from_words(words)?));
         }
         let mut rare = Rare {

@@ -184,7 +184,7 @@ impl From<IntakeError> for Ending {
     fn from(refused: IntakeError) -> Self {
         match refused {
             IntakeError::Closed => Self::Closed,
-            IntakeError::NoRoom => Self::Full(refused),
+            IntakeError::NoRoom | IntakeError::NotReady => Self::Full(refused),
         }
     }
 }

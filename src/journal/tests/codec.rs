@@ -75,6 +75,18 @@ fn a_version_from_the_future_is_told_apart_from_damage() {
 }
 
 #[test]
+fn sequences_that_nobody_could_count_are_refused() {
+    for first in [0, u64::MAX - 3, u64::MAX] {
+        let mut bytes = encode(&plain(START, 3), [0; 32]);
+        bytes[8..16].copy_from_slice(&first.to_le_bytes());
+        let crc = crc32c::crc32c(&bytes[..HEADER_LEN - 4]);
+        bytes[HEADER_LEN - 4..HEADER_LEN].copy_from_slice(&crc.to_le_bytes());
+        let refused = FormatError::Unfit("a header has impossible sequences");
+        assert_eq!(decode_block(&bytes), Err(refused), "{first}");
+    }
+}
+
+#[test]
 fn columns_that_do_not_belong_together_are_not_written() {
     let mut encoder = BlockEncoder::new().unwrap();
     let mut short = plain(START, 3);

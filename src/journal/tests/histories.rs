@@ -17,7 +17,7 @@ use crate::ports::{BlockReader, Journal, JournalError, Tail};
 const DIR: &str = "/journal";
 
 /// Histories in a run. `KPID_TEST_HISTORIES` asks for more, `KPID_TEST_SEED` for one.
-const COUNT: u64 = 3_000;
+const COUNT: u64 = 2_000;
 
 /// Threads that live them.
 const THREADS: u64 = 4;

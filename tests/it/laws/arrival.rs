@@ -158,8 +158,8 @@ fn agree(
 
 /// An instant after everything that stands, by any distance.
 fn later(list: &[Measurement], after_ms: i64) -> Instant {
-    let last = list.iter().map(|measurement| measurement.observed_at).max();
-    Instant(last.unwrap_or(0)).plus_ms(1 + after_ms)
+    let newest = list.iter().map(|measurement| measurement.observed_at).max();
+    Instant(newest.unwrap_or(0)).plus_ms(1 + after_ms)
 }
 
 /// The rate of a running period falls with time, and is told at the latest once a slice: until the next day begins, what is
