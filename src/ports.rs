@@ -3,6 +3,7 @@
 //! One suite of tests proves the promises on every adapter of a door.
 
 mod past;
+mod retention;
 mod what_if;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::domain::movers::Movers;
 use crate::domain::projection::{ExplainQuestion, Explained};
 use crate::domain::reading::{Reading, ReadingChange};
 
+pub use retention::{Retention, RetentionError, TrimOutcome, TrimWish};
 pub use what_if::{WhatIf, WhatIfAnswer, WhatIfError, WhatIfQuestion};
 
 /// What the wall says. The only way in which time enters.
@@ -101,6 +103,12 @@ pub enum JournalError {
         path: String,
         /// What does not fit.
         reason: String,
+    },
+    /// What was asked for was dropped by retention, perhaps while it was read.
+    #[error("the journal's history up to sequence {up_to} was trimmed: it can be told from sequence {} on", .up_to.0.saturating_add(1))]
+    Trimmed {
+        /// Last sequence dropped.
+        up_to: Sequence,
     },
     /// Another process holds it.
     #[error("journal {path} is in use by another process: stop it, or use another `data_dir`")]
@@ -477,6 +485,8 @@ pub struct HouseState {
     pub ready: bool,
     /// Why not ready, in words; empty when ready.
     pub waiting_for: String,
+    /// First sequence that retention has kept.
+    pub journal_first: Sequence,
     /// Last durable sequence.
     pub journal_end: Sequence,
     /// Sequence the projection has reached.

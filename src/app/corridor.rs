@@ -16,7 +16,7 @@ use super::house::{Frame, HouseError, Rules, millis};
 use super::restore::{Present, RestoreError, Restored, Shelves, restore};
 use super::tasks::{Signal, Tasks, blocking, spawn_thread};
 use crate::domain::projection::{ClockKind, ProjectionOptions};
-use crate::journal::FileJournal;
+use crate::journal::{FileJournal, Trims};
 use crate::pipeline::activation::{ActivationError, Activations};
 use crate::pipeline::appender::{AppendError, Appender};
 use crate::pipeline::intake::Job;
@@ -96,11 +96,14 @@ impl Corridor {
         };
         let history = Arc::new(JournalFolder(settings.journal_dir()));
         let definitions: Arc<dyn Definitions> = Arc::new(TomlDefinitions);
+        let folder = settings.journal_dir();
+        let base = blocking(move || Trims::of(&folder).base()).await??;
         let present = Present {
             catalog: Arc::clone(&rules.catalog),
             now: rules.clock.now(),
             activations: Activations::new(Arc::clone(&definitions), history),
             definitions,
+            base,
             headway,
         };
         let restoring = blocking(move || -> Result<_, RestoreError> {

@@ -12,6 +12,8 @@ use std::time::Duration;
 use tracing::{error, info};
 
 use super::tasks::{Closing, Tasks, closed};
+use crate::domain::id::Sequence;
+use crate::journal::Trims;
 use crate::ports::Room;
 use crate::settings::Settings;
 use crate::telemetry::metric;
@@ -26,6 +28,7 @@ pub(super) struct Disk {
     state: Place,
     journal_bytes: AtomicU64,
     segments: AtomicU64,
+    first: AtomicU64,
     has_room: AtomicBool,
 }
 
@@ -44,6 +47,8 @@ struct Place {
 pub(super) struct Usage {
     pub journal_bytes: u64,
     pub segments: u64,
+    /// First sequence that is kept.
+    pub first: Sequence,
     /// Why nothing is taken in, if so.
     pub complaint: Option<String>,
 }
@@ -64,6 +69,7 @@ impl Disk {
             state: place("state", settings.state_dir(), journal.min_free_bytes),
             journal_bytes: AtomicU64::new(0),
             segments: AtomicU64::new(0),
+            first: AtomicU64::new(1),
             has_room: AtomicBool::new(true),
         };
         disk.look();
@@ -75,6 +81,7 @@ impl Disk {
         Usage {
             journal_bytes: self.journal_bytes.load(Ordering::Relaxed),
             segments: self.segments.load(Ordering::Relaxed),
+            first: Sequence(self.first.load(Ordering::Relaxed)),
             complaint: short.map(Place::complaint),
         }
     }
@@ -83,6 +90,9 @@ impl Disk {
         let (bytes, segments) = size_of(&self.journal.folder);
         self.journal_bytes.store(bytes, Ordering::Relaxed);
         self.segments.store(segments, Ordering::Relaxed);
+        if let Ok(first) = Trims::of(&self.journal.folder).first() {
+            self.first.store(first.0, Ordering::Relaxed);
+        }
         metrics::gauge!(metric::JOURNAL_BYTES).set(bytes as f64);
         metrics::gauge!(metric::JOURNAL_SEGMENTS).set(segments as f64);
         self.is_there();

@@ -22,6 +22,7 @@ use super::reload::{self, Reloader};
 use super::restore::RestoreError;
 use super::tasks::{Closing, Signal, Signals, Tasks, blocking, closed, ending, signals};
 use super::transport::{Transport, start_nats};
+use super::trim::Trimmer;
 use super::what_if::Asked;
 use super::windows::{self, Front, house_state};
 use crate::domain::board::Board;
@@ -197,6 +198,20 @@ impl Frame {
         }
     }
 
+    /// Who drops the journal's beginning.
+    fn trimmer(&self, rules: &Rules, jobs: &mpsc::Sender<Job>) -> Arc<Trimmer> {
+        Arc::new(Trimmer {
+            folder: rules.settings.journal_dir(),
+            settings: rules.settings.clone(),
+            catalog: Arc::clone(&self.admitting),
+            clock: Arc::clone(&rules.clock),
+            jobs: jobs.downgrade(),
+            house: Arc::clone(&self.house),
+            options: projection_options(&rules.settings),
+            turn: tokio::sync::Mutex::new(()),
+        })
+    }
+
     /// What windows look through. They do not hold the corridor open.
     fn views(
         &self,
@@ -265,12 +280,15 @@ async fn open(
     let (bell, requests) = reload::bell();
     let reloader = frame.reloader(&rules, plan.source, (jobs.clone(), &queues));
     reloader.start(requests, &closing, tasks)?;
+    let trimmer = frame.trimmer(&rules, &jobs);
+    trimmer.start(&closing, tasks);
     let intake = frame.intake(&rules, jobs);
     watch_disk(&frame.disk, &closing, tasks);
     let transport = start_nats(&rules.settings, &frame.readings, &outbox, &closing, tasks).await?;
     let front = Front {
         views: frame.views(&rules, &queues, transport.as_ref(), journal.archive()),
         reload: bell,
+        retention: trimmer,
         what_if: Arc::new(what_if(&rules, &frame.house, &closing)),
         intake: Arc::clone(&intake),
         rejections: transport

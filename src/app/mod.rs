@@ -19,5 +19,6 @@ pub mod serve;
 mod server;
 mod tasks;
 mod transport;
+mod trim;
 pub mod what_if;
 mod windows;

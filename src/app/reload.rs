@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::definitions::{CatalogSource, JournalFolder, TomlDefinitions};
 use super::house::HouseError;
@@ -20,6 +20,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::fact::Fact;
 use crate::domain::id::Sequence;
 use crate::domain::projection::{ProjectionOptions, Refold};
+use crate::journal::Trims;
 use crate::pipeline::activation::catch_up;
 use crate::pipeline::intake::Job;
 use crate::pipeline::live::{House, Message};
@@ -140,6 +141,15 @@ impl Reloader {
     async fn refold(&self, before: &Arc<Catalog>, catalog: &Arc<Catalog>) -> Result<Refold, ReloadError> {
         let mut refold = Refold::new(before, Arc::clone(catalog), self.options);
         let journal = Arc::clone(&self.journal);
+        if let Ok(first) = Trims::of(&journal.0).first()
+            && first > Sequence(1)
+            && refold.needs_history()
+        {
+            warn!(
+                first = first.0,
+                "history was trimmed: windows that are rebuilt see only what was kept"
+            );
+        }
         let folding = tokio::task::spawn_blocking(move || {
             let mut said = 0;
             let folded = catch_up(&*journal, &mut refold, None, &mut |sequence| {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::definitions::{JournalFolder, TomlDefinitions};
+use super::trim::projection_of;
 use crate::domain::alert::AlertView;
 use crate::domain::board::Picture;
 use crate::domain::catalog::{Catalog, CatalogFile};
@@ -15,7 +16,7 @@ use crate::domain::measurement::{AdmitLimits, Rejection};
 use crate::domain::movers::Movers;
 use crate::domain::projection::{ClockKind, Effects, ExplainQuestion, Explained, Projection, ProjectionOptions};
 use crate::ingest::file::{FileError, FileForm, FileReports};
-use crate::journal::FileArchive;
+use crate::journal::{FileArchive, Trims};
 use crate::pipeline::activation::{ActivationError, Activations};
 use crate::pipeline::ledger::{Ledger, LedgerLimits};
 use crate::pipeline::lookup::{Limits, movers};
@@ -58,6 +59,8 @@ pub struct ReplayRequest {
 pub enum Told<'a> {
     /// Readings and alerts, in order.
     Effects(Effects),
+    /// The journal was trimmed up to here; true where the state there is the beginning, false where what was before is missing.
+    Trimmed(Sequence, bool),
     /// A measurement of a file that was not taken: file, line or record, reason.
     Rejected(&'a std::path::Path, u64, &'a Rejection),
     /// Measurements so far.
@@ -122,6 +125,16 @@ pub enum ReplayError {
     /// The catalog is wrong: one line a problem.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Catalog(Vec<Problem>),
+    /// What was asked for was dropped by retention.
+    #[error(
+        "the journal's history up to sequence {up_to} (recorded until {recorded_at}) was trimmed: ask for a later instant or sequence"
+    )]
+    Trimmed {
+        /// Last sequence dropped.
+        up_to: Sequence,
+        /// When it was recorded.
+        recorded_at: Instant,
+    },
     /// There is no such folder.
     #[error("there is no journal in `{0}`: name its folder with --journal")]
     NoJournal(String),
@@ -249,7 +262,7 @@ fn played(
         Some(files) => parse(files)?,
         None => Arc::new(Catalog::empty()),
     };
-    let mut projection = projection(request, &catalog);
+    let mut projection = begin(request, folder, &catalog, told)?;
     let history = Arc::new(JournalFolder(folder.to_owned()));
     let mut activations = Activations::new(Arc::new(TomlDefinitions), history);
     let following = match &request.catalog {
@@ -279,6 +292,32 @@ fn played(
         return Err(ReplayError::NoCatalog(folder.display().to_string()));
     }
     Ok((catalog, projection))
+}
+
+/// The projection with which a replay of a journal begins: an empty one, or where it was trimmed the state at the cut.
+/// Under other definitions and by another clock that state does not hold: then only what was kept is told, and that it is so.
+fn begin(
+    request: &ReplayRequest,
+    folder: &std::path::Path,
+    catalog: &Arc<Catalog>,
+    told: &mut dyn FnMut(Told<'_>),
+) -> Result<Projection, ReplayError> {
+    let empty = projection(request, catalog);
+    let Some(base) = Trims::of(folder).base()? else {
+        return Ok(empty);
+    };
+    let (up_to, recorded_at) = (base.block.last(), base.block.recorded_at);
+    let is_recorded = request.clock == ClockKind::Recorded;
+    let is_before = request.until.is_some_and(|until| until < up_to)
+        || is_recorded && request.at.is_some_and(|at| at < recorded_at);
+    if is_before {
+        return Err(ReplayError::Trimmed { up_to, recorded_at });
+    }
+    let begun = (is_recorded && request.catalog.is_none())
+        .then(|| projection_of(&base, empty.options()))
+        .flatten();
+    told(Told::Trimmed(up_to, begun.is_some()));
+    Ok(begun.map_or(empty, |(projection, _)| projection))
 }
 
 impl From<ActivationError> for ReplayError {

@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::headway::Headway;
 use super::reload::activation;
+use super::trim::projection_of;
 use crate::domain::alert::AlertTransition;
 use crate::domain::board::RECENT_TRANSITIONS_MAX;
 use crate::domain::catalog::Catalog;
@@ -16,6 +17,7 @@ use crate::domain::instant::Instant;
 use crate::domain::measurement::SeriesKey;
 use crate::domain::projection::{Effects, Projection, ProjectionOptions};
 use crate::domain::reading::ReadingChange;
+use crate::journal::Base;
 use crate::pipeline::activation::{ActivationError, Activations};
 use crate::pipeline::beside::{self, Beside};
 use crate::pipeline::intake::SourcePositions;
@@ -78,6 +80,8 @@ pub struct Present {
     pub activations: Activations,
     /// Makes catalogs of the files that a checkpoint keeps.
     pub definitions: Arc<dyn Definitions>,
+    /// Where the journal begins, if not with its first fact.
+    pub base: Option<Base>,
     /// Hears how far it is.
     pub headway: Headway,
 }
@@ -101,20 +105,15 @@ pub fn restore(
         with_readings: false,
         ..options
     };
-    let saved = load(&mut *checkpoints, &*present.definitions, quiet, journal.tail().next)?;
-    let is_fresh = saved.is_none();
-    // A journal that holds anything names its definitions itself.
-    let first = || match journal.tail().next {
-        Sequence(1) => Arc::clone(&present.catalog),
-        _ => Arc::new(Catalog::empty()),
-    };
-    let (mut projection, beside) = saved.unwrap_or_else(|| (Projection::new(first(), quiet), Beside::default()));
+    let cut = present.base.as_ref().map_or(Sequence::ZERO, |base| base.block.last());
+    let (mut projection, beside, is_fresh) = beginning(&mut *checkpoints, &present, quiet, journal.tail().next)?;
     for position in &beside.positions {
         positions.advance(position);
     }
     let names: Vec<SeriesKey> = projection.series_names();
-    let names_saved = names.len();
+    let names_saved = if is_fresh { 0 } else { names.len() };
     let mut ledger = Ledger::new(seen, names, limits);
+    ledger.trimmed(cut);
     let decided = outbox.position()?;
     let hearing = (present.activations, present.headway);
     let mut catching = Catching::new(outbox, decided.is_none(), beside.recent, hearing);
@@ -151,6 +150,41 @@ pub fn restore(
         changed: catching.changed,
         activations: catching.activations,
     })
+}
+
+/// The projection to go on from, and whether no checkpoint has it.
+fn beginning(
+    checkpoints: &mut dyn Checkpoints,
+    present: &Present,
+    options: ProjectionOptions,
+    next: Sequence,
+) -> Result<(Projection, Beside, bool), StateError> {
+    let cut = present.base.as_ref().map_or(Sequence::ZERO, |base| base.block.last());
+    let saved = load(checkpoints, &*present.definitions, options, (cut, next))?;
+    let is_fresh = saved.is_none();
+    let saved = saved.or_else(|| present.base.as_ref().and_then(|base| begin(base, options)));
+    // A journal that holds anything names its definitions itself.
+    let first = || match next {
+        Sequence(1) => Arc::clone(&present.catalog),
+        _ => Arc::new(Catalog::empty()),
+    };
+    let (projection, beside) = saved.unwrap_or_else(|| (Projection::new(first(), options), Beside::default()));
+    Ok((projection, beside, is_fresh))
+}
+
+/// The state with which a trimmed journal begins.
+fn begin(base: &Base, options: ProjectionOptions) -> Option<(Projection, Beside)> {
+    let begun = projection_of(base, options);
+    let up_to = base.block.last().0;
+    if begun.is_some() {
+        info!(up_to, "beginning with the state of the last trim");
+    } else {
+        warn!(
+            up_to,
+            "the state of the last trim is of another version of kpid: what was trimmed is not in any window"
+        );
+    }
+    begun
 }
 
 /// Takes in the journal from `from` to its end.
@@ -190,14 +224,16 @@ fn load(
     checkpoints: &mut dyn Checkpoints,
     definitions: &dyn Definitions,
     options: ProjectionOptions,
-    next: Sequence,
+    (cut, next): (Sequence, Sequence),
 ) -> Result<Option<(Projection, Beside)>, StateError> {
     let Some((head, parts)) = checkpoints.load()? else {
         return Ok(None);
     };
     let (parts, beside) = beside::split(parts);
     let catalog = definitions.parse(&beside.definitions).ok();
-    let catalog = catalog.filter(|catalog| catalog.fingerprint == head.fingerprint && head.sequence < next);
+    // One from before the cut would need what is gone.
+    let is_kept = head.sequence < next && head.sequence >= cut;
+    let catalog = catalog.filter(|catalog| catalog.fingerprint == head.fingerprint && is_kept);
     let projection = catalog.and_then(|catalog| Projection::from_image(catalog, options, &parts));
     if projection.is_none() {
         info!(

@@ -18,7 +18,7 @@ use crate::domain::instant::Instant;
 use crate::domain::measurement::{AdmitLimits, Rejection};
 use crate::domain::projection::ClockKind;
 use crate::ingest::file::FileReports;
-use crate::journal::open_reader;
+use crate::journal::{Trims, open_reader};
 use crate::pipeline::activation::Activations;
 use crate::pipeline::ledger::{Ledger, Taken};
 use crate::pipeline::replay::{FileReplay, Following, Until};
@@ -94,6 +94,10 @@ fn of_journal(
 ) -> Result<Option<WhatIfOutcome>, ReplayError> {
     if !folder.is_dir() {
         return Err(ReplayError::NoJournal(folder.display().to_string()));
+    }
+    let first = Trims::of(folder).first()?;
+    if first > Sequence(1) && told(Told::Trimmed(Sequence(first.0 - 1), false)).is_break() {
+        return Ok(None);
     }
     let base = match &request.replay.catalog {
         Some(files) => parse(files)?,

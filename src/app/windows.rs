@@ -12,10 +12,10 @@ use super::tasks::{Closing, Tasks};
 use super::transport::Transport;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
-use crate::http::{HttpOptions, guard, reload, routes, what_if};
+use crate::http::{HttpOptions, guard, reload, retention, routes, what_if};
 use crate::ingest::http::HttpIngestLimits;
 use crate::pipeline::live::Window;
-use crate::ports::{HouseState, Intake, RejectionSink, Reload, WhatIf};
+use crate::ports::{HouseState, Intake, RejectionSink, Reload, Retention, WhatIf};
 use crate::settings::Settings;
 use crate::telemetry::MetricsHandle;
 
@@ -28,6 +28,8 @@ pub(super) struct Front {
     pub views: Arc<Window>,
     /// Lets the catalog's files hold.
     pub reload: Arc<dyn Reload>,
+    /// Drops the journal's beginning.
+    pub retention: Arc<dyn Retention>,
     /// Folds the history under other definitions.
     pub what_if: Arc<dyn WhatIf>,
     /// Where measurements go.
@@ -53,6 +55,7 @@ pub(super) async fn open(
     let door = crate::ingest::http::router(front.intake, front.rejections, limits(settings));
     let asked = what_if::routes(front.what_if, options.request_timeout);
     let windows = routes(front.views, options.clone()).merge(reload::routes(front.reload));
+    let windows = windows.merge(retention::routes(front.retention));
     let router = guard::guarded(windows.merge(asked).merge(door), &options);
     let patience = Patience {
         head: settings.http.request_timeout,
@@ -110,6 +113,7 @@ pub(super) fn house_state(
         HouseState {
             ready: waiting_for.is_empty(),
             waiting_for,
+            journal_first: usage.first,
             journal_end: Sequence(journal_end),
             applied: Sequence(applied),
             recorded_at: Instant(house.recorded_at.load(Ordering::Acquire)),

@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use asking::{AlertsArgs, ExplainArgs, RestatementArgs, ScorecardArgs};
 
 use super::doctor::DoctorArgs;
+use super::journal::JournalArgs;
 use super::send::SendArgs;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
@@ -314,40 +315,6 @@ pub struct ReloadArgs {
     pub format: Format,
 }
 
-/// `kpid journal`
-#[derive(Debug, Clone, Args)]
-pub struct JournalArgs {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: JournalCommand,
-}
-
-/// What can be done to a journal.
-#[derive(Debug, Clone, Subcommand)]
-pub enum JournalCommand {
-    /// How much is in it, from when to when, in which segments
-    Stat(JournalPlace),
-    /// Read all of it and prove checksums and hash chain; damage gives exit code 3 and the sequences in doubt
-    Verify(JournalPlace),
-}
-
-/// Which journal, and the form of the answer.
-#[derive(Debug, Clone, Args)]
-pub struct JournalPlace {
-    /// Folder of the journal; default: `data_dir/journal` of the settings
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "data_dir"])]
-    pub journal: Option<PathBuf>,
-    /// Settings file
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Folder that holds `journal` (setting `data_dir`, variable `KPID_DATA_DIR`)
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
-    /// Form of the answer
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
-}
-
 /// `kpid completions`
 #[derive(Debug, Clone, Args)]
 pub struct CompletionsArgs {
@@ -371,7 +338,7 @@ fn period(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn instant(text: &str) -> Result<Instant, String> {
+pub(super) fn instant(text: &str) -> Result<Instant, String> {
     Instant::parse(text).map_err(|error| error.to_string())
 }
 

@@ -55,6 +55,20 @@ impl Daemon {
         self.json(response)
     }
 
+    /// The same with a body of JSON.
+    pub fn post_json(&self, path: &str, body: &Value) -> Result<Value, CliError> {
+        let mut request = self.agent(None).post(format!("{}{path}", self.server));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {}", token.reveal()));
+        }
+        let request = request.header("content-type", "application/json");
+        let response = request
+            .send(body.to_string())
+            .map_err(|error| self.unreachable(&error))?;
+        let response = self.accepted(response)?;
+        self.json(response)
+    }
+
     fn json(&self, mut response: Response<Body>) -> Result<Value, CliError> {
         let body = response.body_mut().with_config().limit(u64::MAX).read_to_string();
         let body = body.map_err(|error| self.broken(&error.to_string()))?;

@@ -25,6 +25,22 @@ impl Progress {
         Self(bar)
     }
 
+    /// A bar over work that tells how long it is on its way; what is being done, in one word or two.
+    pub fn of(what: &'static str) -> Self {
+        let bar = ProgressBar::new(0);
+        if let Ok(style) = ProgressStyle::with_template("{msg} [{wide_bar}] {percent:>3} %, {eta} left") {
+            bar.set_style(style.progress_chars("#- "));
+        }
+        bar.set_message(what);
+        Self(bar)
+    }
+
+    /// So much of so much is done.
+    pub fn told(&self, done: u64, total: u64) {
+        self.0.set_length(total);
+        self.0.set_position(done);
+    }
+
     /// So many are done.
     pub fn reached(&self, count: u64) {
         self.0.set_position(count);
@@ -37,6 +53,12 @@ impl Progress {
 
     /// Nothing is drawn any more.
     pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
         self.0.finish_and_clear();
     }
 }

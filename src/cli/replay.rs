@@ -15,6 +15,7 @@ use crate::app::files::FileError;
 use crate::app::journal::JournalError;
 use crate::app::replay::{ReplayError, ReplayInput, ReplayOutcome, ReplayRequest, Told, replay};
 use crate::domain::board::Picture;
+use crate::domain::id::Sequence;
 use crate::domain::projection::{ClockKind, Effects};
 use crate::settings::{LoadOptions, Settings};
 use crate::wire::alert::AlertLine;
@@ -42,6 +43,10 @@ pub fn run(args: &ReplayArgs) -> Result<(), CliError> {
                 said.rejected(path, line, rejection);
                 Ok(())
             }
+            Told::Trimmed(up_to, is_whole) => {
+                output::say(&trimmed(up_to, is_whole));
+                Ok(())
+            }
             Told::Progress(count) => {
                 said.progress(count);
                 Ok(())
@@ -61,6 +66,17 @@ pub fn run(args: &ReplayArgs) -> Result<(), CliError> {
         outcome.facts, outcome.rejected
     ));
     print_scorecards(&outcome, args.format)
+}
+
+/// From where on a trimmed journal can speak.
+pub(super) fn trimmed(up_to: Sequence, is_whole: bool) -> String {
+    if is_whole {
+        format!("the history up to sequence {up_to} was trimmed: the replay begins with the state that was kept of it")
+    } else {
+        format!(
+            "the history up to sequence {up_to} was trimmed: under these definitions and this clock windows see only what came after it"
+        )
+    }
 }
 
 fn request(args: &ReplayArgs) -> Result<ReplayRequest, CliError> {

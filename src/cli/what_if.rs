@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::args::{Format, ReplayArgs};
 use super::error::CliError;
 use super::output::{self, Cell, Paint, Style};
-use super::replay::{Said, error_of};
+use super::replay::{Said, error_of, trimmed};
 use crate::app::replay::{ReplayRequest, Told};
 use crate::app::what_if::{WhatIfOutcome, WhatIfRequest, what_if};
 use crate::domain::comparison::Sides;
@@ -30,6 +30,7 @@ pub(super) fn run((args, other): (&ReplayArgs, &Path), replay: ReplayRequest) ->
         match told {
             Told::Rejected(path, line, rejection) => said.rejected(path, line, rejection),
             Told::Progress(count) => said.progress(count),
+            Told::Trimmed(up_to, is_whole) => output::say(&trimmed(up_to, is_whole)),
             Told::Effects(_) => {}
         }
         ControlFlow::Continue(())

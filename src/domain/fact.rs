@@ -311,6 +311,8 @@ pub enum Fact {
         up_to: Sequence,
         /// Hash of the last block dropped, so that the chain stays provable.
         hash: [u8; 32],
+        /// Hash of the file that stands for what was dropped: names, definitions, positions and the state at its end.
+        base: Option<[u8; 32]>,
     },
 }
 

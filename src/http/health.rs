@@ -57,6 +57,7 @@ async fn journal(State(windows): State<Arc<Windows>>, uri: Uri) -> Result<Respon
     let body = json!({
         "ready": house.ready,
         "waiting_for": house.waiting_for,
+        "first": house.journal_first.0,
         "end": house.journal_end.0,
         "applied": house.applied.0,
         "recorded_at": shown_at(house.recorded_at),

@@ -13,6 +13,7 @@
 //! | `POST /api/v1/reload` | [`reload`] |
 //! | `POST /api/v1/what-if` | [`what_if`] |
 //! | `GET /api/v1/journal`, `/livez`, `/readyz`, `/metrics` | [`health`] |
+//! | `POST /api/v1/journal/trim` | [`retention`] |
 //! | `GET /api/v1/stream` | [`stream`]: server-sent events |
 //! | `GET /`, `/scorecards/{id}`, `.../explain`, `.../restatement`, `.../strategy`, `/assets/..` | [`dashboard`] |
 //!
@@ -39,6 +40,7 @@ pub mod params;
 pub mod problem;
 pub mod reload;
 pub mod restatement;
+pub mod retention;
 pub mod scorecards;
 pub mod strategy;
 pub mod stream;

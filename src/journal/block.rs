@@ -9,7 +9,7 @@ use pco::{ChunkConfig, DeltaSpec, ModeSpec};
 use super::bytes::{Cursor, FormatError};
 use super::text::{TextReader, TextWriter, take_section};
 use super::{column, facts};
-use crate::domain::fact::{Block, Measurements, shape};
+use crate::domain::fact::{Block, Fact, Measurements, shape};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 
@@ -19,8 +19,9 @@ pub(super) type Hash = [u8; 32];
 /// First bytes of a block. `0xFF` occurs in no UTF-8 text, so that no text that somebody sends can look like a block.
 pub(super) const MAGIC: [u8; 4] = *b"\xFFKPJ";
 
-/// The format that this kpid writes.
-pub(super) const FORMAT_VERSION: u16 = 1;
+/// The newest format that this kpid writes and reads. A block is of the oldest version that can say what it says, so that
+/// an older kpid reads all it can.
+pub(super) const FORMAT_VERSION: u16 = 2;
 
 /// Bytes of a header.
 pub(super) const HEADER_LEN: usize = 88;
@@ -172,7 +173,7 @@ impl BlockEncoder {
             return Err(FormatError::Unfit("the block is too long: commit fewer facts at once"));
         }
         let header = Header {
-            version: FORMAT_VERSION,
+            version: version_of(block),
             first: block.first,
             facts: u32::try_from(block.len()).map_err(|_| FormatError::Unfit("the block has too many facts"))?,
             rows: block.measurements.len() as u32,
@@ -218,6 +219,16 @@ impl BlockEncoder {
     }
 }
 
+/// The oldest version that knows everything in a block: version 2 knows the base that a trim names.
+fn version_of(block: &Block) -> u16 {
+    let has_base = |fact: &Fact| matches!(fact, Fact::HistoryTrimmed { base: Some(_), .. });
+    if block.others.iter().any(|(_, fact)| has_base(fact)) {
+        FORMAT_VERSION
+    } else {
+        1
+    }
+}
+
 /// Reads one block, header and body, as it stands in a segment. Where it belongs is not known here: the chain is the
 /// business of whoever reads more than one.
 pub fn decode_block(bytes: &[u8]) -> Result<Block, FormatError> {
@@ -238,7 +249,8 @@ pub(super) fn is_known(version: u16) -> bool {
 /// ("upcast"): one arm a version, so that nothing behind it knows that there ever was another.
 pub(super) fn decode_body(header: &Header, body: &[u8]) -> Result<Block, FormatError> {
     match header.version {
-        1 => decode_body_v1(header, body),
+        // Version 2 has one more kind of fact and the same sections.
+        1 | 2 => decode_body_v1(header, body),
         found => Err(FormatError::Version { found }),
     }
 }

@@ -25,6 +25,8 @@ mod tag {
     pub(super) const ACKNOWLEDGED: u8 = 5;
     pub(super) const SILENCE: u8 = 6;
     pub(super) const TRIMMED: u8 = 7;
+    /// Since format version 2.
+    pub(super) const TRIMMED_WITH_BASE: u8 = 8;
 }
 
 /// Bits that say which parts of an [`Extra`] follow.
@@ -279,10 +281,13 @@ fn put_fact(fact: &Fact, out: &mut TextWriter) {
             }
         }
         Fact::SilenceSet { .. } => put_silence(fact, out),
-        Fact::HistoryTrimmed { up_to, hash } => {
-            out.byte(tag::TRIMMED);
+        Fact::HistoryTrimmed { up_to, hash, base } => {
+            out.byte(base.map_or(tag::TRIMMED, |_| tag::TRIMMED_WITH_BASE));
             out.number(up_to.0);
-            out.bytes(hash);
+            [Some(hash), base.as_ref()]
+                .into_iter()
+                .flatten()
+                .for_each(|hash| out.bytes(hash));
         }
     }
 }
@@ -338,9 +343,10 @@ fn fact(reader: &mut TextReader<'_>) -> Read<Fact> {
         tag::NOTE => note(reader),
         tag::ACKNOWLEDGED => acknowledgement(reader),
         tag::SILENCE => silence(reader),
-        tag::TRIMMED => Ok(Fact::HistoryTrimmed {
+        kind @ (tag::TRIMMED | tag::TRIMMED_WITH_BASE) => Ok(Fact::HistoryTrimmed {
             up_to: Sequence(reader.number()?),
             hash: reader.array()?,
+            base: (kind == tag::TRIMMED_WITH_BASE).then(|| reader.array()).transpose()?,
         }),
         _ => Err(FormatError::Unfit("a fact is of an unknown kind")),
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::archive::FileArchive;
+use super::base::settle_trims;
 use super::block::BlockEncoder;
 use super::bytes::FormatError;
 use super::files::{FileHandle, Files};
@@ -95,6 +96,7 @@ impl FileJournal {
             path: dir.display().to_string(),
         })?;
         let store = Store { files, dir };
+        settle_trims(&store)?;
         let extent = if options.check_all { Extent::All } else { Extent::End };
         let Found { chain, last } = find(&store, extent, &mut |_, _, _| Ok(()))?;
         let active = match last {

@@ -26,6 +26,12 @@ pub trait Files: Send + Sync {
     /// Opens a file for reading.
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn FileHandle>>;
 
+    /// Gives a file another name, in place of one that has it. Durable only after [`Files::sync_dir`].
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file's name. Durable only after [`Files::sync_dir`].
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
     /// Makes the names in a folder durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
@@ -92,6 +98,14 @@ impl Files for DiskFiles {
 
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn FileHandle>> {
         Ok(Box::new(File::open(path)?))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {

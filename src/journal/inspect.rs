@@ -6,10 +6,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::block::{HEADER_LEN, Header, decode_body};
+use super::backup::check_manifest;
+use super::base::{chain_at, read_base, trim_of};
+use super::block::{HEADER_LEN, Hash, Header, decode_body};
 use super::files::{DiskFiles, Files};
 use super::recovery::{Extent, Found, find};
-use super::segment::{Store, damaged, io_error};
+use super::segment::{START, Store, damaged, io_error};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use crate::ports::JournalError;
@@ -46,6 +48,19 @@ pub struct JournalStat {
     pub head_hash: String,
     /// Bytes of an interrupted (or running) write behind the last block; 0 when there is none.
     pub incomplete_bytes: u64,
+    /// What retention dropped, as far as the journal does not begin with its first fact.
+    pub trimmed: Option<Trimmed>,
+}
+
+/// What retention dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trimmed {
+    /// The last sequence of it.
+    pub up_to: Sequence,
+    /// When that was recorded.
+    pub recorded_at: Instant,
+    /// The fact that says so; `None` where only figures were asked for.
+    pub named_at: Option<Sequence>,
 }
 
 /// Proof that a journal fits: what it covers.
@@ -58,8 +73,11 @@ pub fn stat(dir: &Path, progress: Progress<'_>) -> Result<JournalStat, JournalEr
 
 /// Proves the hash chain, all checksums, that sequences have no gap and that every block can be read; or names the first
 /// block that does not fit by its sequences and file.
+/// A trimmed journal is proved from its trim on, and its base by the hash that the trim names; a backup against its manifest.
 pub fn verify(dir: &Path, progress: Progress<'_>) -> Result<VerifyReport, JournalError> {
-    survey(dir, Arc::new(DiskFiles), Depth::Content, progress)
+    let report = survey(dir, Arc::new(DiskFiles), Depth::Content, progress)?;
+    check_manifest(dir, &report)?;
+    Ok(report)
 }
 
 /// How closely a survey looks at blocks whose checksums and hashes fit.
@@ -87,11 +105,14 @@ pub(super) fn survey(
         reserved_bytes: total,
         ..JournalStat::default()
     };
+    let first = store.segments()?.first().copied().unwrap_or(START.next);
+    let mut named = None;
     let found = find(&store, Extent::All, &mut |header, bytes, path| {
         if depth == Depth::Content {
             let body = bytes.get(HEADER_LEN..).unwrap_or_default();
             let range = (header.first, Sequence(header.next().0.saturating_sub(1)));
-            decode_body(header, body).map_err(|reason| damaged(range, path, reason.to_string()))?;
+            let block = decode_body(header, body).map_err(|reason| damaged(range, path, reason.to_string()))?;
+            named = trim_of(&block, first).map(|hash| (block.last(), hash)).or(named);
         }
         stat.take_in(header);
         progress(stat.bytes, total);
@@ -99,7 +120,34 @@ pub(super) fn survey(
     })?;
     progress(total, total);
     stat.finish(&store, &found)?;
+    if first != START.next {
+        stat.trimmed = Some(trimmed(
+            &store,
+            first,
+            named.filter(|_| depth == Depth::Content),
+            depth,
+        )?);
+    }
     Ok(stat)
+}
+
+/// What was dropped before the first segment; where the content is proved, the base must be the one that a trim names.
+fn trimmed(
+    store: &Store,
+    first: Sequence,
+    named: Option<(Sequence, Hash)>,
+    depth: Depth,
+) -> Result<Trimmed, JournalError> {
+    let up_to = Sequence(first.0.saturating_sub(1));
+    if depth == Depth::Content && named.map(|(_, hash)| hash) != Some(read_base(store, first)?.hash) {
+        let reason = "the base is not the one that the journal's trim names";
+        return Err(damaged((START.next, up_to), &store.base_path(first), reason));
+    }
+    Ok(Trimmed {
+        up_to,
+        recorded_at: chain_at(store, first)?.tail.recorded_at,
+        named_at: named.map(|(sequence, _)| sequence),
+    })
 }
 
 /// Number of segments and bytes in them.

@@ -1,11 +1,12 @@
 //! ARCHIVE, the truth: an append-only journal in plain files, proved by checksums and a hash chain.
 //!
 //! Blocks enter one after the other and are durable when [`FileJournal`] says so; the same blocks leave, in order, bit for
-//! bit, for any number of readers. [`stat`] and [`verify`] look after it. Nothing here ever changes a block, judges
+//! bit, for any number of readers. [`stat`], [`verify`], [`export`], [`import`], [`backup()`], [`restore`]
+//! and [`Trims`] look after it. Nothing here ever changes a block, judges
 //! a measurement, or continues after a failed write. Why it is not a database: an embedded store promises more than a
 //! log needs, and what it does to its tail after a loss of power is its own affair; here a test decides it.
 //!
-//! # The format, version 1
+//! # The format, versions 1 and 2
 //!
 //! So that a stranger can write a reader. All numbers are little-endian; a *varint* is an unsigned LEB128 of at most 64
 //! bits; *zigzag* maps 0, -1, 1, -2 to 0, 1, 2, 3; instants are milliseconds since 1970 in UTC.
@@ -26,7 +27,7 @@
 //! | offset | bytes | |
 //! |---|---|---|
 //! | 0 | 4 | magic: `FF 4B 50 4A` |
-//! | 4 | 2 | format version: 1 |
+//! | 4 | 2 | format version: 1, or 2 where a fact in it needs that |
 //! | 6 | 2 | 0 |
 //! | 8 | 8 | sequence of the first fact; where there is none, of the next one |
 //! | 16 | 4 | facts |
@@ -103,6 +104,35 @@
 //! | 5 | `AlertAcknowledged` | 1 and until, or 0; rule, path, by, reason |
 //! | 6 | `SilenceSet` | 1 or 0 for a rule; from, until, id, on, by, reason; the rule |
 //! | 7 | `HistoryTrimmed` | up to (sequence), hash (32 bytes) |
+//! | 8 | `HistoryTrimmed` (version 2) | up to (sequence), hash (32 bytes), BLAKE3 of the base (32 bytes) |
+//!
+//! ## Trimmed journals
+//!
+//! Retention drops whole segments from the oldest on. What stands for them is a file named by the sequence of the first
+//! fact kept, twenty decimal digits and `.base`; a journal that does not begin with sequence 1 begins with one. It holds:
+//!
+//! | bytes | |
+//! |---|---|
+//! | a block | at the last sequence dropped, recorded then: all new series so far, the positions of all sources, one `CatalogActivated` with the definitions that held; in its header the hash of the last block dropped |
+//! | 4 | magic: `FF 4B 50 53` |
+//! | 4 | CRC32C of the zstd frame |
+//! | 8 | bytes of the frame's content |
+//! | the rest | a zstd frame: for each part of the projection there its key, its number of words, the words; all of 64 bits |
+//!
+//! The first block kept continues that block in sequence, series and `recorded_at`, and by the hash in its header. Further
+//! on a `HistoryTrimmed` of version 2 names the sequence, that hash, and the BLAKE3 of the whole base file, so that the
+//! base is proved by the chain. The words of the state mean what the kpid that wrote them means; part `12 << 56` holds the
+//! number of their form, and who does not know it begins with the block alone, which needs no state.
+//!
+//! The order of a trim: the base is made durable as `base.draft`, takes its name, the fact is appended, the old segments go
+//! from the oldest on, each for sure before the next, and then the base before. So at any moment the segments from the
+//! first on that is number 1 or has a base are a whole journal. Whoever opens it for writing finishes: a base that no
+//! fact names goes, and what stands before a base that is named goes.
+//!
+//! ## Backups
+//!
+//! A backup is such a folder without `lock`, its segments cut behind their last block, and `backup.json`: see
+//! [`crate::wire::manifest`]. It may begin earlier than the journal that it was made of.
 //!
 //! ## Reading after a crash
 //!
@@ -119,10 +149,13 @@
 //! blocks. Blocks of all versions may stand in one segment.
 
 mod archive;
+mod backup;
+mod base;
 mod block;
 mod bytes;
 mod column;
 mod end;
+mod exchange;
 mod facts;
 mod file_journal;
 mod files;
@@ -133,16 +166,21 @@ mod recovery;
 mod segment;
 mod text;
 mod torn;
+mod trim;
 
 #[cfg(test)]
 mod tests;
 
 pub use archive::FileArchive;
+pub use backup::{Backup, BackupError, backup, restore};
+pub use base::{Base, BaseState};
 pub use block::decode_block;
 pub use bytes::FormatError;
 pub use end::{JournalEnd, end};
+pub use exchange::{ExchangeError, ExportRange, Exported, Imported, Place, RecordForm, RecordSink, export, import};
 pub use file_journal::{FileJournal, JournalOptions, SEGMENT_BYTES_DEFAULT};
 pub use files::{DiskFiles, FileHandle, Files};
-pub use inspect::{JournalStat, Progress, VerifyReport, stat, verify};
+pub use inspect::{JournalStat, Progress, Trimmed, VerifyReport, stat, verify};
 pub use memory::MemoryJournal;
 pub use reader::open_reader;
+pub use trim::{Held, TrimNeeds, TrimPlan, Trims};

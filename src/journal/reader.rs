@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::base::{chain_at, read_base};
 use super::block::{HEADER_LEN, Header, decode_body};
 use super::bytes::FormatError;
 use super::files::{DiskFiles, Files};
@@ -55,6 +56,8 @@ pub(super) struct FileReader {
     from: Sequence,
     /// What the next block must continue; `None` before the first block, whose word is taken for it.
     chain: Option<Chain>,
+    /// What was trimmed was asked for: its base comes first.
+    has_base: bool,
     segment: Sequence,
     offset: u64,
     window: Option<Window>,
@@ -73,10 +76,8 @@ enum Step {
 impl FileReader {
     pub(super) fn new(store: Store, end: Option<Arc<ArcSwap<End>>>, from: Sequence) -> Result<Self, JournalError> {
         let segments = store.segments()?;
-        if let Some(first) = segments.first().filter(|first| **first != START.next) {
-            let range = (START.next, Sequence(first.0.saturating_sub(1)));
-            return Err(damaged(range, &store.path(START.next), "the first segment is missing"));
-        }
+        let begin = segments.first().copied().unwrap_or(START.next);
+        let chain = chain_at(&store, begin)?;
         // A segment behind the durable end is being made just now; the reader comes to it in its turn. A block without
         // facts that stands before `from` may be the last of the segment before, hence `<`.
         let last = end.as_ref().map(|end| end.load().segment);
@@ -85,12 +86,13 @@ impl FileReader {
             .rev()
             .filter(|first| last.is_none_or(|last| **first <= last));
         let segment = known.copied().find(|first| *first < from);
-        let segment = segment.unwrap_or(START.next);
+        let segment = segment.unwrap_or(begin);
         Ok(Self {
             store,
             end,
             from,
-            chain: (segment == START.next).then_some(Chain::START),
+            chain: (segment == begin).then_some(chain),
+            has_base: begin != START.next && from < begin,
             segment,
             offset: 0,
             window: None,
@@ -108,8 +110,11 @@ impl FileReader {
         if let Some(end) = end.filter(|end| end.segment == self.segment) {
             return Ok((end.offset, true));
         }
-        if self.window.is_none() && end.is_none() && !self.store.segments()?.contains(&self.segment) {
-            return Ok((0, true));
+        if self.window.is_none() && end.is_none() {
+            let segments = self.store.segments()?;
+            if !segments.contains(&self.segment) {
+                return self.was_trimmed(&segments).map_or(Ok((0, true)), Err);
+            }
         }
         Ok((self.open_window()?.file_len()?, false))
     }
@@ -117,9 +122,19 @@ impl FileReader {
     fn open_window(&mut self) -> Result<&mut Window, JournalError> {
         let window = match self.window.take() {
             Some(window) => window,
-            None => self.store.window(self.segment)?,
+            None => match self.store.window(self.segment) {
+                Ok(window) => window,
+                Err(error) => return Err(self.was_trimmed(&self.store.segments()?).unwrap_or(error)),
+            },
         };
         Ok(self.window.insert(window))
+    }
+
+    /// The segment that would be next is gone because it was trimmed meanwhile.
+    fn was_trimmed(&self, segments: &[Sequence]) -> Option<JournalError> {
+        let first = segments.first().filter(|first| **first > self.segment)?;
+        let up_to = Sequence(first.0.saturating_sub(1));
+        (*first != START.next).then_some(JournalError::Trimmed { up_to })
     }
 
     fn step(&mut self) -> Result<Step, JournalError> {
@@ -216,6 +231,9 @@ impl FileReader {
         let segments = self.store.segments()?;
         let following = segments.iter().find(|first| **first > self.segment).copied();
         if following != Some(next) {
+            if segments.first().is_some_and(|first| *first > next) {
+                return Err(self.was_trimmed(&segments).unwrap_or(JournalError::Poisoned));
+            }
             let to = following.map_or(next, |first| Sequence(first.0.saturating_sub(1)));
             return Err(damaged((next, to), &self.store.path(next), "the segment is missing"));
         }
@@ -232,7 +250,7 @@ impl FileReader {
         let later = whole_block_behind(window, offset, limit, next)?;
         let changed = changed(window, offset, limit)?;
         let reason = reason.unwrap_or(FormatError::Unfit("a block has no header"));
-        Ok(misfit(window, next, (later, changed), reason))
+        Ok(misfit((window, offset), next, (later, changed), reason))
     }
 
     /// Looks once more at what the disk holds now: the other process may just have finished writing it.
@@ -247,6 +265,9 @@ impl FileReader {
 
 impl BlockReader for FileReader {
     fn next_block(&mut self) -> Result<Option<Block>, JournalError> {
+        if std::mem::take(&mut self.has_base) {
+            return read_base(&self.store, self.segment).map(|base| Some(base.block));
+        }
         loop {
             match self.step()? {
                 Step::Block(block) => return Ok(Some(*block)),

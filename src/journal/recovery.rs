@@ -7,9 +7,12 @@
 
 use std::path::Path;
 
+use super::base::chain_at;
 use super::block::Header;
 use super::bytes::FormatError;
-use super::segment::{Chain, Depth, Look, START, Store, Window, damaged, is_blank, look, whole_block_behind};
+use super::segment::{
+    Chain, Depth, Look, START, Store, Window, damaged, damaged_at, is_blank, look, whole_block_behind,
+};
 use super::torn::{Changed, changed};
 use crate::domain::id::Sequence;
 use crate::ports::JournalError;
@@ -54,10 +57,7 @@ pub(super) fn find(store: &Store, extent: Extent, on_block: OnBlock<'_>) -> Resu
     let Some((&first, &last)) = segments.first().zip(segments.last()) else {
         return Ok(found);
     };
-    if first != START.next {
-        let range = (START.next, Sequence(first.0.saturating_sub(1)));
-        return Err(damaged(range, &store.path(START.next), "the first segment is missing"));
-    }
+    found.chain = chain_at(store, first)?;
     let skipped = match extent {
         Extent::All => 0,
         Extent::End => segments.len().saturating_sub(2),
@@ -80,11 +80,8 @@ pub(super) fn find(store: &Store, extent: Extent, on_block: OnBlock<'_>) -> Resu
             let next = segments
                 .get(index + 1)
                 .map_or(segment, |next| Sequence(next.0.saturating_sub(1)));
-            return Err(damaged(
-                (found.chain.tail.next, next),
-                window.path(),
-                reason.to_string(),
-            ));
+            let place = (window.path(), walked.end);
+            return Err(damaged_at((found.chain.tail.next, next), place, &reason));
         }
         found.last = Some((segment, walked));
     }
@@ -92,7 +89,7 @@ pub(super) fn find(store: &Store, extent: Extent, on_block: OnBlock<'_>) -> Resu
 }
 
 /// The chain as the first block of a segment says it was, where the segments before are not looked at.
-fn chain_before(window: &mut Window, segment: Sequence) -> Result<Chain, JournalError> {
+pub(super) fn chain_before(window: &mut Window, segment: Sequence) -> Result<Chain, JournalError> {
     let limit = window.file_len()?;
     let seen = match look(window, 0, limit, Depth::Header)? {
         Look::Block(header, _) => Ok(header),
@@ -123,7 +120,7 @@ pub(super) fn walk(window: &mut Window, chain: &mut Chain, on_block: OnBlock<'_>
             Look::Block(header, bytes) => {
                 let range = (chain.tail.next, Sequence(header.next().0.saturating_sub(1)));
                 let accepted = chain.accept(&header, bytes);
-                accepted.map_err(|reason| damaged(range, &path, reason.to_string()))?;
+                accepted.map_err(|reason| damaged_at(range, (&path, walked.end), &reason))?;
                 on_block(&header, bytes, &path)?;
                 walked.last_block = Some(walked.end);
                 walked.end += header.block_len() as u64;
@@ -154,7 +151,7 @@ fn became_whole(
 ) -> Result<bool, JournalError> {
     let next = chain.tail.next;
     if matches!(reason, FormatError::Version { .. }) {
-        return Err(damaged((next, next), window.path(), reason.to_string()));
+        return Err(damaged_at((next, next), (window.path(), place.0), &reason));
     }
     let later = whole_block_behind(window, place.0, place.1, next)?;
     let changed = changed(window, place.0, place.1)?;
@@ -165,12 +162,12 @@ fn became_whole(
     if matches!(look(window, place.0, place.1, Depth::Whole)?, Look::Block(..)) {
         return Ok(true);
     }
-    Err(misfit(window, next, (later, changed), reason))
+    Err(misfit((window, place.0), next, (later, changed), reason))
 }
 
 /// The damage from `next` on: up to the next whole block, or to the end of the one that was changed.
 pub(super) fn misfit(
-    window: &Window,
+    at: (&Window, u64),
     next: Sequence,
     (later, changed): (Option<Header>, Option<Changed>),
     reason: FormatError,
@@ -180,5 +177,5 @@ pub(super) fn misfit(
     let behind = later.map(|header| header.first).or(own);
     let to = behind.map_or(next, |behind| Sequence(behind.0.saturating_sub(1)));
     let reason = changed.map_or(reason, |changed| changed.reason);
-    damaged((next, to), window.path(), reason.to_string())
+    damaged_at((next, to), (at.0.path(), at.1), &reason)
 }

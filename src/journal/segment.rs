@@ -39,12 +39,33 @@ impl Store {
         self.dir.join(format!("{:020}.seg", first.0))
     }
 
-    /// First sequences of all segments, ascending.
-    pub(super) fn segments(&self) -> Result<Vec<Sequence>, JournalError> {
+    /// Path of the base on which the segment that begins with a sequence stands, after a trim.
+    pub(super) fn base_path(&self, first: Sequence) -> PathBuf {
+        self.dir.join(format!("{:020}.base", first.0))
+    }
+
+    /// Names of all segments and bases, each ascending.
+    pub(super) fn listing(&self) -> Result<Listing, JournalError> {
         let names = self.files.list(&self.dir).map_err(io_error("list", &self.dir))?;
-        let mut firsts: Vec<Sequence> = names.iter().filter_map(|name| first_of(name)).collect();
-        firsts.sort_unstable();
-        Ok(firsts)
+        let all = |ending| {
+            let mut firsts: Vec<Sequence> = names.iter().filter_map(|name| first_of(name, ending)).collect();
+            firsts.sort_unstable();
+            firsts
+        };
+        Ok(Listing {
+            segments: all(".seg"),
+            bases: all(".base"),
+        })
+    }
+
+    /// First sequences of all segments, ascending, without those that a trim has begun to remove.
+    pub(super) fn segments(&self) -> Result<Vec<Sequence>, JournalError> {
+        let Listing { mut segments, bases } = self.listing()?;
+        let begins = |first: &Sequence| *first == START.next || bases.binary_search(first).is_ok();
+        if let Some(place) = segments.iter().position(begins) {
+            segments.drain(..place);
+        }
+        Ok(segments)
     }
 
     /// Opens a segment for reading.
@@ -55,9 +76,15 @@ impl Store {
     }
 }
 
-/// The sequence that a segment's name says; `None` for files that are not segments.
-fn first_of(name: &str) -> Option<Sequence> {
-    let digits = name.strip_suffix(".seg")?;
+/// What stands in a folder: segments, and the bases of those with which a journal begins after a trim.
+pub(super) struct Listing {
+    pub(super) segments: Vec<Sequence>,
+    pub(super) bases: Vec<Sequence>,
+}
+
+/// The sequence that a file's name says; `None` for files with another ending.
+fn first_of(name: &str, ending: &str) -> Option<Sequence> {
+    let digits = name.strip_suffix(ending)?;
     let plain = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
     plain.then(|| digits.parse().ok().map(Sequence)).flatten()
 }
@@ -80,6 +107,12 @@ pub(super) fn damaged(range: (Sequence, Sequence), path: &Path, reason: impl Int
         path: path.display().to_string(),
         reason: reason.into(),
     }
+}
+
+/// The damage at a place of a file.
+pub(super) fn damaged_at(range: (Sequence, Sequence), at: (&Path, u64), reason: &FormatError) -> JournalError {
+    let path = format!("{}, byte {}", at.0.display(), at.1);
+    damaged(range, Path::new(&path), reason.to_string())
 }
 
 // ---------------------------------------------------------------- bytes of a segment

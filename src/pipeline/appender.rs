@@ -204,10 +204,17 @@ impl Appender {
 
     /// Commits a fact in a block of its own.
     fn take_fact(&mut self, fact: Fact, reply: oneshot::Sender<Sequence>) -> Result<(), AppendError> {
+        let trimmed = match &fact {
+            Fact::HistoryTrimmed { up_to, .. } => Some(*up_to),
+            _ => None,
+        };
         let mut block = self.new_block();
         block.others.push((0, fact));
         let sequence = block.first;
         self.commit(block, Vec::new())?;
+        if let Some(up_to) = trimmed {
+            self.ledger.trimmed(up_to);
+        }
         // Whoever asked and has gone away finds the fact in the journal.
         let _ = reply.send(sequence);
         Ok(())

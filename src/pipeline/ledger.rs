@@ -4,16 +4,17 @@
 //! Submissions enter one by one, facts join the block that is being drafted, or a reason why not leaves. It acts for the
 //! one task that appends, live and in replays of files alike; it has no clock and no disk of its own.
 
+mod content;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::fact::{Block, Correction, Entry, Fact, MeasurementPlace, Retraction, SeriesNumber};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
-use crate::domain::measurement::{
-    Extra, MeasuredValue, Measurement, Rejection, RejectionReason, SeriesKey, Submission,
-};
+use crate::domain::measurement::{Extra, Measurement, Rejection, RejectionReason, SeriesKey, Submission};
 use crate::ports::{Seen, SeenIds, StateError};
+use content::{content_of, content_of_retraction};
 
 /// Limits of a ledger.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +47,8 @@ pub struct Ledger {
     series: HashMap<SeriesKey, SeriesNumber>,
     keys: Vec<SeriesKey>,
     limits: LedgerLimits,
+    /// Facts up to here were dropped by retention.
+    trimmed: Sequence,
 }
 
 /// Why a submission got no answer: the state store failed.
@@ -69,7 +72,13 @@ impl Ledger {
             series: numbered.collect(),
             keys: series,
             limits,
+            trimmed: Sequence::ZERO,
         }
+    }
+
+    /// Facts up to here were dropped by retention: nothing of them can be corrected any more, whatever is still remembered.
+    pub fn trimmed(&mut self, up_to: Sequence) {
+        self.trimmed = self.trimmed.max(up_to);
     }
 
     /// Facts whose ids it knows.
@@ -380,6 +389,10 @@ impl Ledger {
         let now = self
             .find(&Arc::from(PLACES), &seen.place.sequence.to_string())?
             .unwrap_or(seen);
+        if now.place.sequence <= self.trimmed {
+            let detail = format!("`{id}` of source `{source}` was trimmed: what it said stands");
+            return Ok(Err((RejectionReason::UnknownCorrection, detail)));
+        }
         if now.retracted {
             let detail = format!("`{id}` of source `{source}` is retracted: send the measurement anew");
             return Ok(Err((RejectionReason::UnknownCorrection, detail)));
@@ -440,52 +453,6 @@ fn same_or_conflict(seen: &Seen, content: u64, dated: Option<Instant>, id: &str)
     let detail =
         format!("`{id}` was sent before with another content: send a correction with `corrects`, or use a new id");
     Err((RejectionReason::ConflictingId, detail))
-}
-
-/// A digest of what a measurement says, without its instant, its note and its name.
-fn content_of(series: &SeriesKey, value: &MeasuredValue, corrects: Option<&str>, extra: &Extra) -> u64 {
-    let mut hasher = blake3::Hasher::new();
-    let mut text = |part: &str| {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part.as_bytes());
-    };
-    text(series.kpi.as_str());
-    if let Some((label, name)) = &series.each {
-        text(label);
-        text(name.as_str());
-    }
-    text(corrects.unwrap_or_default());
-    for (name, label) in &extra.labels {
-        text(name);
-        text(label);
-    }
-    match value {
-        MeasuredValue::Number(value) => text(&format!("n{:x}", value.to_bits())),
-        MeasuredValue::Weighted { value, weight } => text(&format!("w{:x} {:x}", value.to_bits(), weight.to_bits())),
-        MeasuredValue::Ratio { numerator, denominator } => {
-            text(&format!("r{:x} {:x}", numerator.to_bits(), denominator.to_bits()));
-        }
-        MeasuredValue::Word(word) => text(&format!("t{word}")),
-        MeasuredValue::WeightedWord { word, weight } => text(&format!("t{word}\n{}", weight.to_bits())),
-        MeasuredValue::NotApplicable => text("-"),
-    }
-    first_word(&hasher)
-}
-
-fn content_of_retraction(retracts: &str) -> u64 {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(b"retracts ");
-    hasher.update(retracts.as_bytes());
-    first_word(&hasher)
-}
-
-fn first_word(hasher: &blake3::Hasher) -> u64 {
-    hasher
-        .finalize()
-        .as_bytes()
-        .iter()
-        .take(8)
-        .fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
 #[cfg(test)]

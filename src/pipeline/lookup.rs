@@ -103,9 +103,14 @@ fn read(
         return Ok(true);
     }
     let (mut reader, mut left) = (archive.read_from(from)?, facts_max);
+    let mut is_complete = true;
+    let mut next = from;
     while let Some(block) = reader.next_block()? {
+        // What retention dropped cannot be told.
+        is_complete &= block.first <= next;
+        next = next.max(block.first.plus(block.len()));
         if block.first >= to {
-            return Ok(true);
+            break;
         }
         if block.len() > left {
             return Ok(false);
@@ -117,7 +122,7 @@ fn read(
             }
         }
     }
-    Ok(true)
+    Ok(is_complete)
 }
 
 #[cfg(test)]

@@ -218,6 +218,7 @@ mod tests {
         let trimmed = || Fact::HistoryTrimmed {
             up_to: Sequence(1),
             hash: [0; 32],
+            base: None,
         };
         for value in [5.0, 7.0, 8.0] {
             let instants = (Instant(0), Instant(0));

@@ -118,6 +118,10 @@ pub struct JournalSettings {
     pub dedup_window: Duration,
     /// Bytes kept free on the disks of the journal and of the state: what could leave less is not taken any more.
     pub min_free_bytes: u64,
+    /// What is older is dropped by itself, as far as nothing needs it; zero keeps everything.
+    pub keep: Duration,
+    /// Bytes of segments beyond which the oldest are dropped by themselves; zero is no limit.
+    pub keep_bytes: u64,
     /// Every block is proved at the start, not only those of the last two segments.
     pub check_all: bool,
 }
@@ -129,6 +133,8 @@ impl JournalSettings {
             block_len_max: reader.number("journal.block_len_max", 1..=1_048_576),
             dedup_window: reader.duration("journal.dedup_window", Duration::ZERO..=3_660 * DAY),
             min_free_bytes: reader.size("journal.min_free_bytes", 0..=TIB),
+            keep: reader.duration("journal.keep", Duration::ZERO..=36_600 * DAY),
+            keep_bytes: reader.size("journal.keep_bytes", 0..=1024 * TIB),
             check_all: reader.switch("journal.check_all"),
         }
     }

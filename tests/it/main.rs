@@ -18,6 +18,7 @@ mod explain;
 mod golden;
 mod hindsight;
 mod instances;
+mod keep;
 mod laws;
 mod nats;
 mod real_catalogs;

@@ -25,6 +25,8 @@ const HEAD: u64 = 1 << 56;
 const INSTANCE: u64 = 2 << 56;
 const NAMES: u64 = 3 << 56;
 const NUMBER_MASK: u64 = (1 << 56) - 1;
+/// Form of an image. Raised whenever the words of a part change their meaning, so that one of another form is not misread.
+pub const IMAGE_FORM: u64 = 1;
 /// Series names in one part.
 const NAMES_CHUNK: usize = 1_000;
 

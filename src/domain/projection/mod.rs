@@ -44,6 +44,7 @@ use super::series::Series;
 
 use across::Total;
 use evaluate::Lists;
+pub use image::IMAGE_FORM;
 use instances::{Common, IncludedNode, InstanceState, Placed};
 use node_state::NodeState;
 use ranking::Ranking;

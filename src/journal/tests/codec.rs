@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use super::samples::{arbitrary_block, every_fact, one_of_everything, plain};
 use crate::domain::fact::Block;
 use crate::domain::id::Sequence;
-use crate::journal::block::{BODY_LEN_MAX, BlockEncoder, HEADER_LEN, Hash, Header, decode_block, decode_body, hash_of};
+use crate::journal::block::{
+    BODY_LEN_MAX, BlockEncoder, FORMAT_VERSION, HEADER_LEN, Hash, Header, decode_block, decode_body, hash_of,
+};
 use crate::journal::bytes::FormatError;
 use crate::journal::segment::START;
 use crate::ports::Tail;
@@ -61,10 +63,15 @@ fn a_realistic_stream_takes_less_than_six_bytes_a_measurement() {
 #[test]
 fn a_version_from_the_future_is_told_apart_from_damage() {
     let mut bytes = encode(&plain(START, 3), [0; 32]);
-    bytes[4] = 2;
+    bytes[4] = FORMAT_VERSION as u8 + 1;
     let crc = crc32c::crc32c(&bytes[..HEADER_LEN - 4]);
     bytes[HEADER_LEN - 4..HEADER_LEN].copy_from_slice(&crc.to_le_bytes());
-    assert_eq!(decode_block(&bytes), Err(FormatError::Version { found: 2 }));
+    assert_eq!(
+        decode_block(&bytes),
+        Err(FormatError::Version {
+            found: FORMAT_VERSION + 1
+        })
+    );
 }
 
 #[test]

@@ -287,9 +287,27 @@ impl Files for FaultyFiles {
         self.handle(path)
     }
 
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.operation()?;
+        let mut disk = self.disk();
+        let content = disk.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        disk.files.insert(to.to_owned(), content);
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.operation()?;
+        let removed = self.disk().files.remove(path);
+        removed.map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.operation()?;
         let mut disk = self.disk();
+        let Disk {
+            files, durable_names, ..
+        } = &mut *disk;
+        durable_names.retain(|path, _| path.parent() != Some(dir) || files.contains_key(path));
         let inside: Vec<_> = disk
             .files
             .iter()

@@ -207,6 +207,7 @@ fn facts(at: i64) -> Vec<Fact> {
         Fact::HistoryTrimmed {
             up_to: Sequence(0),
             hash: [0xab; 32],
+            base: None,
         },
     ]
 }
@@ -322,7 +323,7 @@ fn fact_of(fact: &Fact) -> Value {
             until,
         } => json!({"fact": "SilenceSet", "id": id, "on": on,
             "rule": rule, "by": by, "reason": reason, "from": from.0, "until": until.0}),
-        Fact::HistoryTrimmed { up_to, hash } => {
+        Fact::HistoryTrimmed { up_to, hash, .. } => {
             json!({"fact": "HistoryTrimmed", "up_to": up_to.0, "hash": blake3::Hash::from_bytes(*hash).to_hex().to_string()})
         }
     }

@@ -187,6 +187,7 @@ pub(super) fn every_fact() -> Vec<Fact> {
         Fact::HistoryTrimmed {
             up_to: Sequence(12),
             hash: [0xab; 32],
+            base: None,
         },
     ]
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::id::{InstanceId, KpiId};
 use crate::domain::instant::DAY_MS;
+use crate::domain::measurement::MeasuredValue;
 
 /// Ids in memory, with the promises of the port.
 #[derive(Default)]

@@ -117,6 +117,11 @@ impl Daemon {
         String::from_utf8(output.stdout).expect("text")
     }
 
+    /// Runs a command that must succeed and prints JSON.
+    pub fn json_of(&self, args: &[&str]) -> Value {
+        serde_json::from_str(&self.answer(args)).expect("JSON")
+    }
+
     /// Starts it and waits until it says where it listens.
     pub fn start(&mut self) {
         let command = self.command(&["serve"]);

@@ -1,27 +1,47 @@
-//! `kpid journal stat|verify`: what is in a journal, and the proof that all of it fits.
+//! `kpid journal`: looking after a journal. What is in it, the proof that all of it fits, exports, backups, retention.
 //!
-//! A folder enters, figures leave as a table or JSON; damage ends with exit code 3 and the sequences in doubt. Nothing
-//! here writes to a journal, and a running daemon is not disturbed.
+//! A folder enters, figures leave as a table or JSON; damage ends with exit code 3, the place and the sequences in doubt.
+//! What only reads works beside a running daemon.
+
+pub mod args;
+mod exchange;
+mod keep;
 
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::args::{Format, JournalArgs, JournalCommand, JournalPlace, SettingsArgs};
+use super::args::Format;
 use super::error::CliError;
 use super::output::{self, Cell, Style};
+use super::progress::Progress;
 use crate::app::journal::{self, JournalError, JournalStat};
 use crate::settings::Settings;
 
-/// Prints the figures of a journal, after proving it when asked to.
+pub use args::{FolderArgs, JournalArgs, JournalCommand, SurveyArgs};
+
+/// Does what was asked for.
 pub fn run(args: &JournalArgs) -> Result<(), CliError> {
-    let (place, stat, title) = match &args.command {
-        JournalCommand::Stat(place) => (place, journal::stat as Survey, "journal"),
-        JournalCommand::Verify(place) => (place, journal::verify as Survey, "verified"),
-    };
-    let folder = folder(place)?;
-    let stat = stat(&folder, &mut |_, _| {}).map_err(refused)?;
-    match place.format {
+    match &args.command {
+        JournalCommand::Stat(args) => survey(args, journal::stat, ("journal", "reading")),
+        JournalCommand::Verify(args) => survey(args, journal::verify, ("verified", "proving")),
+        JournalCommand::Export(args) => exchange::export(args),
+        JournalCommand::Import(args) => exchange::import(args),
+        JournalCommand::Backup(args) => keep::backup(args),
+        JournalCommand::Restore(args) => keep::restore(args),
+        JournalCommand::Trim(args) => keep::trim(args),
+        JournalCommand::Compact(args) => keep::compact(args),
+    }
+}
+
+/// Prints the figures of a journal, after proving it when asked to.
+fn survey(args: &SurveyArgs, stat: Survey, (title, doing): (&str, &'static str)) -> Result<(), CliError> {
+    let folder = folder(&args.folder)?;
+    let progress = Progress::of(doing);
+    let stat = stat(&folder, &mut |done, total| progress.told(done, total));
+    drop(progress);
+    let stat = stat.map_err(refused)?;
+    match args.format {
         Format::Json => output::print(&format!("{:#}\n", body(&folder, &stat))),
         Format::Table => output::print(&output::table(&rows(title, &folder, &stat), Style::of_stdout())),
     }
@@ -31,16 +51,11 @@ pub fn run(args: &JournalArgs) -> Result<(), CliError> {
 type Survey = fn(&Path, journal::Progress<'_>) -> Result<JournalStat, JournalError>;
 
 /// The folder named, or the one of the settings. One without a journal is a wrong argument, not an empty journal.
-fn folder(place: &JournalPlace) -> Result<PathBuf, CliError> {
+fn folder(place: &FolderArgs) -> Result<PathBuf, CliError> {
     let folder = if let Some(folder) = &place.journal {
         folder.clone()
     } else {
-        let settings = SettingsArgs {
-            config: place.config.clone(),
-            data_dir: place.data_dir.clone(),
-            catalog: None,
-        };
-        Settings::load(&settings.load_options())?.journal_dir()
+        Settings::load(&place.settings().load_options())?.journal_dir()
     };
     if folder.is_dir() {
         Ok(folder)
@@ -75,6 +90,11 @@ fn body(folder: &Path, stat: &JournalStat) -> serde_json::Value {
         "last_recorded_at": stat.last_recorded_at.map(|instant| instant.to_string()),
         "head_hash": stat.head_hash,
         "incomplete_bytes": stat.incomplete_bytes,
+        "trimmed": stat.trimmed.as_ref().map(|trimmed| json!({
+            "up_to": trimmed.up_to.0,
+            "recorded_at": trimmed.recorded_at.to_string(),
+            "named_at": trimmed.named_at.map(|sequence| sequence.0),
+        })),
     })
 }
 
@@ -107,6 +127,16 @@ fn rows(title: &str, folder: &Path, stat: &JournalStat) -> Vec<Vec<Cell>> {
         ("size", format!("{size}, {} bytes a fact", output::number(per_fact, 1))),
         ("head", stat.head_hash.clone()),
     ];
+    if let Some(trimmed) = &stat.trimmed {
+        let named = trimmed.named_at.map_or_else(String::new, |at| {
+            format!("; proved from the trim on that sequence {at} names")
+        });
+        let words = format!(
+            "up to sequence {}, recorded {}{named}",
+            trimmed.up_to, trimmed.recorded_at
+        );
+        lines.push(("trimmed", words));
+    }
     if stat.incomplete_bytes > 0 {
         let words = format!(
             "{} bytes behind the last block: a write was interrupted or is running",
