@@ -2,6 +2,7 @@
 //!
 //! One suite of tests proves the promises on every adapter of a door.
 
+mod definitions;
 mod past;
 mod retention;
 mod what_if;
@@ -11,11 +12,13 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::broadcast;
 
+pub use definitions::{Definitions, Reload, ReloadError, Reloaded};
 pub use past::{Hindsight, Known, KnownQuery, KnownReadings, Milestones};
+pub use retention::{Retention, RetentionError, TrimOutcome, TrimWish};
+pub use what_if::{WhatIf, WhatIfAnswer, WhatIfError, WhatIfQuestion};
 
 use crate::domain::alert::AlertTransition;
 use crate::domain::board::{Board, Picture};
-use crate::domain::catalog::{Catalog, CatalogFile};
 use crate::domain::fact::{Block, MeasurementPlace, SourcePosition};
 use crate::domain::id::{InstanceId, KpiId, Sequence};
 use crate::domain::instant::Instant;
@@ -23,9 +26,6 @@ use crate::domain::measurement::{RejectionReason, Report};
 use crate::domain::movers::Movers;
 use crate::domain::projection::{ExplainQuestion, Explained};
 use crate::domain::reading::{Reading, ReadingChange};
-
-pub use retention::{Retention, RetentionError, TrimOutcome, TrimWish};
-pub use what_if::{WhatIf, WhatIfAnswer, WhatIfError, WhatIfQuestion};
 
 /// What the wall says. The only way in which time enters.
 pub trait Clock: Send + Sync {
@@ -128,45 +128,6 @@ pub enum JournalError {
 pub trait History: Send + Sync {
     /// Whole blocks in order from the one that holds `from` on.
     fn read_from(&self, from: Sequence) -> Result<Box<dyn BlockReader>, JournalError>;
-}
-
-// ---------------------------------------------------------------- definitions
-
-/// Makes a catalog of the files that a `CatalogActivated` keeps.
-pub trait Definitions: Send + Sync {
-    /// The catalog, or one line for everything that is wrong with it.
-    fn parse(&self, files: &[CatalogFile]) -> Result<Arc<Catalog>, Vec<String>>;
-}
-
-/// Looks whether the catalog's files have changed, and lets them hold.
-pub trait Reload: Send + Sync {
-    /// Reads the files. Returns when they are in the journal and everything shows them.
-    fn reload(&self) -> BoxFuture<'_, Result<Reloaded, ReloadError>>;
-}
-
-/// What came of a reload.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reloaded {
-    /// Fingerprint of the catalog that holds now.
-    pub catalog: String,
-    /// Where the journal says so; `None` when it held already.
-    pub sequence: Option<Sequence>,
-    /// KPIs whose windows were folded anew from the journal, in catalog order.
-    pub rebuilt: Vec<KpiId>,
-}
-
-/// Why nothing was reloaded; what held goes on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReloadError {
-    /// One line for everything that is wrong.
-    #[error("the catalog was not taken over, the one before goes on: {}", .0.join("; "))]
-    Wrong(Vec<String>),
-    /// The state is still being restored.
-    #[error("kpid is not ready yet: reload once /readyz says so")]
-    NotReady,
-    /// The house is closing, or the journal failed.
-    #[error("kpid is shutting down: the files are read at the next start")]
-    Closed,
 }
 
 // ---------------------------------------------------------------- state: all of it derivable

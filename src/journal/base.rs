@@ -6,10 +6,12 @@
 //! a checkpoint has it. The file's BLAKE3 is named by the `HistoryTrimmed` in the journal, so that nobody can put another
 //! one in its place. Nothing here decides what is dropped.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::block::{BlockEncoder, HEADER_LEN, Hash, decode_body, hash_of};
 use super::bytes::{Cursor, FormatError};
+use super::files::FileHandle;
 use super::segment::{Chain, Depth, Look, START, Store, damaged, io_error, look};
 use crate::domain::fact::{Block, Fact};
 use crate::domain::id::Sequence;
@@ -43,11 +45,7 @@ pub(super) fn chain_at(store: &Store, first: Sequence) -> Result<Chain, JournalE
         return Ok(Chain::START);
     }
     let path = store.base_path(first);
-    let Ok(file) = store.files.open_read(&path) else {
-        let range = (START.next, Sequence(first.0.saturating_sub(1)));
-        return Err(damaged(range, &store.path(START.next), "the first segment is missing"));
-    };
-    let mut window = super::segment::Window::new(file, path.clone());
+    let mut window = super::segment::Window::new(open(store, first)?, path.clone());
     let limit = window.file_len()?;
     let Look::Block(header, _) = look(&mut window, 0, limit, Depth::Header)? else {
         return Err(unfit(&path, first, "the base has no whole block"));
@@ -60,10 +58,22 @@ pub(super) fn chain_at(store: &Store, first: Sequence) -> Result<Chain, JournalE
     Ok(chain)
 }
 
+/// The base with which a journal begins that does not begin with its first fact.
+fn open(store: &Store, first: Sequence) -> Result<Box<dyn FileHandle>, JournalError> {
+    let path = store.base_path(first);
+    store.files.open_read(&path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            let range = (START.next, Sequence(first.0.saturating_sub(1)));
+            damaged(range, &store.path(START.next), "the first segment is missing")
+        }
+        _ => io_error("open", &path)(error),
+    })
+}
+
 /// Reads a base whole, with all its checksums.
 pub(super) fn read_base(store: &Store, first: Sequence) -> Result<Base, JournalError> {
     let path = store.base_path(first);
-    let file = store.files.open_read(&path).map_err(io_error("open", &path))?;
+    let file = open(store, first)?;
     let len = file.len().map_err(io_error("measure", &path))?;
     let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
     let read = file.read_at(0, &mut bytes).map_err(io_error("read", &path))?;
