@@ -3,7 +3,7 @@
 //! In the daemon a desk answers beside the corridor; on the command line a journal's folder is asked, with the milestones that
 //! stand beside it where the daemon leaves them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -11,16 +11,17 @@ use super::corridor::projection_options;
 use super::definitions::TomlDefinitions;
 use super::house::Rules;
 use super::replay::{ReplayError, ReplayRequest, replay};
+use super::trim::projection_of;
 use crate::domain::board::Picture;
 use crate::domain::catalog::Catalog;
 use crate::domain::id::{InstanceId, Sequence};
 use crate::domain::instant::Instant;
 use crate::domain::projection::{ClockKind, Projection, ProjectionOptions};
 use crate::domain::restatement::{INSTANTS_MAX, Restatement, instants};
-use crate::journal::FileArchive;
+use crate::journal::{FileArchive, Trims};
 use crate::pipeline::hindsight::{Desk, Seats, known_picture};
 use crate::pipeline::restatement::restatement;
-use crate::pipeline::travel::{Roads, Traveller};
+use crate::pipeline::travel::{Beginning, Roads, Traveller};
 use crate::ports::{
     Archive, CheckpointHead, KnownQuery, Milestones, PicturesQuery, QueryError, Room, SavedState, StateError,
 };
@@ -64,6 +65,16 @@ impl Milestones for WhereRoom {
     }
 }
 
+/// What was kept of the beginning of the journal in a folder.
+struct Kept(PathBuf);
+
+impl Beginning for Kept {
+    fn kept(&self, options: ProjectionOptions) -> Option<Projection> {
+        let base = Trims::of(&self.0).base().ok().flatten()?;
+        projection_of(&base, options).map(|(projection, _)| projection)
+    }
+}
+
 /// Who answers in the daemon.
 pub(super) fn desk(rules: &Rules, archive: Arc<dyn Archive>, room: Arc<dyn Room>) -> Desk {
     let settings = &rules.settings;
@@ -78,6 +89,7 @@ pub(super) fn desk(rules: &Rules, archive: Arc<dyn Archive>, room: Arc<dyn Room>
             with_readings: false,
             ..projection_options(settings)
         },
+        beginning: Arc::new(Kept(settings.journal_dir())),
     };
     let seats = Seats {
         at_once: settings.past.at_once,
@@ -228,5 +240,6 @@ fn roads(request: &ReplayRequest, folder: &Path) -> Result<Roads, ReplayError> {
             history_ms: request.history_ms,
             with_readings: false,
         },
+        beginning: Arc::new(Kept(folder.to_owned())),
     })
 }

@@ -2,7 +2,7 @@
 //!
 //! An instant enters; the projection leaves to which the journal's facts recorded until then lead, and everything due until
 //! then, under the definitions of that time: what the live one was at that instant, to the last bit. A traveller begins at
-//! the nearest milestone, or at the journal's beginning with the same outcome, and goes forward only. It has a projection of
+//! the nearest milestone, or where the journal begins with the same outcome, and goes forward only. It has a projection of
 //! its own and reads durable blocks, so that nothing waits for it; where it comes through a long stretch without milestones
 //! it leaves some, for those who come after. It never acknowledges, publishes or decides.
 
@@ -34,6 +34,23 @@ pub struct Roads {
     pub definitions: Arc<dyn Definitions>,
     /// How the live projection runs.
     pub options: ProjectionOptions,
+    /// Where the journal begins.
+    pub beginning: Arc<dyn Beginning>,
+}
+
+/// The state with which a journal begins.
+pub trait Beginning: Send + Sync {
+    /// Where the journal was trimmed, and this version knows the form of the state that was kept: that state.
+    fn kept(&self, options: ProjectionOptions) -> Option<Projection>;
+}
+
+/// A journal begins with its first fact.
+pub struct FirstFact;
+
+impl Beginning for FirstFact {
+    fn kept(&self, _: ProjectionOptions) -> Option<Projection> {
+        None
+    }
 }
 
 /// Why there is no way to an instant.
@@ -112,11 +129,9 @@ impl<'a> Traveller<'a> {
         let heads = roads.milestones.heads();
         let before = heads.iter().rev().filter(|head| head.at <= not_after);
         let nearest = before.clone().find_map(|head| roads.begin_at(head));
-        let (projection, reader) = if let Some(begin) = nearest {
-            begin
-        } else {
-            let empty = Projection::new(Arc::new(Catalog::empty()), roads.options);
-            (empty, roads.archive.read_from(Sequence(1))?)
+        let (projection, reader) = match nearest {
+            Some(begin) => begin,
+            None => roads.begin(not_after)?,
         };
         let history: Arc<dyn History> = Arc::new(Shelf(Arc::clone(&roads.archive)));
         Ok(Self {
@@ -171,6 +186,9 @@ impl<'a> Traveller<'a> {
         if self.projection.sequence() > Sequence::ZERO {
             return Ok(());
         }
+        if let Some(base) = self.ahead.as_ref().filter(|block| block.first > Sequence(1)) {
+            return Err(trimmed(base));
+        }
         let first = self.ahead.as_ref().map(|block| block.recorded_at);
         Err(TravelError::Nothing {
             known_at,
@@ -197,7 +215,7 @@ impl<'a> Traveller<'a> {
             return Ok(());
         }
         if block.first > next {
-            return Err(TravelError::Trimmed { begins: block.first });
+            return Err(trimmed(block));
         }
         let effects = &mut Effects::default();
         match self.activations.apply(&mut self.projection, block, effects) {
@@ -237,7 +255,24 @@ impl<'a> Traveller<'a> {
     }
 }
 
+/// What stands for the facts that went has the sequence of the last of them.
+fn trimmed(base: &Block) -> TravelError {
+    TravelError::Trimmed {
+        begins: base.last().plus(1),
+    }
+}
+
 impl Roads {
+    /// The projection with which the journal begins, and the journal behind it.
+    fn begin(&self, not_after: Instant) -> Result<(Projection, Box<dyn BlockReader>), JournalError> {
+        let kept = self.beginning.kept(self.options);
+        let projection = kept
+            .filter(|kept| kept.at() <= not_after)
+            .unwrap_or_else(|| Projection::new(Arc::new(Catalog::empty()), self.options));
+        let reader = self.archive.read_from(projection.sequence().plus(1))?;
+        Ok((projection, reader))
+    }
+
     /// The projection of a milestone, and the journal behind it; `None` where it does not fit this version or this journal.
     fn begin_at(&self, head: &CheckpointHead) -> Option<(Projection, Box<dyn BlockReader>)> {
         let (_, parts) = self.milestones.load(head.sequence)?;
@@ -275,7 +310,7 @@ impl History for Shelf {
     }
 }
 
-/// No milestones: every journey begins at the beginning.
+/// No milestones: every journey begins where the journal does.
 pub struct NoMilestones;
 
 impl Milestones for NoMilestones {

@@ -12,7 +12,7 @@ use kpid::domain::id::Sequence;
 use kpid::domain::instant::Instant;
 use kpid::domain::projection::{ClockKind, ProjectionOptions};
 use kpid::pipeline::hindsight::{Desk, Seats};
-use kpid::pipeline::travel::{NoMilestones, Roads};
+use kpid::pipeline::travel::{FirstFact, NoMilestones, Roads};
 use kpid::ports::{Archive, BlockReader, Clock, Hindsight, JournalError, KnownQuery, QueryError};
 
 use crate::laws::succession::Toml;
@@ -76,6 +76,7 @@ fn desk(slow: &Slow) -> Arc<Desk> {
             history_ms: None,
             with_readings: false,
         },
+        beginning: Arc::new(FirstFact),
     };
     let size = Seats {
         at_once: 1,

@@ -11,7 +11,7 @@ use kpid::domain::measurement::{Extra, MeasuredValue, SeriesKey};
 use kpid::domain::projection::{ClockKind, ProjectionOptions};
 use kpid::domain::restatement::{RestatedInstant, Restatement};
 use kpid::pipeline::restatement::restatement;
-use kpid::pipeline::travel::{NoMilestones, Roads, TravelError};
+use kpid::pipeline::travel::{FirstFact, NoMilestones, Roads, TravelError};
 use kpid::ports::PicturesQuery;
 
 use crate::laws::succession::{Toml, Written};
@@ -142,6 +142,7 @@ impl Ink {
             milestones: Arc::new(NoMilestones),
             definitions: Arc::new(Toml),
             options,
+            beginning: Arc::new(FirstFact),
         };
         let query = PicturesQuery {
             scorecard: "c".to_owned(),

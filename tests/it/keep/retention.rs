@@ -79,6 +79,26 @@ fn backups_begin_where_they_did(daemon: &Daemon, (whole, up_to): (&Path, u64), n
     }
 }
 
+/// What was known since the cut is told without any milestone, and what was known before it is not made up.
+fn known_again(daemon: &Daemon, up_to: u64) {
+    let file = text(&daemon.path("since.ndjson"));
+    daemon.run(&["journal", "export", "--output", &file]);
+    let records = std::fs::read_to_string(&file).expect("an export");
+    let record = |line: &str| serde_json::from_str::<Value>(line).expect("a record");
+    let first = records
+        .lines()
+        .map(record)
+        .find(|record| record["sequence"] == up_to + 1);
+    let known_at = first.expect("the first fact kept")["recorded_at"].take();
+    let at = known_at.as_str().expect("an instant");
+    let known = daemon.json(&format!("/api/v1/scorecards/desk?known_at={at}"));
+    assert!(known["sequence"].as_u64() > Some(up_to), "{known}");
+    let long_ago = Instant::parse(at).expect("an instant").plus_ms(-DAY_MS);
+    let (status, words) = daemon.get(&format!("/api/v1/scorecards/desk?known_at={long_ago}"));
+    assert_eq!(status, 422, "{words}");
+    assert!(words.contains("the journal begins at sequence"), "{words}");
+}
+
 #[test]
 fn a_trimmed_journal_shows_the_same_with_its_state_and_without() {
     let mut daemon = house();
@@ -114,6 +134,7 @@ fn a_trimmed_journal_shows_the_same_with_its_state_and_without() {
     std::fs::remove_dir_all(daemon.state()).expect("its state");
     daemon.start_ready();
     assert_eq!(shown(&daemon), now, "the base gives back what the state had");
+    known_again(&daemon, up_to);
     let (status, receipt) = daemon.post(r#"[{"kpi":"desk.csat","retracts":"a1-1"}]"#);
     assert_eq!(
         (status, &receipt["rejected"][0]["reason"]),

@@ -16,7 +16,7 @@ use kpid::domain::restatement::{Cause, RestatedInstant, Restatement};
 use kpid::pipeline::activation::Activations;
 use kpid::pipeline::beside;
 use kpid::pipeline::restatement::restatement;
-use kpid::pipeline::travel::{NoMilestones, Roads, Traveller};
+use kpid::pipeline::travel::{FirstFact, NoMilestones, Roads, Traveller};
 use kpid::ports::{Archive, BlockReader, CheckpointHead, History, JournalError, Milestones, PicturesQuery};
 use kpid::state::{MilestoneFolder, MilestoneLimits};
 use proptest::collection::vec;
@@ -82,6 +82,7 @@ fn roads(blocks: &[Block], milestones: Arc<dyn Milestones>, options: ProjectionO
         milestones,
         definitions: Arc::new(Toml),
         options,
+        beginning: Arc::new(FirstFact),
     }
 }
 
