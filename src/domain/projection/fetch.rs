@@ -5,7 +5,8 @@
 //! measurement after the other, most of an update is waiting. Here the next rows take each of these steps together, so that
 //! their waits overlap. Nothing is computed and nothing changes.
 //!
-//! Measured with 100,000 instances of 12 KPIs: an update takes 0.7 of the time in blocks of one, 0.6 in blocks of ten.
+//! Measured with 100,000 instances of 12 KPIs, together with paths that are made once and lists that keep their memory: an
+//! update takes 0.57 of the time in blocks of one, 0.54 in blocks of ten; with ten instances 0.76.
 
 use std::hint::black_box;
 
