@@ -31,6 +31,9 @@ use crate::domain::instant::Instant;
 use crate::ports::{CheckpointHead, Milestones, SavedState, StateError};
 
 const MAGIC: &[u8; 8] = b"kpidpast";
+/// Bytes of past states for every fact, at most: with a hundred thousand instances a state is 100 MB and more, and writing one
+/// must not cost more than the facts that it spares a traveller, which take some tens of bytes each to read.
+const BYTES_A_FACT: u64 = 64;
 /// Form of the file; one of another form is not read.
 const FORM: u32 = 1;
 /// Longest head: a fingerprint is 71 bytes.
@@ -301,7 +304,9 @@ impl Milestones for MilestoneFolder {
         let files = self.files();
         let end = files.last().map_or(sequence, |(last, _)| (*last).max(sequence));
         // Closer than evenly spread ones it would only push another one out.
-        let step = limits.facts_min.max(end.0 / limits.count_max as u64);
+        let spread = end.0 / limits.count_max as u64;
+        let size = files.last().map_or(0, |(_, bytes)| *bytes);
+        let step = limits.facts_min.max(spread).max(size / BYTES_A_FACT);
         let place = files.partition_point(|(known, _)| *known <= sequence);
         let before = place
             .checked_sub(1)

@@ -139,6 +139,18 @@ fn a_gap_in_the_past_is_filled_and_a_dense_place_is_not() {
 }
 
 #[test]
+fn a_large_state_is_kept_after_as_many_more_facts() {
+    let (_home, folder) = folder(LIMITS);
+    let parts = vec![(1, noise(7, 8_000))];
+    folder.keep(&head(1_000), &parts).unwrap();
+    let (_, bytes) = folder.files()[0];
+    let step = bytes / BYTES_A_FACT;
+    assert!(step > 500, "{bytes} bytes");
+    assert!(!folder.is_due(Sequence(1_000 + step - 1)));
+    assert!(folder.is_due(Sequence(1_000 + step)));
+}
+
+#[test]
 fn what_a_killed_process_left_unfinished_is_swept_away() {
     let (_home, folder) = folder(LIMITS);
     keep(&folder, 50);
