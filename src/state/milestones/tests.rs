@@ -18,7 +18,7 @@ fn folder(limits: MilestoneLimits) -> (tempfile::TempDir, MilestoneFolder) {
 fn state(number: u64) -> SavedState {
     (
         head(number),
-        vec![(1, noise(number, 90)), (7, vec![number]), (1 << 60, Vec::new())],
+        vec![(1, noise(number, 50)), (7, vec![number]), (1 << 60, Vec::new())],
     )
 }
 
