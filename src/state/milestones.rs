@@ -31,7 +31,9 @@ use crate::domain::instant::Instant;
 use crate::ports::{CheckpointHead, Milestones, SavedState, StateError};
 
 const MAGIC: &[u8; 8] = b"kpidpast";
-/// Bytes of past states for every fact, at most: with a hundred thousand instances a state is 100 MB and more, and writing one
+/// A state of so many bytes costs nobody anything, however often it is written.
+const SMALL_BYTES: u64 = 1 << 20;
+/// Bytes of larger past states for every fact, at most: with a hundred thousand instances a state is 100 MB and more, and writing one
 /// must not cost more than the facts that it spares a traveller, which take some tens of bytes each to read.
 const BYTES_A_FACT: u64 = 64;
 /// Form of the file; one of another form is not read.
@@ -306,7 +308,8 @@ impl Milestones for MilestoneFolder {
         // Closer than evenly spread ones it would only push another one out.
         let spread = end.0 / limits.count_max as u64;
         let size = files.last().map_or(0, |(_, bytes)| *bytes);
-        let step = limits.facts_min.max(spread).max(size / BYTES_A_FACT);
+        let large = size.saturating_sub(SMALL_BYTES) / BYTES_A_FACT;
+        let step = limits.facts_min.max(spread).max(large);
         let place = files.partition_point(|(known, _)| *known <= sequence);
         let before = place
             .checked_sub(1)

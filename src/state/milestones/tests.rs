@@ -18,7 +18,7 @@ fn folder(limits: MilestoneLimits) -> (tempfile::TempDir, MilestoneFolder) {
 fn state(number: u64) -> SavedState {
     (
         head(number),
-        vec![(1, noise(number, 50)), (7, vec![number]), (1 << 60, Vec::new())],
+        vec![(1, noise(number, 90)), (7, vec![number]), (1 << 60, Vec::new())],
     )
 }
 
@@ -140,12 +140,15 @@ fn a_gap_in_the_past_is_filled_and_a_dense_place_is_not() {
 
 #[test]
 fn a_large_state_is_kept_after_as_many_more_facts() {
-    let (_home, folder) = folder(LIMITS);
-    let parts = vec![(1, noise(7, 8_000))];
+    let (_home, folder) = folder(MilestoneLimits {
+        bytes_max: 1 << 30,
+        ..LIMITS
+    });
+    let parts = vec![(1, noise(7, 200_000))];
     folder.keep(&head(1_000), &parts).unwrap();
     let (_, bytes) = folder.files()[0];
-    let step = bytes / BYTES_A_FACT;
-    assert!(step > 500, "{bytes} bytes");
+    let step = (bytes - SMALL_BYTES) / BYTES_A_FACT;
+    assert!(step > 1_000, "{bytes} bytes");
     assert!(!folder.is_due(Sequence(1_000 + step - 1)));
     assert!(folder.is_due(Sequence(1_000 + step)));
 }
