@@ -22,7 +22,7 @@ use base64::Engine;
 use super::HttpOptions;
 use super::meter::metered;
 use super::problem::ProblemResponse;
-use super::what_if;
+use super::{reload, retention, what_if};
 
 /// Everything comes from here; nothing may frame it, post elsewhere or change the base of links.
 const POLICY: &str =
@@ -106,10 +106,10 @@ fn check_origin(request: &Request) -> Result<(), ProblemResponse> {
 }
 
 impl Rules {
-    /// How long an answer may take: where the whole history is folded anew, longer than elsewhere.
+    /// How long an answer may take: where the whole history may be folded anew, longer than elsewhere.
     fn patience(&self, path: &str) -> std::time::Duration {
         match path {
-            what_if::PATH => self.timeout.max(what_if::TIME_MAX),
+            what_if::PATH | retention::PATH | reload::PATH => self.timeout.max(what_if::TIME_MAX),
             _ => self.timeout,
         }
     }
@@ -285,6 +285,19 @@ mod tests {
         ] {
             assert!(!rules.allows(host), "{host}");
         }
+    }
+
+    #[test]
+    fn what_folds_the_whole_history_anew_is_waited_for() {
+        let rules = Rules {
+            hosts: Vec::new(),
+            token: None,
+            timeout: std::time::Duration::from_secs(1),
+        };
+        for path in ["/api/v1/what-if", "/api/v1/journal/trim", "/api/v1/reload"] {
+            assert_eq!(rules.patience(path), what_if::TIME_MAX, "{path}");
+        }
+        assert_eq!(rules.patience("/api/v1/journal"), rules.timeout);
     }
 
     #[test]

@@ -15,9 +15,12 @@ use serde_json::json;
 use super::problem::ProblemResponse;
 use crate::ports::{Reload, ReloadError};
 
+/// Where it is asked.
+pub const PATH: &str = "/api/v1/reload";
+
 /// The route, to be merged with the windows behind the guard.
 pub fn routes(reload: Arc<dyn Reload>) -> Router {
-    Router::new().route("/api/v1/reload", post(answer)).with_state(reload)
+    Router::new().route(PATH, post(answer)).with_state(reload)
 }
 
 async fn answer(State(reload): State<Arc<dyn Reload>>) -> Result<Response, ProblemResponse> {

@@ -15,11 +15,12 @@ use super::problem::ProblemResponse;
 use crate::domain::instant::Instant;
 use crate::ports::{Retention, RetentionError, TrimOutcome, TrimWish};
 
+/// Where it is asked.
+pub const PATH: &str = "/api/v1/journal/trim";
+
 /// The route, to be merged with the windows behind the guard.
 pub fn routes(retention: Arc<dyn Retention>) -> Router {
-    Router::new()
-        .route("/api/v1/journal/trim", post(answer))
-        .with_state(retention)
+    Router::new().route(PATH, post(answer)).with_state(retention)
 }
 
 async fn answer(
