@@ -9,6 +9,7 @@ use super::format;
 use super::frame::Frame;
 use super::judge::Badge;
 use super::node::{bands_at, definition, value_words};
+use super::points::Points;
 use super::rows::When;
 use crate::domain::board::Board;
 use crate::domain::catalog::{Bands, Catalog};
@@ -65,13 +66,6 @@ struct Side {
     score: Option<String>,
     badge: Badge,
     value: Option<String>,
-}
-
-/// Points with their sign, and which way they go.
-struct Points {
-    words: String,
-    arrow: &'static str,
-    verdict: &'static str,
 }
 
 /// From where to where the waterfall reaches, and where the two scores stand, of 100.
@@ -231,22 +225,6 @@ fn bands_of(catalog: &Catalog, path: &str, now: Instant) -> Bands {
     catalog
         .scorecard(id)
         .map_or_else(Bands::default, |scorecard| bands_at(scorecard, now))
-}
-
-impl Points {
-    fn new(points: f64) -> Self {
-        let rounded = (points * 100.0).round() / 100.0;
-        let (arrow, verdict) = match rounded {
-            rounded if rounded > 0.0 => ("up", "better"),
-            rounded if rounded < 0.0 => ("down", "worse"),
-            _ => ("flat", "same"),
-        };
-        Self {
-            words: format::signed(rounded, 1.0),
-            arrow,
-            verdict,
-        }
-    }
 }
 
 impl Side {

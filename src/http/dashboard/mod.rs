@@ -29,6 +29,7 @@ pub mod map;
 pub mod node;
 pub mod overview;
 pub mod past;
+mod points;
 pub mod restatement;
 pub mod rows;
 pub mod scorecard;

@@ -9,6 +9,7 @@ use super::format;
 use super::frame::Frame;
 use super::judge::Badge;
 use super::node::bands_at;
+use super::points::Points;
 use super::rows::When;
 use crate::domain::board::Board;
 use crate::domain::catalog::{Bands, NodeKind};
@@ -66,13 +67,6 @@ struct Side {
     value: Option<String>,
     score: Option<String>,
     badge: Badge,
-}
-
-/// Points with their sign.
-struct Points {
-    words: String,
-    arrow: &'static str,
-    verdict: &'static str,
 }
 
 /// What one cause did.
@@ -202,22 +196,6 @@ impl Side {
                 said.and_then(|said| said.absence),
                 bands,
             ),
-        }
-    }
-}
-
-impl Points {
-    fn new(points: f64) -> Self {
-        let rounded = (points * 100.0).round() / 100.0;
-        let (arrow, verdict) = match rounded {
-            rounded if rounded > 0.0 => ("up", "better"),
-            rounded if rounded < 0.0 => ("down", "worse"),
-            _ => ("flat", "same"),
-        };
-        Self {
-            words: format::signed(rounded, 1.0),
-            arrow,
-            verdict,
         }
     }
 }
