@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Parts of the row `alerts`, each a process of its own so that none waits for another's interpreter.
+
+    delay.py publish PORT SECONDS   10,000 measurements a second, ten each millisecond; tells when each crossing was sent
+    delay.py hear PORT              subscribes to alerts until its stdin ends; tells when each was received
+    delay.py sync FILE              appends blocks of the size that the journal writes at this rate and syncs each, until its stdin ends
+    delay.py trip PORT              sends a message to itself through the server, again and again, until its stdin ends
+
+Clocks are the machine's monotonic one, which all processes share.
+"""
+
+import json
+import os
+import select
+import sys
+import threading
+import time
+
+KPIS = 1_000
+THRESHOLD = 1_000_000
+RATE = 10_000
+AT_ONCE = 10
+# KPIs that cross the threshold, each once a second there and once back, take turns: 200 alerts a second.
+CROSSING = 100
+# A block of the measurements of two milliseconds takes about so much in the journal.
+BLOCK_BYTES = 512
+PROBE_EVERY = 0.005
+
+
+def publish(port, seconds):
+    from wire import Nats, published
+
+    nats = Nats(port)
+    crossings, sent = [], 0
+    started = time.monotonic()
+    base = int(time.time() * 1_000)
+    while sent < seconds * RATE:
+        due = started + sent / RATE
+        wait = due - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
+        parts, values = [], []
+        observed = int(time.time() * 1_000)
+        for number in range(sent, sent + AT_ONCE):
+            kpi, turn = number % KPIS, number // KPIS
+            value, crosses = told_value(kpi, turn, base)
+            if crosses:
+                values.append(value)
+            parts.append(published("kpi.v1.measurement", f'{{"kpi":"a.k{kpi}","observed_at":{observed},"value":{value}}}'.encode()))
+        now = time.monotonic()
+        nats.socket.sendall(b"".join(parts))
+        crossings += [(value, now) for value in values]
+        sent += AT_ONCE
+    took = time.monotonic() - started
+    nats.request("$JS.API.INFO")  # everything before it has reached the server
+    return {"crossings": crossings, "rate": sent / took}
+
+
+def told_value(kpi, turn, base):
+    """A KPI is measured ten times a second. Those that cross stand five turns above the threshold and five below; a value is
+    sent once only, by which its alert is recognised."""
+    own = turn * KPIS + kpi + (base % 1_000_000) / 1e9
+    if kpi >= CROSSING:
+        return round(own / 1e3 % 100, 6), False
+    phase = (turn + kpi) % 10
+    high = phase < 5
+    return (THRESHOLD + 1 + own if high else own / 1e6), phase in (0, 5) and turn > 0 and not (turn < 10 and phase == 5 and turn < 5)
+
+
+def until_stdin_ends(stop):
+    sys.stdin.read()
+    stop.set()
+
+
+def stopper():
+    stop = threading.Event()
+    threading.Thread(target=until_stdin_ends, args=(stop,), daemon=True).start()
+    return stop
+
+
+def hear(port):
+    from wire import Nats
+
+    nats = Nats(port)
+    nats.subscribe("kpi.v1.alert.>")
+    stop, alerts = stopper(), []
+    while not stop.is_set():
+        if not nats.got and not select.select([nats.socket], [], [], 0.1)[0]:
+            continue
+        _, _, payload = nats.next_message()
+        now = time.monotonic()
+        body = json.loads(payload)
+        alerts.append((body.get("data", body)["value"], now))
+    return {"alerts": alerts}
+
+
+def sync(path):
+    stop, waits = stopper(), []
+    file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_TRUNC, 0o600)
+    # As the journal does: room is reserved before it is written.
+    os.posix_fallocate(file, 0, 64 << 20)
+    block, place = os.urandom(BLOCK_BYTES), 0
+    while not stop.is_set() and place < (64 << 20) - BLOCK_BYTES:
+        started = time.monotonic()
+        os.pwrite(file, block, place)
+        os.fdatasync(file)
+        waits.append(time.monotonic() - started)
+        place += BLOCK_BYTES
+        time.sleep(PROBE_EVERY)
+    os.close(file)
+    os.unlink(path)
+    return percentiles(waits)
+
+
+def trip(port):
+    from wire import Nats, published
+
+    sender, receiver = Nats(port), Nats(port)
+    receiver.subscribe("probe")
+    receiver.socket.sendall(b"PING\r\n")
+    receiver.line()
+    stop, waits = stopper(), []
+    while not stop.is_set():
+        started = time.monotonic()
+        sender.socket.sendall(published("probe", b"x" * 100))
+        receiver.next_message()
+        waits.append(time.monotonic() - started)
+        time.sleep(PROBE_EVERY)
+    return percentiles(waits)
+
+
+def percentiles(waits):
+    waits.sort()
+    return {"p50": waits[len(waits) // 2] * 1e3, "p99": waits[int(len(waits) * 0.99)] * 1e3, "count": len(waits)}
+
+
+def main():
+    what, rest = sys.argv[1], sys.argv[2:]
+    works = {"publish": lambda: publish(int(rest[0]), float(rest[1])), "hear": lambda: hear(int(rest[0])), "sync": lambda: sync(rest[0]), "trip": lambda: trip(int(rest[0]))}
+    print(json.dumps(works[what]()))
+
+
+if __name__ == "__main__":
+    main()
