@@ -64,7 +64,7 @@ def told_value(kpi, turn, base):
         return round(own / 1e3 % 100, 6), False
     phase = (turn + kpi) % 10
     high = phase < 5
-    return (THRESHOLD + 1 + own if high else own / 1e6), phase in (0, 5) and turn > 0 and not (turn < 10 and phase == 5 and turn < 5)
+    return (THRESHOLD + 1 + own if high else own / 1e6), phase in (0, 5) and turn > 0
 
 
 def until_stdin_ends(stop):

@@ -100,13 +100,14 @@ def rows(setting):
             kpid=spread(own, 1e-6, " M/s"),
             peer=f"VictoriaMetrics, line protocol, not durable: {spread(peer, 1e-6, ' M/s')}",
             ratio=ratio,
+            cpu_ratio=cpu,
             goal=Goal(1, 2),
             judged=ratio,
             rounds=len(own),
             notes=[
                 f"until the last answer kpid {spread(rates(setting, kpid, 'answered'), 1e-6, ' M/s')}",
                 f"processor time of the server: kpid {spread(column(kpid, 'server_cpu'), unit=' s')}, VictoriaMetrics "
-                f"{spread(column(vm, 'server_cpu'), unit=' s')}, ratio {number(cpu)}; of the client: {spread(column(kpid, 'client_cpu'), unit=' s')} and "
+                f"{spread(column(vm, 'server_cpu'), unit=' s')}; of the client: {spread(column(kpid, 'client_cpu'), unit=' s')} and "
                 f"{spread(column(vm, 'client_cpu'), unit=' s')}; kpid told the client to wait {max(column(kpid, 'told_to_wait'))} times",
                 f"VictoriaMetrics counted and found all {setting.count} rows in every round",
                 f"resident at the end: kpid {number(max(column(kpid, 'resident')) / 1e6)} MB, VictoriaMetrics {number(max(column(vm, 'resident')) / 1e6)} MB",

@@ -75,6 +75,7 @@ def rows(setting, each):
     own = [count / result["wall"] for result in results["kpid"]]
     bare = [count / result["wall"] for result in results["bare"]]
     ratio = median(own) / median(bare)
+    cpu = median(column(results["bare"], "cpu")) / median(column(results["kpid"], "cpu"))
     return [
         Row(
             name=f"nats-{each}",
@@ -82,6 +83,7 @@ def rows(setting, each):
             kpid=spread(own, 1e-6, " M/s"),
             peer=f"bare pull consumer, ack-all, throws away: {spread(bare, 1e-6, ' M/s')}",
             ratio=ratio,
+            cpu_ratio=cpu,
             goal=Goal(0.8, 0.95) if each == 1 else Goal(0.4, 0.7),
             judged=ratio,
             rounds=len(own),

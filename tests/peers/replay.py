@@ -97,12 +97,13 @@ def row(setting, variant, results, best, frugal):
         kpid=spread(column(own, "wall"), unit=" s"),
         peer=f"{best}, hourly means only: {spread(column(peer, 'wall'), unit=' s')}",
         ratio=ratio,
+        cpu_ratio=cpu,
         goal=None if variant else Goal(5, 10),
         judged=ratio,
         rounds=len(own),
         notes=[
-            f"{number(rate)} measurements/s; kpid's processor time {spread(column(own, 'cpu'), unit=' s')}, ratio of processor times "
-            f"{number(cpu)} to {frugal}; peak memory {number(max(column(own, 'peak')) / 1e6)} MB"
+            f"{number(rate)} measurements/s; kpid's processor time {spread(column(own, 'cpu'), unit=' s')}, its ratio is to {frugal}; "
+            f"peak memory {number(max(column(own, 'peak')) / 1e6)} MB"
         ],
         figures={name: results[name] for name in (f"kpid {variant}".strip(), best)},
     )

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import statistics
 
-HEAD = ["row", "what", "kpid", "peer or floor", "ratio", "must", "aim", "verdict", "rounds"]
+HEAD = ["row", "what", "kpid", "peer or floor", "ratio", "ratio of cpu", "must", "aim", "verdict", "rounds"]
 
 
 @dataclasses.dataclass
@@ -29,13 +29,16 @@ class Goal:
 
 @dataclasses.dataclass
 class Row:
-    """One line of the table. `figures` holds every round, `notes` what else there is to say."""
+    """One line of the table. `figures` holds every round, `notes` what else there is to say.
+
+    The ratio of processor times is the better of two witnesses where other work keeps the machine busy; goals are of wall time."""
 
     name: str
     what: str
     kpid: str = "-"
     peer: str = "-"
     ratio: float | None = None
+    cpu_ratio: float | None = None
     goal: Goal | None = None
     judged: float | None = None
     verdict: str = ""
@@ -48,9 +51,12 @@ class Row:
             self.verdict = self.goal.verdict(self.judged)
 
     def cells(self):
-        ratio = "-" if self.ratio is None else f"{self.ratio:.2f}" if self.ratio < 100 else f"{self.ratio:.0f}"
         must, aim = (self.goal.shown(self.goal.must), self.goal.shown(self.goal.aim)) if self.goal else ("-", "-")
-        return [self.name, self.what, self.kpid, self.peer, ratio, must, aim, self.verdict or "-", str(self.rounds)]
+        return [self.name, self.what, self.kpid, self.peer, shown(self.ratio), shown(self.cpu_ratio), must, aim, self.verdict or "-", str(self.rounds)]
+
+
+def shown(ratio):
+    return "-" if ratio is None else f"{ratio:.3f}" if ratio < 0.1 else f"{ratio:.2f}"
 
 
 def median(figures):
