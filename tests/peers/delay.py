@@ -25,6 +25,8 @@ CROSSING = 100
 # A block of the measurements of two milliseconds takes about so much in the journal.
 BLOCK_BYTES = 512
 PROBE_EVERY = 0.005
+# Alerts may still come after the last measurement; who listens waits until none does.
+QUIET_SECONDS = 2
 
 
 def publish(port, seconds):
@@ -33,38 +35,43 @@ def publish(port, seconds):
     nats = Nats(port)
     crossings, sent = [], 0
     started = time.monotonic()
-    base = int(time.time() * 1_000)
     while sent < seconds * RATE:
         due = started + sent / RATE
         wait = due - time.monotonic()
         if wait > 0:
             time.sleep(wait)
-        parts, values = [], []
+        parts, crossing = [], []
         observed = int(time.time() * 1_000)
         for number in range(sent, sent + AT_ONCE):
             kpi, turn = number % KPIS, number // KPIS
-            value, crosses = told_value(kpi, turn, base)
+            value, crosses = told_value(kpi, turn)
             if crosses:
-                values.append(value)
+                crossing.append(number)
             parts.append(published("kpi.v1.measurement", f'{{"kpi":"a.k{kpi}","observed_at":{observed},"value":{value}}}'.encode()))
         now = time.monotonic()
         nats.socket.sendall(b"".join(parts))
-        crossings += [(value, now) for value in values]
+        crossings += [(number, now) for number in crossing]
         sent += AT_ONCE
     took = time.monotonic() - started
     nats.request("$JS.API.INFO")  # everything before it has reached the server
     return {"crossings": crossings, "rate": sent / took}
 
 
-def told_value(kpi, turn, base):
-    """A KPI is measured ten times a second. Those that cross stand five turns above the threshold and five below; a value is
-    sent once only, by which its alert is recognised."""
-    own = turn * KPIS + kpi + (base % 1_000_000) / 1e9
+def told_value(kpi, turn):
+    """A KPI is measured ten times a second. Those that cross stand five turns above the threshold and five below. The value says
+    which KPI and turn it is of, because an alert tells the latest value of a block, and that may be a later one than the first."""
+    own = turn * KPIS + kpi
     if kpi >= CROSSING:
-        return round(own / 1e3 % 100, 6), False
-    phase = (turn + kpi) % 10
-    high = phase < 5
-    return (THRESHOLD + 1 + own if high else own / 1e6), phase in (0, 5) and turn > 0
+        return own / 1e3 % 100, False
+    high = (turn + kpi) % 10 < 5
+    return (THRESHOLD + 1 + own if high else own / 1e6), (turn + kpi) % 5 == 0 and turn > 0
+
+
+def crossing_of(value):
+    """The number of the measurement that crossed, by any value of the five that follow each other on one side."""
+    own = round(value - THRESHOLD - 1) if value > THRESHOLD else round(value * 1e6)
+    kpi, turn = own % KPIS, own // KPIS
+    return (turn - (turn + kpi) % 5) * KPIS + kpi
 
 
 def until_stdin_ends(stop):
@@ -83,18 +90,22 @@ def hear(port):
 
     nats = Nats(port)
     nats.subscribe("kpi.v1.alert.>")
-    stop, alerts = stopper(), []
-    while not stop.is_set():
+    nats.socket.sendall(b"PING\r\n")
+    nats.line()
+    print("ready", flush=True)
+    stop, alerts, quiet_since = stopper(), [], time.monotonic()
+    while not stop.is_set() or time.monotonic() - quiet_since < QUIET_SECONDS:
         if not nats.got and not select.select([nats.socket], [], [], 0.1)[0]:
             continue
         _, _, payload = nats.next_message()
-        now = time.monotonic()
+        quiet_since = time.monotonic()
         body = json.loads(payload)
-        alerts.append((body.get("data", body)["value"], now))
+        alerts.append((crossing_of(body.get("data", body)["value"]), quiet_since))
     return {"alerts": alerts}
 
 
 def sync(path):
+    print("ready", flush=True)
     stop, waits = stopper(), []
     file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_TRUNC, 0o600)
     # As the journal does: room is reserved before it is written.
@@ -119,6 +130,7 @@ def trip(port):
     receiver.subscribe("probe")
     receiver.socket.sendall(b"PING\r\n")
     receiver.line()
+    print("ready", flush=True)
     stop, waits = stopper(), []
     while not stop.is_set():
         started = time.monotonic()

@@ -6,7 +6,7 @@ import sys
 import time
 
 import house
-from house import HERE, Kpid, NotRun, clean_environment, finished, say
+from house import HERE, Kpid, NotRun, clean_environment, finished, kpid_program, say
 from state import speed_program
 from told import Goal, Row, column, median, number, spread, taking_turns
 from wire import Nats, NatsServer, published
@@ -151,6 +151,7 @@ def delay_rows(setting):
             results["floor"].append(floor)
             results["kpid"].append(own)
             say(f"round {turn} of {setting.rounds}: {own} beside {floor}")
+        stat = finished([kpid_program(), "journal", "stat", "--journal", home / "data/journal"], home)["out"]
     p99, floor = column(results["kpid"], "p99"), [result["sync_p99"] + result["trip_p99"] for result in results["floor"]]
     ratio = median(p99) / median(floor)
     return [
@@ -164,13 +165,22 @@ def delay_rows(setting):
             judged=ratio,
             rounds=len(p99),
             notes=[
-                f"p50 {spread(column(results['kpid'], 'p50'), unit=' ms')} over {min(column(results['kpid'], 'heard'))} alerts a round at least, none missing; floor under the same load without "
+                f"p50 {spread(column(results['kpid'], 'p50'), unit=' ms')} over {min(column(results['kpid'], 'alerts'))} alerts a round at least, {sum(column(results['kpid'], 'missing'))} of all not heard; floor under the same load without "
                 f"kpid: fdatasync p99 {spread(column(results['floor'], 'sync_p99'), unit=' ms')}, p50 {spread(column(results['floor'], 'sync_p50'), unit=' ms')}; publish to subscriber p99 "
-                f"{spread(column(results['floor'], 'trip_p99'), unit=' ms')}, p50 {spread(column(results['floor'], 'trip_p50'), unit=' ms')}; kpid used {spread(column(results['kpid'], 'cpu'))} cores"
+                f"{spread(column(results['floor'], 'trip_p99'), unit=' ms')}, p50 {spread(column(results['floor'], 'trip_p50'), unit=' ms')}; kpid used {spread(column(results['kpid'], 'cpu'))} cores",
+                f"its journal: {journal_form(stat)}",
             ],
             figures=results,
         )
     ]
+
+
+def journal_form(stat):
+    """How many facts and bytes a block of it has."""
+    told = {line.split()[0]: line for line in stat.splitlines() if line.strip()}
+    facts, blocks = int(told["facts"].split()[1].rstrip(",")), int(told["blocks"].split()[1])
+    a_fact = float(told["size"].rpartition(",")[2].split()[0])
+    return f"{number(facts / blocks)} facts and {number(facts * a_fact / blocks)} bytes a block"
 
 
 def delay_catalog(folder):
@@ -197,9 +207,10 @@ def delayed(home, server, seconds, what):
     beside = [["hear", str(server.port)]] if what == "alerts" else [["sync", place], ["trip", str(server.port)]]
     others = [subprocess.Popen([*helper, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE) for words in beside]
     try:
-        time.sleep(1)
+        for other in others:
+            if other.stdout.readline().strip() != b"ready":
+                raise RuntimeError(f"{other.args} did not begin")
         sent = json.loads(finished([*helper, "publish", str(server.port), str(seconds)], home)["out"])
-        time.sleep(1)
         told = [json.loads(other.communicate(b"")[0]) for other in others]
     finally:
         for other in others:
@@ -209,16 +220,16 @@ def delayed(home, server, seconds, what):
 
 
 def matched(sent, heard):
-    """Each alert says the value that caused it, and no value is sent twice."""
-    waits, missing = [], 0
-    times = dict(heard["alerts"])
-    for value, at in sent["crossings"]:
-        missing += value not in times
-        waits.append((times[value] - at) * 1_000 if value in times else float("inf"))
-    if missing:
+    """Waits from a crossing's publication to its alert. One that was not heard waited for ever: it may have been taken back within
+    a block, if kpid stood still for half a second."""
+    times = {}
+    for number, at in heard["alerts"]:
+        times.setdefault(number, at)
+    waits = sorted((times.get(number, float("inf")) - at) * 1_000 for number, at in sent["crossings"])
+    missing = sum(number not in times for number, _ in sent["crossings"])
+    if missing > len(waits) // 100:
         raise RuntimeError(f"{missing} of {len(waits)} alerts were not heard")
-    waits.sort()
-    return {"p50": waits[len(waits) // 2], "p99": waits[int(len(waits) * 0.99)], "most": waits[-1], "heard": len(waits), "rate": sent["rate"]}
+    return {"p50": waits[len(waits) // 2], "p99": waits[int(len(waits) * 0.99)], "alerts": len(waits), "missing": missing, "rate": sent["rate"]}
 
 
 def purge(port):
