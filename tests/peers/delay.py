@@ -20,8 +20,8 @@ KPIS = 1_000
 THRESHOLD = 1_000_000
 RATE = 10_000
 AT_ONCE = 10
-# KPIs that cross the threshold, each once a second there and once back, take turns: 200 alerts a second.
-CROSSING = 100
+# Every so manyth KPI crosses the threshold, once a second there and once back: 200 alerts a second, evenly.
+CROSSING = 10
 # A block of the measurements of two milliseconds takes about so much in the journal.
 BLOCK_BYTES = 512
 PROBE_EVERY = 0.005
@@ -61,17 +61,17 @@ def told_value(kpi, turn):
     """A KPI is measured ten times a second. Those that cross stand five turns above the threshold and five below. The value says
     which KPI and turn it is of, because an alert tells the latest value of a block, and that may be a later one than the first."""
     own = turn * KPIS + kpi
-    if kpi >= CROSSING:
+    if kpi % CROSSING != 0:
         return own / 1e3 % 100, False
-    high = (turn + kpi) % 10 < 5
-    return (THRESHOLD + 1 + own if high else own / 1e6), (turn + kpi) % 5 == 0 and turn > 0
+    place = turn + kpi // CROSSING
+    return (THRESHOLD + 1 + own if place % 10 < 5 else own / 1e6), place % 5 == 0 and turn > 0
 
 
 def crossing_of(value):
     """The number of the measurement that crossed, by any value of the five that follow each other on one side."""
     own = round(value - THRESHOLD - 1) if value > THRESHOLD else round(value * 1e6)
     kpi, turn = own % KPIS, own // KPIS
-    return (turn - (turn + kpi) % 5) * KPIS + kpi
+    return (turn - (turn + kpi // CROSSING) % 5) * KPIS + kpi
 
 
 def until_stdin_ends(stop):
