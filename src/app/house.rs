@@ -64,6 +64,8 @@ pub struct Plan {
     pub clock: Arc<dyn Clock>,
     /// Measurements from inside.
     pub feed: Option<Box<dyn Feed>>,
+    /// Threads for what comes in over HTTP.
+    pub doors: tokio::runtime::Handle,
     /// Text of `/metrics`.
     pub metrics: MetricsHandle,
     /// Hears the address that was chosen, once it takes connections.
@@ -297,6 +299,7 @@ async fn open(
         rejections: transport
             .as_ref()
             .map_or_else(Transport::nowhere, Transport::rejections),
+        doors: plan.doors,
         metrics: plan.metrics,
     };
     (plan.announce)(windows::open(&rules.settings, front, &closing, tasks).await?);

@@ -17,7 +17,7 @@ use crate::append::plain_file;
 use crate::house::House;
 use crate::load;
 use crate::nats_server::NatsServer;
-use crate::ratio::say;
+use crate::ratio::{percentiles, say};
 
 /// Measurements a millisecond: 10,000 a second.
 const RATE: usize = 10;
@@ -196,11 +196,4 @@ fn tell(delays: Delays, floors: Floors) {
         RATE * 1_000,
         most / floor
     ));
-}
-
-/// The 50th, 99th and 100th, in ms.
-fn percentiles(mut of: Vec<Duration>) -> [f64; 3] {
-    of.sort_unstable();
-    let at = |share: usize| of[(of.len() - 1) * share / 100].as_secs_f64() * 1e3;
-    [at(50), at(99), at(100)]
 }

@@ -116,9 +116,21 @@ impl Connection {
 
     /// One field of an answer.
     fn get(&mut self, path: &str, field: &str) -> serde_json::Value {
+        self.ask(path);
+        self.answer().1.get(field).cloned().unwrap_or_default()
+    }
+
+    /// Asks, and waits until the whole answer is there; its length.
+    pub fn fetch(&mut self, path: &str) -> usize {
+        self.ask(path);
+        let (status, body) = self.whole();
+        assert!(status.contains(" 200 "), "{status}");
+        body.len()
+    }
+
+    fn ask(&mut self, path: &str) {
         let head = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address);
         self.stream.get_mut().write_all(head.as_bytes()).unwrap();
-        self.answer().1.get(field).cloned().unwrap_or_default()
     }
 
     /// Sends measurements and gives back how many were accepted.
@@ -135,6 +147,11 @@ impl Connection {
     }
 
     fn answer(&mut self) -> (String, serde_json::Value) {
+        let (status, body) = self.whole();
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    fn whole(&mut self) -> (String, Vec<u8>) {
         let mut status = String::new();
         self.stream.read_line(&mut status).unwrap();
         let mut len = 0;
@@ -150,6 +167,6 @@ impl Connection {
         }
         let mut body = vec![0; len];
         self.stream.read_exact(&mut body).unwrap();
-        (status, serde_json::from_slice(&body).unwrap_or_default())
+        (status, body)
     }
 }

@@ -23,6 +23,7 @@ mod nats;
 )]
 mod nats_server;
 mod ratio;
+mod reads;
 mod replay;
 mod restart;
 

@@ -26,6 +26,8 @@
 
 mod chunk;
 mod consumer;
+mod decoding;
+mod feed;
 mod pull;
 mod requests;
 
@@ -86,8 +88,8 @@ impl Default for PullOptions {
 }
 
 impl PullOptions {
-    /// Messages that the client must be able to hold for a subscription: one and a half pulls may be on their way, more
-    /// when small messages follow large ones.
+    /// Messages that the client must be able to hold for a subscription: two pulls may be on their way, more when small
+    /// messages follow large ones.
     pub fn subscription_capacity_min(&self) -> usize {
         self.messages_max.saturating_mul(4)
     }
