@@ -13,7 +13,10 @@ use super::house::HouseError;
 
 /// Threads for what comes in over HTTP, as many as there are processors.
 pub(super) fn threads() -> Result<Runtime, HouseError> {
-    let runtime = Builder::new_multi_thread().enable_time().thread_name("kpid-door").build();
+    let runtime = Builder::new_multi_thread()
+        .enable_time()
+        .thread_name("kpid-door")
+        .build();
     runtime.map_err(|error| HouseError::ended("doors", &error))
 }
 

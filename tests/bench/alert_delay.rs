@@ -76,11 +76,15 @@ fn catalog_text() -> String {
 
 /// The measurement of this number. The value of one that crosses is its number, so that the alert names it.
 fn payload(n: usize) -> String {
-    if n % CROSSING_EVERY != 0 {
+    if !n.is_multiple_of(CROSSING_EVERY) {
         return format!("{{\"kpi\":\"steady{}\",\"value\":{}}}", n % STEADY, load::value(n));
     }
     let crossing = n / CROSSING_EVERY;
-    let sign = if crossing / CROSSING % 2 == 0 { "-" } else { "" };
+    let sign = if (crossing / CROSSING).is_multiple_of(2) {
+        "-"
+    } else {
+        ""
+    };
     format!("{{\"kpi\":\"crossing{}\",\"value\":{sign}{n}.5}}", crossing % CROSSING)
 }
 
@@ -92,10 +96,8 @@ async fn measured(server: &NatsServer) -> Delays {
     // From the second crossing of a KPI on: before the first one nothing fired.
     let receiving = tokio::spawn(received(alerts, Arc::clone(&sent)));
     publish(server, &sent).await;
-    timeout(PATIENCE, receiving)
-        .await
-        .expect("every alert arrives")
-        .unwrap()
+    // Every alert arrives, or this fails.
+    timeout(PATIENCE, receiving).await.unwrap().unwrap()
 }
 
 async fn publish(server: &NatsServer, sent: &Sent) {
@@ -122,8 +124,10 @@ async fn received(mut alerts: async_nats::Subscriber, sent: Sent) -> Delays {
         let alert = alerts.next().await.unwrap();
         let now = Moment::now();
         let event: serde_json::Value = serde_json::from_slice(&alert.payload).unwrap();
-        let number = event["data"]["value"].as_f64().unwrap().abs() as usize;
-        delays.push((number, now - sent.lock().unwrap()[number]));
+        let value = event.pointer("/data/value").and_then(serde_json::Value::as_f64);
+        let number = value.unwrap().abs() as usize;
+        let published = *sent.lock().unwrap().get(number).unwrap();
+        delays.push((number, now - published));
     }
     let mut numbers: Vec<usize> = delays.iter().map(|(number, _)| *number).collect();
     numbers.sort_unstable();

@@ -63,7 +63,8 @@ impl House {
     pub fn wait_applied(&self, measurements: u64) {
         let mut connection = Connection::open(self.address);
         while connection.get("/api/v1/journal", "applied").as_u64().unwrap_or(0) < measurements + 1 {
-            std::thread::sleep(Duration::from_millis(2));
+            // Asking costs the house something, too.
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 

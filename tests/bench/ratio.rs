@@ -66,7 +66,7 @@ pub fn print() {
 /// The 50th, 99th and 100th percentile of some waits, in ms.
 pub fn percentiles(mut of: Vec<Duration>) -> [f64; 3] {
     of.sort_unstable();
-    let at = |share: usize| of[(of.len() - 1) * share / 100].as_secs_f64() * 1e3;
+    let at = |share: usize| of.get((of.len() - 1) * share / 100).unwrap().as_secs_f64() * 1e3;
     [at(50), at(99), at(100)]
 }
 
