@@ -15,6 +15,21 @@ use crate::wire::subjects;
 /// Bytes that are decoded at once: some hundred microseconds of work.
 const AT_ONCE_BYTES_MAX: usize = 32 << 10;
 
+/// So many messages, with so many bytes in their payloads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    pub messages: usize,
+    pub bytes: usize,
+}
+
+impl Load {
+    /// One message more.
+    pub(super) fn add(&mut self, payload: &Bytes) {
+        self.messages += 1;
+        self.bytes += payload.len();
+    }
+}
+
 /// A message that was taken from the stream.
 pub(super) struct Taken {
     /// Its stream sequence.
@@ -30,8 +45,7 @@ pub(super) struct Taken {
 #[derive(Default)]
 pub(super) struct Gathered {
     pub messages: Vec<Taken>,
-    /// Bytes of their payloads.
-    pub bytes: usize,
+    pub load: Load,
     /// Acknowledges the last of those before them that were durable already.
     pub known: Option<Subject>,
 }
@@ -39,6 +53,8 @@ pub(super) struct Gathered {
 /// A batch that can be submitted.
 pub(super) struct Decoded {
     pub chunk: Chunk,
+    /// What it was made of.
+    pub load: Load,
     /// Stream sequence of its last message.
     pub last: u64,
     /// Acknowledges that one, and all before it.
@@ -48,7 +64,7 @@ pub(super) struct Decoded {
 /// Decodes what was gathered, into batches that are closed after `len_max` measurements.
 pub(super) fn decode(gathered: Gathered, door: &Door, len_max: usize) -> BoxFuture<'static, Vec<Decoded>> {
     let door = door.clone();
-    if gathered.bytes <= AT_ONCE_BYTES_MAX {
+    if gathered.load.bytes <= AT_ONCE_BYTES_MAX {
         return std::future::ready(batches(gathered.messages, &door, len_max)).boxed();
     }
     let decoding = tokio::task::spawn_blocking(move || batches(gathered.messages, &door, len_max));
@@ -68,19 +84,20 @@ pub(super) fn decode(gathered: Gathered, door: &Door, len_max: usize) -> BoxFutu
 
 fn batches(messages: Vec<Taken>, door: &Door, len_max: usize) -> Vec<Decoded> {
     let mut batches = Vec::with_capacity(1);
-    let mut chunk = Chunk::default();
+    let (mut chunk, mut load) = (Chunk::default(), Load::default());
     let mut end = None;
     for message in messages {
+        load.add(&message.payload);
         let kpi = subjects::kpi_after(subjects::MEASUREMENT, &message.subject);
         chunk.add(message.payload, message.headers.as_ref(), kpi, door);
         end = Some((message.sequence, message.ack));
         if chunk.measurements() >= len_max
             && let Some((last, ack)) = end.take()
         {
-            let chunk = std::mem::take(&mut chunk);
-            batches.push(Decoded { chunk, last, ack });
+            let (chunk, load) = (std::mem::take(&mut chunk), std::mem::take(&mut load));
+            batches.push(Decoded { chunk, load, last, ack });
         }
     }
-    batches.extend(end.map(|(last, ack)| Decoded { chunk, last, ack }));
+    batches.extend(end.map(|(last, ack)| Decoded { chunk, load, last, ack }));
     batches
 }

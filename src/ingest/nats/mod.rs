@@ -66,7 +66,7 @@ pub struct PullOptions {
     pub bytes_max: usize,
     /// Measurements after which a batch is closed.
     pub batch_len_max: usize,
-    /// Batches on their way into the journal at the same time.
+    /// Full batches on their way into the journal at the same time; smaller ones count by their messages and bytes.
     pub in_flight_max: usize,
     /// The server says at least this often that it is there; twice as long without a word ends the pull.
     pub heartbeat: Duration,

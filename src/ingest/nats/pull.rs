@@ -1,8 +1,9 @@
 //! One pull from the stream: from the journal's position until it is stopped or something is lost on the way.
 //!
-//! Messages are gathered as they are there, decoded, and submitted; up to `in_flight_max` batches are being decoded or on
-//! their way into the journal while the next is gathered. Batches end in the order in which they began, and only then is the
-//! last message of a batch acknowledged, which acknowledges all before it.
+//! Messages are gathered as they are there, decoded, and submitted; as much as `in_flight_max` full batches is being decoded
+//! or on its way into the journal while the next batch is gathered. It is counted in messages and bytes, because a disk that
+//! takes its time must not stop four small batches short of one large commit. Batches end in the order in which they began,
+//! and only then is the last message of a batch acknowledged, which acknowledges all before it.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -19,9 +20,9 @@ use tracing::{error, info};
 
 use super::chunk::Origins;
 use super::consumer::{OpenError, align, open_consumer, open_stream};
-use super::decoding::{Decoded, Gathered, Taken, decode};
+use super::decoding::{Decoded, Gathered, Load, Taken, decode};
 use super::feed::{Feed, request, sequences};
-use super::{Ending, NatsIngest, NatsIngestError, count, stopped};
+use super::{Ending, NatsIngest, NatsIngestError, PullOptions, count, stopped};
 use crate::domain::fact::SourcePosition;
 use crate::ports::{Intake, IntakeError, Receipt};
 use crate::wire::streams;
@@ -57,6 +58,7 @@ struct Pull<'a> {
 struct Committed {
     outcome: Result<Receipt, IntakeError>,
     origins: Origins,
+    load: Load,
     last: u64,
     ack: Subject,
 }
@@ -66,6 +68,8 @@ struct Committed {
 struct Lines<'a> {
     decoding: FuturesOrdered<BoxFuture<'static, Vec<Decoded>>>,
     in_flight: FuturesOrdered<BoxFuture<'a, Committed>>,
+    /// What both lines hold.
+    load: Load,
 }
 
 impl NatsIngest {
@@ -150,24 +154,25 @@ impl<'a> Pull<'a> {
         trouble: &mut watch::Receiver<u64>,
     ) -> Ending {
         let mut lines = Lines::default();
-        let in_flight_max = self.ingest.pull.in_flight_max;
         let ending = loop {
-            let is_free = lines.len() < in_flight_max && self.refused.is_none();
+            let has_place = lines.have_place(&self.ingest.pull) && self.refused.is_none();
             tokio::select! {
                 biased;
                 () = stopped(stop) => break Ending::Stopped,
                 _ = trouble.changed() => break Ending::Again("messages may have been lost on the way".to_owned()),
                 Some(committed) = lines.in_flight.next() => {
+                    lines.leave(committed.load);
                     if let Err(refused) = self.settle(committed).await {
                         break refused.into();
                     }
                 }
                 Some(decoded) = lines.decoding.next() => self.submit_all(decoded, &mut lines).await,
-                first = feed.next(), if is_free => {
+                first = feed.next(), if has_place => {
                     let (gathered, ended) = self.gather(first, &mut feed);
                     if !gathered.messages.is_empty() {
-                        let limits = &self.ingest.pull;
-                        lines.decoding.push_back(decode(gathered, &self.ingest.door, limits.batch_len_max));
+                        lines.enter(gathered.load);
+                        let len_max = self.ingest.pull.batch_len_max;
+                        lines.decoding.push_back(decode(gathered, &self.ingest.door, len_max));
                     } else if let Some(ack) = gathered.known {
                         self.acknowledge(ack).await;
                     }
@@ -213,7 +218,7 @@ impl<'a> Pull<'a> {
                 Ok(None) => return (gathered, None),
                 Err(reason) => return (gathered, Some(reason)),
             }
-            if gathered.messages.len() >= messages_max || gathered.bytes >= GATHER_BYTES_MAX {
+            if gathered.load.messages >= messages_max || gathered.load.bytes >= GATHER_BYTES_MAX {
                 return (gathered, None);
             }
             next = feed.next_there();
@@ -242,7 +247,7 @@ impl<'a> Pull<'a> {
             return Ok(());
         }
         self.taken = sequence;
-        gathered.bytes += message.payload.len();
+        gathered.load.add(&message.payload);
         gathered.messages.push(Taken {
             sequence,
             ack,
@@ -268,7 +273,7 @@ impl<'a> Pull<'a> {
     /// would move the journal's position past it.
     async fn submit(&mut self, batch: Decoded) -> BoxFuture<'a, Committed> {
         let intake: &'a dyn Intake = &*self.ingest.door.intake;
-        let Decoded { chunk, last, ack } = batch;
+        let Decoded { chunk, load, last, ack } = batch;
         let follows = std::mem::replace(&mut self.submitted, last);
         let position = SourcePosition {
             source: Arc::clone(&self.source),
@@ -280,6 +285,7 @@ impl<'a> Pull<'a> {
             Committed {
                 outcome,
                 origins,
+                load,
                 last,
                 ack,
             }
@@ -315,8 +321,19 @@ impl<'a> Pull<'a> {
 }
 
 impl Lines<'_> {
-    /// Batches that are being decoded or on their way into the journal.
-    fn len(&self) -> usize {
-        self.decoding.len() + self.in_flight.len()
+    /// Whether another batch may begin: what is there is less than so many full ones.
+    fn have_place(&self, limits: &PullOptions) -> bool {
+        let max = |one: usize| one.saturating_mul(limits.in_flight_max);
+        self.load.messages < max(limits.messages_max) && self.load.bytes < max(GATHER_BYTES_MAX)
+    }
+
+    fn enter(&mut self, load: Load) {
+        self.load.messages += load.messages;
+        self.load.bytes += load.bytes;
+    }
+
+    fn leave(&mut self, load: Load) {
+        self.load.messages -= load.messages;
+        self.load.bytes -= load.bytes;
     }
 }
