@@ -150,8 +150,11 @@ impl Corridor {
             is_behind: false,
         };
         // The destinations looked before the journal's tail was in the outbox; without the bell it would wait for the next change.
-        frame.readings.put(&restored.changed);
-        frame.readings.bell.notify_one();
+        frame.decided.notify_one();
+        let readings = rules.settings.nats.keeps_scores().then_some(frame.readings);
+        if let Some(readings) = &readings {
+            readings.put(&restored.changed);
+        }
         let mut live = Live {
             projection: restored.projection,
             messages: queues.messages_waiting,
@@ -159,7 +162,8 @@ impl Corridor {
             checkpoints: Saver::new(restored.checkpoints),
             board: frame.board,
             notices: frame.notices,
-            readings: rules.settings.nats.is_on().then_some(frame.readings),
+            decided: frame.decided,
+            readings,
             next_due: frame.next_due,
             house: Arc::clone(&house),
             positions: frame.positions,

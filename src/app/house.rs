@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tracing::{error, info};
 
 use super::corridor::{Corridor, Queues, projection_options};
@@ -36,7 +36,7 @@ use crate::pipeline::appender::NextDue;
 use crate::pipeline::intake::{Door, Job, SourcePositions};
 use crate::pipeline::live::{House as HouseFigures, Window};
 use crate::pipeline::lookup::Lookup;
-use crate::pipeline::outbox::LatestReadings;
+use crate::pipeline::readings::LatestReadings;
 use crate::ports::{Clock, Intake, Journal, JournalError, Notice, Outbox, Room, SeenIds, StateError};
 use crate::settings::Settings;
 use crate::state::{OpenReport, StateOpenError, StateStore};
@@ -64,6 +64,8 @@ pub struct Plan {
     pub clock: Arc<dyn Clock>,
     /// Measurements from inside.
     pub feed: Option<Box<dyn Feed>>,
+    /// Threads for what comes in over HTTP.
+    pub doors: tokio::runtime::Handle,
     /// Text of `/metrics`.
     pub metrics: MetricsHandle,
     /// Hears the address that was chosen, once it takes connections.
@@ -151,6 +153,8 @@ pub(super) struct Frame {
     pub positions: SourcePositions,
     pub disk: Arc<Disk>,
     pub readings: Arc<LatestReadings>,
+    /// Rung when something was put into the outbox.
+    pub decided: Arc<Notify>,
     pub next_due: Arc<NextDue>,
     /// Definitions by which the doors judge.
     pub admitting: Arc<ArcSwap<Catalog>>,
@@ -166,6 +170,7 @@ impl Frame {
             positions: SourcePositions::default(),
             disk: Arc::new(Disk::new(settings)),
             readings: Arc::new(LatestReadings::default()),
+            decided: Arc::new(Notify::new()),
             next_due: Arc::new(NextDue::default()),
             admitting: Arc::new(ArcSwap::new(Arc::clone(catalog))),
         }
@@ -284,7 +289,7 @@ async fn open(
     trimmer.start(&closing, tasks);
     let intake = frame.intake(&rules, jobs);
     watch_disk(&frame.disk, &closing, tasks);
-    let transport = start_nats(&rules.settings, &frame.readings, &outbox, &closing, tasks).await?;
+    let transport = start_nats(&rules.settings, &frame, &outbox, &closing, tasks).await?;
     let front = Front {
         views: frame.views(&rules, &queues, transport.as_ref(), journal.archive()),
         reload: bell,
@@ -294,6 +299,7 @@ async fn open(
         rejections: transport
             .as_ref()
             .map_or_else(Transport::nowhere, Transport::rejections),
+        doors: plan.doors,
         metrics: plan.metrics,
     };
     (plan.announce)(windows::open(&rules.settings, front, &closing, tasks).await?);

@@ -6,6 +6,7 @@ mod definitions;
 pub mod demo;
 mod disk;
 pub mod doctor;
+mod doors;
 pub mod files;
 mod headway;
 pub mod hindsight;

@@ -60,7 +60,9 @@ pub(super) fn run(
         task: "runtime",
         reason: error.to_string(),
     })?;
+    let doors = super::doors::threads()?;
     let plan = Plan {
+        doors: doors.handle().clone(),
         settings,
         catalog,
         source,
@@ -74,6 +76,7 @@ pub(super) fn run(
         super::house::run(plan, stop).await
     });
     // A thread that hangs must not keep the process: what was acknowledged is safe.
+    doors.shutdown_background();
     runtime.shutdown_background();
     result
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::house::{HouseError, decode_limits};
+use super::house::{Frame, HouseError, decode_limits};
 use super::nats::{Link, NatsOptions, NatsTls, SecretSource, connect};
 use super::tasks::{Closing, Tasks, closed};
 use crate::domain::measurement::RejectionReason;
 use crate::ingest::nats::{Door, NatsIngest, NatsIngestCounters, NatsRequests, PullOptions, RequestOptions};
-use crate::pipeline::outbox::{Delivering, LatestReadings};
-use crate::ports::{Intake, Outbox, RejectionSink};
+use crate::pipeline::outbox::Delivering;
+use crate::pipeline::readings::Keeping;
+use crate::ports::{Intake, Outbox, Publisher, RejectionSink};
 use crate::publish::nats::{NatsPublisher, Origin};
 use crate::publish::rejections::{NatsRejections, rejections};
 use crate::publish::streams::{OutLimits, OutStreams};
@@ -40,7 +41,7 @@ impl RejectionSink for Nowhere {
 /// Connects, and starts what goes out. `None` where the settings go without NATS.
 pub(super) async fn start_nats(
     settings: &Settings,
-    readings: &Arc<LatestReadings>,
+    frame: &Frame,
     outbox: &Arc<dyn Outbox>,
     closing: &Closing,
     tasks: &mut Tasks,
@@ -79,11 +80,23 @@ pub(super) async fn start_nats(
         source: format!("kpid/{}", nats.name),
         base_url: settings.base_url(settings.http.listen),
     };
+    let publisher = Arc::new(NatsPublisher::new(streams, origin));
+    if nats.keeps_scores() {
+        let keeping = Keeping {
+            publisher: Arc::clone(&publisher) as Arc<dyn Publisher>,
+            readings: Arc::clone(&frame.readings),
+            every: settings.projection.post_every,
+            stop: closing.posts.clone(),
+        };
+        tasks.spawn(async move {
+            keeping.run().await;
+            ("readings", Ok(()))
+        });
+    }
     let delivering = Delivering {
-        publisher: Arc::new(NatsPublisher::new(streams, origin)),
+        publisher,
         outbox: Arc::clone(outbox),
-        readings: Arc::clone(readings),
-        with_readings: nats.scores,
+        decided: Arc::clone(&frame.decided),
         stop: closing.posts.clone(),
     };
     tasks.spawn(async move { ("publish", delivering.run().await.map_err(HouseError::State)) });

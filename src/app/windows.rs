@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::clock::SystemClock;
+use super::doors;
 use super::house::{Frame, HouseError, decode_limits};
 use super::server::{Patience, serve};
 use super::tasks::{Closing, Tasks};
@@ -36,6 +37,8 @@ pub(super) struct Front {
     pub intake: Arc<dyn Intake>,
     /// Where refused input goes besides to its sender.
     pub rejections: Arc<dyn RejectionSink>,
+    /// Threads for what comes in over HTTP.
+    pub doors: tokio::runtime::Handle,
     /// Text of `/metrics`.
     pub metrics: MetricsHandle,
 }
@@ -53,6 +56,7 @@ pub(super) async fn open(
     let listening = listener.local_addr().map_err(failed)?;
     let options = options(settings, listening, &front, closing);
     let door = crate::ingest::http::router(front.intake, front.rejections, limits(settings));
+    let door = doors::beside(door, front.doors);
     let asked = what_if::routes(front.what_if, options.request_timeout);
     let windows = routes(front.views, options.clone()).merge(reload::routes(front.reload));
     let windows = windows.merge(retention::routes(front.retention));

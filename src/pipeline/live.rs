@@ -10,7 +10,7 @@ use std::time::{Duration, Instant as Moment};
 
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 use tracing::{info, warn};
 
 use super::activation::{ActivationError, Activations};
@@ -19,7 +19,7 @@ use super::beside;
 use super::instances::{has_many, no_instance};
 use super::intake::SourcePositions;
 use super::lookup::Lookup;
-use super::outbox::LatestReadings;
+use super::readings::LatestReadings;
 use super::saver::Saver;
 use crate::domain::alert::{AlertPhase, AlertTransition, AlertView};
 use crate::domain::board::{Board, Picture, RECENT_TRANSITIONS_MAX};
@@ -94,6 +94,8 @@ pub struct Live {
     pub board: Arc<ArcSwap<Board>>,
     /// Listeners.
     pub notices: broadcast::Sender<Arc<Notice>>,
+    /// Rung when something was put into the outbox.
+    pub decided: Arc<Notify>,
     /// For destinations that keep readings, where there are any.
     pub readings: Option<Arc<LatestReadings>>,
     /// For the appender.
@@ -223,10 +225,10 @@ impl Live {
         if !effects.transitions.is_empty() {
             self.outbox
                 .put((self.projection.sequence(), self.projection.at()), &effects.transitions)?;
+            self.decided.notify_one();
         }
         if let Some(readings) = &self.readings {
             readings.put(&effects.readings);
-            readings.bell.notify_one();
         }
         metrics::counter!(metric::EVALUATIONS).increment(effects.readings.len() as u64);
         for transition in &effects.transitions {

@@ -7,7 +7,7 @@
 //! | admit | [`intake`] | the same task |
 //! | append, acknowledge | [`appender`], with the [`ledger`] | one thread, owner of the journal |
 //! | apply | [`live`] | one thread, owner of the projection |
-//! | publish | [`outbox`], `publish` | a task a destination |
+//! | publish | [`outbox`] and beside it [`readings`], `publish` | two tasks a destination |
 //! | apply, when other definitions take over | [`activation`] | the same thread |
 //! | show | [`live`] posts the board, `http` shows it; [`lookup`] finds what moved it | readers |
 //! | show the past | [`hindsight`] asks [`travel`] and [`restatement`] | a thread a question, few at one time |
@@ -27,6 +27,7 @@ pub mod ledger;
 pub mod live;
 pub mod lookup;
 pub mod outbox;
+pub mod readings;
 pub mod replay;
 pub mod restatement;
 pub mod saver;

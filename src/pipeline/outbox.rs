@@ -1,71 +1,32 @@
 //! Publish: what is decided leaves the outbox in order, to each destination at its own pace.
 //!
-//! A destination that is down loses nothing: its transitions wait, its readings are replaced by later ones. It cannot slow
-//! the projection down.
+//! A destination that is down loses nothing: its transitions wait. It cannot slow the projection down.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::{FuturesOrdered, StreamExt};
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
-use crate::domain::reading::ReadingChange;
+use crate::domain::alert::AlertTransition;
 use crate::ports::{Delivery, Outbox, PublishError, Publisher, StateError};
 use crate::telemetry::metric;
 
 /// Transitions taken from the outbox at once.
 const BATCH: usize = 64;
-/// Readings given to a destination at once.
-const READINGS_BATCH: usize = 512;
 /// Waits between attempts: doubled from the first to the last.
-const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+pub(super) const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// The latest reading of every node that changed and was not passed on yet.
-#[derive(Debug, Default)]
-pub struct LatestReadings {
-    changes: Mutex<BTreeMap<Arc<str>, ReadingChange>>,
-    /// Rung when something was put here or into the outbox.
-    pub bell: Notify,
-}
-
-impl LatestReadings {
-    /// Replaces what is known of these nodes.
-    pub fn put(&self, changes: &[ReadingChange]) {
-        let mut latest = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        for change in changes {
-            latest.insert(Arc::clone(&change.path), change.clone());
-        }
-    }
-
-    fn take(&self) -> Vec<ReadingChange> {
-        let mut latest = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut taken = Vec::new();
-        while let (true, Some((_, change))) = (taken.len() < READINGS_BATCH, latest.pop_first()) {
-            taken.push(change);
-        }
-        taken
-    }
-
-    /// Puts back what could not be passed on, unless something newer came.
-    fn put_back(&self, changes: Vec<ReadingChange>) {
-        let mut latest = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        for change in changes {
-            latest.entry(Arc::clone(&change.path)).or_insert(change);
-        }
-    }
-}
-
-/// One destination's way out.
+/// One destination's way out of transitions.
 pub struct Delivering {
     /// Where to.
     pub publisher: Arc<dyn Publisher>,
     /// What is decided.
     pub outbox: Arc<dyn Outbox>,
-    /// Readings to pass on.
-    pub readings: Arc<LatestReadings>,
-    /// Pass readings on as well.
-    pub with_readings: bool,
+    /// Rung when something was put into the outbox.
+    pub decided: Arc<Notify>,
     /// Turns true when nothing more will come: what is left is delivered, then it ends.
     pub stop: watch::Receiver<bool>,
 }
@@ -81,17 +42,12 @@ impl Delivering {
                 Ok(false) | Err(_) if *self.stop.borrow() => return Ok(()),
                 Ok(false) => {
                     tokio::select! {
-                        () = self.readings.bell.notified() => {}
+                        () = self.decided.notified() => {}
                         _ = self.stop.changed() => {}
                     }
                 }
                 Err(error) => {
-                    warn!(
-                        destination = error.destination,
-                        reason = error.reason,
-                        retry_ms = wait.as_millis() as u64,
-                        "delivery failed"
-                    );
+                    say_failed(&error, wait);
                     tokio::select! {
                         () = tokio::time::sleep(wait) => {}
                         _ = self.stop.changed() => {}
@@ -106,12 +62,29 @@ impl Delivering {
     async fn deliver(&self) -> Result<Result<bool, PublishError>, StateError> {
         let destination = self.publisher.destination();
         let pending = self.outbox.pending(destination, BATCH)?;
-        let readings = self.readings.take();
-        let readings = if self.with_readings { readings } else { Vec::new() };
         metrics::gauge!(metric::OUTBOX_PENDING, "destination" => destination).set(pending.len() as f64);
-        let is_more = !pending.is_empty() || readings.len() == READINGS_BATCH;
-        for (key, transition) in pending {
-            match self.publisher.publish(&transition).await {
+        let mut rest = pending.as_slice();
+        while !rest.is_empty() {
+            let (together, later) = rest.split_at(apart(rest));
+            if let Err(error) = self.deliver_together(together).await? {
+                return Ok(Err(error));
+            }
+            rest = later;
+        }
+        Ok(Ok(!pending.is_empty()))
+    }
+
+    /// Delivers transitions of different rules and nodes, begun in order and waited for together: a hundred alerts take
+    /// hardly longer than one. The first failure is told when all have ended.
+    async fn deliver_together(&self, some: &[Entry]) -> Result<Result<(), PublishError>, StateError> {
+        let destination = self.publisher.destination();
+        let mut on_the_way = FuturesOrdered::new();
+        for (key, transition) in some {
+            on_the_way.push_back(async move { (*key, transition, self.publisher.publish(transition).await) });
+        }
+        let mut outcome = Ok(());
+        while let Some((key, transition, published)) = on_the_way.next().await {
+            match published {
                 Ok(delivery) => {
                     self.outbox.done(destination, key)?;
                     count(destination, delivery);
@@ -120,19 +93,33 @@ impl Delivering {
                 Err(error) => {
                     metrics::counter!(metric::PUBLISHED, "destination" => destination, "result" => "failed")
                         .increment(1);
-                    self.readings.put_back(readings);
-                    return Ok(Err(error));
+                    outcome = outcome.and(Err(error));
                 }
             }
         }
-        if !readings.is_empty()
-            && let Err(error) = self.publisher.keep_readings(&readings).await
-        {
-            self.readings.put_back(readings);
-            return Ok(Err(error));
-        }
-        Ok(Ok(is_more))
+        Ok(outcome)
     }
+}
+
+/// A transition with its key in the outbox.
+type Entry = (u64, AlertTransition);
+
+/// How many from the first on are of different rules and nodes: those of one must be told one after another.
+fn apart(pending: &[Entry]) -> usize {
+    let mut seen = HashSet::with_capacity(pending.len());
+    let again = pending
+        .iter()
+        .position(|(_, transition)| !seen.insert((transition.rule.as_str(), &*transition.path)));
+    again.unwrap_or(pending.len())
+}
+
+pub(super) fn say_failed(error: &PublishError, retry: Duration) {
+    warn!(
+        destination = error.destination,
+        reason = error.reason,
+        retry_ms = retry.as_millis() as u64,
+        "delivery failed"
+    );
 }
 
 fn count(destination: &'static str, delivery: Delivery) {

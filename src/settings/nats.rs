@@ -100,6 +100,11 @@ impl NatsSettings {
         !self.url.is_empty()
     }
 
+    /// True when readings go to the bucket `KPI_SCORES`.
+    pub fn keeps_scores(&self) -> bool {
+        self.is_on() && self.scores
+    }
+
     pub(super) fn read(reader: &mut Reader) -> Self {
         let (url, inline) = servers(reader);
         Self {

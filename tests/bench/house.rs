@@ -16,9 +16,14 @@ pub struct House {
 impl House {
     /// Starts kpid on a folder of its own; it has said that it listens when this returns.
     pub fn start(dir: &Path, nats: &str) -> Self {
+        Self::start_with(dir, nats, &load::CATALOG_TEXT)
+    }
+
+    /// The same with another catalog.
+    pub fn start_with(dir: &Path, nats: &str, catalog: &str) -> Self {
         let scorecards = dir.join("scorecards");
         std::fs::create_dir_all(&scorecards).unwrap();
-        std::fs::write(scorecards.join("load.toml"), &*load::CATALOG_TEXT).unwrap();
+        std::fs::write(scorecards.join("load.toml"), catalog).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_kpid"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KPID_")) {
             command.env_remove(name);
@@ -58,7 +63,8 @@ impl House {
     pub fn wait_applied(&self, measurements: u64) {
         let mut connection = Connection::open(self.address);
         while connection.get("/api/v1/journal", "applied").as_u64().unwrap_or(0) < measurements + 1 {
-            std::thread::sleep(Duration::from_millis(2));
+            // Asking costs the house something, too.
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -111,9 +117,21 @@ impl Connection {
 
     /// One field of an answer.
     fn get(&mut self, path: &str, field: &str) -> serde_json::Value {
+        self.ask(path);
+        self.answer().1.get(field).cloned().unwrap_or_default()
+    }
+
+    /// Asks, and waits until the whole answer is there; its length.
+    pub fn fetch(&mut self, path: &str) -> usize {
+        self.ask(path);
+        let (status, body) = self.whole();
+        assert!(status.contains(" 200 "), "{status}");
+        body.len()
+    }
+
+    fn ask(&mut self, path: &str) {
         let head = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address);
         self.stream.get_mut().write_all(head.as_bytes()).unwrap();
-        self.answer().1.get(field).cloned().unwrap_or_default()
     }
 
     /// Sends measurements and gives back how many were accepted.
@@ -130,6 +148,11 @@ impl Connection {
     }
 
     fn answer(&mut self) -> (String, serde_json::Value) {
+        let (status, body) = self.whole();
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    fn whole(&mut self) -> (String, Vec<u8>) {
         let mut status = String::new();
         self.stream.read_line(&mut status).unwrap();
         let mut len = 0;
@@ -145,6 +168,6 @@ impl Connection {
         }
         let mut body = vec![0; len];
         self.stream.read_exact(&mut body).unwrap();
-        (status, serde_json::from_slice(&body).unwrap_or_default())
+        (status, body)
     }
 }

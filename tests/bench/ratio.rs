@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Rates seen, items a second, by name.
 static RATES: Mutex<BTreeMap<String, Vec<f64>>> = Mutex::new(BTreeMap::new());
@@ -61,6 +61,13 @@ pub fn print() {
     for words in WORDS.lock().unwrap().iter() {
         println!("{words}");
     }
+}
+
+/// The 50th, 99th and 100th percentile of some waits, in ms.
+pub fn percentiles(mut of: Vec<Duration>) -> [f64; 3] {
+    of.sort_unstable();
+    let at = |share: usize| of.get((of.len() - 1) * share / 100).unwrap().as_secs_f64() * 1e3;
+    [at(50), at(99), at(100)]
 }
 
 fn fast(rates: &[f64]) -> Option<f64> {

@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run says so by its panic")]
 
+mod alert_delay;
 mod append;
 mod cost;
 mod decode;
@@ -22,6 +23,7 @@ mod nats;
 )]
 mod nats_server;
 mod ratio;
+mod reads;
 mod replay;
 mod restart;
 

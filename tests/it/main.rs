@@ -21,6 +21,7 @@ mod instances;
 mod keep;
 mod laws;
 mod nats;
+mod posts;
 mod real_catalogs;
 mod real_data;
 mod reference;

@@ -20,7 +20,6 @@ pub(super) const TRANSPORT: &str = "nats";
 pub(super) struct Chunk {
     reports: Reports,
     origins: Origins,
-    bytes: usize,
 }
 
 /// Where each measurement of a batch came from.
@@ -52,23 +51,12 @@ impl Chunk {
                 end: span.end as u32,
             });
         }
-        self.bytes += payload.len();
         self.origins.payloads.push(payload);
-    }
-
-    /// Messages in it.
-    pub(super) fn messages(&self) -> usize {
-        self.origins.payloads.len()
     }
 
     /// Measurements in it.
     pub(super) fn measurements(&self) -> usize {
         self.reports.len()
-    }
-
-    /// Bytes in it.
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
     }
 
     /// The batch to submit, and what is needed when its receipt comes.

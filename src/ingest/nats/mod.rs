@@ -26,6 +26,8 @@
 
 mod chunk;
 mod consumer;
+mod decoding;
+mod feed;
 mod pull;
 mod requests;
 
@@ -64,7 +66,7 @@ pub struct PullOptions {
     pub bytes_max: usize,
     /// Measurements after which a batch is closed.
     pub batch_len_max: usize,
-    /// Batches on their way into the journal at the same time.
+    /// Full batches on their way into the journal at the same time; smaller ones count by their messages and bytes.
     pub in_flight_max: usize,
     /// The server says at least this often that it is there; twice as long without a word ends the pull.
     pub heartbeat: Duration,
@@ -86,8 +88,8 @@ impl Default for PullOptions {
 }
 
 impl PullOptions {
-    /// Messages that the client must be able to hold for a subscription: one and a half pulls may be on their way, more
-    /// when small messages follow large ones.
+    /// Messages that the client must be able to hold for a subscription: two pulls may be on their way, more when small
+    /// messages follow large ones.
     pub fn subscription_capacity_min(&self) -> usize {
         self.messages_max.saturating_mul(4)
     }

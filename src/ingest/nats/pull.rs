@@ -1,35 +1,37 @@
 //! One pull from the stream: from the journal's position until it is stopped or something is lost on the way.
 //!
-//! Messages are gathered as they are there, decoded, and submitted; up to `in_flight_max` batches are on their way into the
-//! journal while the next is decoded. Batches end in the order in which they began, and only then is the last message of a
-//! batch acknowledged, which acknowledges all before it.
+//! Messages are gathered as they are there, decoded, and submitted; as much as `in_flight_max` full batches is being decoded
+//! or on its way into the journal while the next batch is gathered. It is counted in messages and bytes, because a disk that
+//! takes its time must not stop four small batches short of one large commit. Batches end in the order in which they began,
+//! and only then is the last message of a batch acknowledged, which acknowledges all before it.
 
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use async_nats::jetstream::Message;
-use async_nats::jetstream::consumer::pull::{MessagesError, Stream as Messages};
-use async_nats::jetstream::message::Acker;
 use async_nats::jetstream::stream::Stream;
+use async_nats::{Client, Message, Subject};
+use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use tokio::sync::watch;
 use tokio::task::coop::unconstrained;
 use tracing::{error, info};
 
-use super::chunk::{Chunk, Origins};
+use super::chunk::Origins;
 use super::consumer::{OpenError, align, open_consumer, open_stream};
-use super::{Ending, NatsIngest, NatsIngestError, count, stopped};
+use super::decoding::{Decoded, Gathered, Load, Taken, decode};
+use super::feed::{Feed, request, sequences};
+use super::{Ending, NatsIngest, NatsIngestError, PullOptions, count, stopped};
 use crate::domain::fact::SourcePosition;
 use crate::ports::{Intake, IntakeError, Receipt};
-use crate::wire::{streams, subjects};
+use crate::wire::streams;
 
 /// A pull request that is not filled ends after this long, and the next one is sent.
 pub(super) const EXPIRES: Duration = Duration::from_secs(30);
 
-/// A batch is closed when it holds this much, so that one of large messages does not hold up the runtime.
-const CHUNK_BYTES_MAX: usize = 1 << 20;
+/// Bytes after which a batch is closed, so that its decoding takes some milliseconds at most.
+const GATHER_BYTES_MAX: usize = 1 << 20;
 
 /// Subject and headers around a payload.
 const MESSAGE_EXTRA_LEN_MAX: usize = 64 << 10;
@@ -37,6 +39,7 @@ const MESSAGE_EXTRA_LEN_MAX: usize = 64 << 10;
 /// Where a pull stands.
 struct Pull<'a> {
     ingest: &'a NatsIngest,
+    client: Client,
     /// Identity of the stream: its name and when it was made; one that was made anew starts again at 1.
     source: Arc<str>,
     /// Stream sequence of the last message that was taken from the server.
@@ -55,17 +58,18 @@ struct Pull<'a> {
 struct Committed {
     outcome: Result<Receipt, IntakeError>,
     origins: Origins,
+    load: Load,
     last: u64,
-    acker: Option<Acker>,
+    ack: Subject,
 }
 
-/// What a turn of gathering gave.
+/// Batches on their way, each line in the order of the stream.
 #[derive(Default)]
-struct Gathered {
-    chunk: Chunk,
-    /// Acknowledges the last message of the chunk; or, without one, the last of those that were durable already.
-    acker: Option<Acker>,
-    ending: Option<Ending>,
+struct Lines<'a> {
+    decoding: FuturesOrdered<BoxFuture<'static, Vec<Decoded>>>,
+    in_flight: FuturesOrdered<BoxFuture<'a, Committed>>,
+    /// What both lines hold.
+    load: Load,
 }
 
 impl NatsIngest {
@@ -77,7 +81,7 @@ impl NatsIngest {
             () = stopped(stop) => return Ok(Ending::Stopped),
             opened = self.open() => opened,
         };
-        let (mut pull, messages) = match opened {
+        let (mut pull, feed) = match opened {
             Ok(opened) => opened,
             Err(OpenError::Unfit(unfit)) => return Err(unfit.into()),
             Err(OpenError::Later(reason)) => return Ok(Ending::Again(reason)),
@@ -87,10 +91,10 @@ impl NatsIngest {
             after = pull.taken,
             "pulling measurements from NATS"
         );
-        Ok(pull.run(messages, stop, &mut trouble).await)
+        Ok(pull.run(feed, stop, &mut trouble).await)
     }
 
-    async fn open(&self) -> Result<(Pull<'_>, Messages), OpenError> {
+    async fn open(&self) -> Result<(Pull<'_>, Feed), OpenError> {
         let stream = open_stream(&self.context, &self.stream).await?;
         let consumer = open_consumer(&stream, &self.pull).await?;
         let created = stream.cached_info().created.unix_timestamp_nanos();
@@ -98,17 +102,12 @@ impl NatsIngest {
         let cursor = self.door.intake.source_position(&source).unwrap_or(0);
         self.report_loss(&stream, cursor).await?;
         let (consumer, expected) = align(&stream, consumer, cursor, &self.pull).await?;
-        let messages = consumer
-            .stream()
-            .max_messages_per_batch(self.pull.messages_max)
-            .max_bytes_per_batch(self.pull_bytes())
-            .expires(EXPIRES)
-            .heartbeat(self.pull.heartbeat)
-            .messages()
-            .await
-            .map_err(|error| OpenError::Later(format!("pull from consumer kpid: {error}")))?;
+        let client = self.context.client();
+        let request = request(self.pull.messages_max, self.pull_bytes(), EXPIRES, self.pull.heartbeat);
+        let feed = Feed::open(&client, consumer, request).await.map_err(OpenError::Later)?;
         let pull = Pull {
             ingest: self,
+            client,
             source,
             taken: cursor,
             submitted: cursor,
@@ -116,7 +115,7 @@ impl NatsIngest {
             expected,
             refused: None,
         };
-        Ok((pull, messages))
+        Ok((pull, feed))
     }
 
     /// A pull that asks for fewer bytes than a message has would never get that message.
@@ -150,107 +149,131 @@ impl NatsIngest {
 impl<'a> Pull<'a> {
     async fn run(
         &mut self,
-        mut messages: Messages,
+        mut feed: Feed,
         stop: &mut watch::Receiver<bool>,
         trouble: &mut watch::Receiver<u64>,
     ) -> Ending {
-        let mut in_flight = FuturesOrdered::new();
-        let in_flight_max = self.ingest.pull.in_flight_max;
-        let mut ending = loop {
+        let mut lines = Lines::default();
+        let ending = loop {
+            let has_place = lines.have_place(&self.ingest.pull) && self.refused.is_none();
             tokio::select! {
                 biased;
                 () = stopped(stop) => break Ending::Stopped,
                 _ = trouble.changed() => break Ending::Again("messages may have been lost on the way".to_owned()),
-                Some(committed) = in_flight.next() => {
+                Some(committed) = lines.in_flight.next() => {
+                    lines.leave(committed.load);
                     if let Err(refused) = self.settle(committed).await {
                         break refused.into();
                     }
                 }
-                first = messages.next(), if in_flight.len() < in_flight_max && self.refused.is_none() => {
-                    let gathered = self.gather(first, &mut messages);
-                    if gathered.chunk.messages() > 0 {
-                        in_flight.push_back(self.submit(gathered.chunk, gathered.acker).await);
-                    } else if let Some(acker) = gathered.acker {
-                        acknowledge(&acker).await;
+                Some(decoded) = lines.decoding.next() => self.submit_all(decoded, &mut lines).await,
+                first = feed.next(), if has_place => {
+                    let (gathered, ended) = self.gather(first, &mut feed);
+                    if !gathered.messages.is_empty() {
+                        lines.enter(gathered.load);
+                        let len_max = self.ingest.pull.batch_len_max;
+                        lines.decoding.push_back(decode(gathered, &self.ingest.door, len_max));
+                    } else if let Some(ack) = gathered.known {
+                        self.acknowledge(ack).await;
                     }
-                    if let Some(ending) = gathered.ending {
-                        break ending;
+                    if let Some(reason) = ended {
+                        break Ending::Again(reason);
                     }
                 }
             }
         };
         // Nothing new comes; what is on its way is finished, so that the next pull starts after it.
-        drop(messages);
-        while let Some(committed) = in_flight.next().await {
-            if let Err(refused) = self.settle(committed).await {
-                ending = refused.into();
-            }
-        }
-        ending
+        drop(feed);
+        self.finish(lines).await.err().map_or(ending, Ending::from)
     }
 
-    /// Takes all that is there, up to the limits of a batch, without waiting.
-    fn gather(&mut self, first: Option<Result<Message, MessagesError>>, messages: &mut Messages) -> Gathered {
-        let limits = &self.ingest.pull;
-        let mut gathered = Gathered::default();
-        let mut next = first;
+    /// Waits for what is on its way; nothing is submitted behind what was refused.
+    async fn finish(&mut self, mut lines: Lines<'a>) -> Result<(), IntakeError> {
+        let mut outcome = Ok(());
         loop {
-            let again = match next {
-                Some(Ok(message)) => self.take(message, &mut gathered),
-                Some(Err(error)) => Err(error.to_string()),
-                None => Err("the subscription ended".to_owned()),
-            };
-            if let Err(reason) = again {
-                gathered.ending = Some(Ending::Again(reason));
-                return gathered;
+            tokio::select! {
+                biased;
+                Some(committed) = lines.in_flight.next() => {
+                    let settled = self.settle(committed).await;
+                    outcome = outcome.and(settled);
+                }
+                Some(decoded) = lines.decoding.next() => self.submit_all(decoded, &mut lines).await,
+                else => return outcome,
             }
-            let chunk = &gathered.chunk;
-            let full = chunk.messages() >= limits.messages_max
-                || chunk.measurements() >= limits.batch_len_max
-                || chunk.bytes() >= CHUNK_BYTES_MAX;
-            if full {
-                return gathered;
-            }
-            // Unconstrained, because tokio otherwise says "nothing there" after 128 messages.
-            next = match unconstrained(messages.next()).now_or_never() {
-                Some(message) => message,
-                None => return gathered,
-            };
         }
     }
 
-    /// Takes one message: checks that none is missing before it, drops it when it came before, else decodes it.
+    /// Takes all that is there, up to the limits of a batch, without waiting. A reason is why there will be no more.
+    fn gather(&mut self, first: Result<Message, String>, feed: &mut Feed) -> (Gathered, Option<String>) {
+        let messages_max = self.ingest.pull.messages_max;
+        let mut gathered = Gathered::default();
+        let mut next = first.map(Some);
+        loop {
+            match next {
+                Ok(Some(message)) => {
+                    if let Err(reason) = self.take(message, &mut gathered) {
+                        return (gathered, Some(reason));
+                    }
+                }
+                Ok(None) => return (gathered, None),
+                Err(reason) => return (gathered, Some(reason)),
+            }
+            if gathered.load.messages >= messages_max || gathered.load.bytes >= GATHER_BYTES_MAX {
+                return (gathered, None);
+            }
+            next = feed.next_there();
+        }
+    }
+
+    /// Takes one message: checks that none is missing before it, and drops it when it came before.
     fn take(&mut self, message: Message, gathered: &mut Gathered) -> Result<(), String> {
-        let door = &self.ingest.door;
-        let (found, sequence) = match message.info() {
-            Ok(info) => (info.consumer_sequence, info.stream_sequence),
-            Err(error) => return Err(format!("a message that is not from a stream: {error}")),
+        let counters = &self.ingest.door.counters;
+        let Some(ack) = message.reply else {
+            return Err("a message that is not from a stream came".to_owned());
+        };
+        let Some((found, sequence)) = sequences(&ack) else {
+            return Err(format!("a message that is not from a stream came: `{ack}`"));
         };
         if found != self.expected {
-            count(&door.counters.gaps, 1);
+            count(&counters.gaps, 1);
             return Err("messages were lost on the way, or another process pulls from consumer kpid".to_owned());
         }
         self.expected += 1;
-        let (message, acker) = message.split();
         if sequence <= self.taken {
-            count(&door.counters.redelivered, 1);
-            if sequence <= self.durable && gathered.chunk.messages() == 0 {
-                gathered.acker = Some(acker);
+            count(&counters.redelivered, 1);
+            if sequence <= self.durable && gathered.messages.is_empty() {
+                gathered.known = Some(ack);
             }
             return Ok(());
         }
         self.taken = sequence;
-        let kpi = subjects::kpi_after(subjects::MEASUREMENT, &message.subject);
-        gathered.chunk.add(message.payload, message.headers.as_ref(), kpi, door);
-        gathered.acker = Some(acker);
+        gathered.load.add(&message.payload);
+        gathered.messages.push(Taken {
+            sequence,
+            ack,
+            subject: message.subject,
+            payload: message.payload,
+            headers: message.headers,
+        });
         Ok(())
+    }
+
+    /// Submits what was decoded, unless something before it was refused.
+    async fn submit_all(&mut self, decoded: Vec<Decoded>, lines: &mut Lines<'a>) {
+        for batch in decoded {
+            if self.refused.is_some() {
+                return;
+            }
+            let submitted = self.submit(batch).await;
+            lines.in_flight.push_back(submitted);
+        }
     }
 
     /// Submits a batch and lets it take its place in the line before the next one is begun: a batch that overtakes another
     /// would move the journal's position past it.
-    async fn submit(&mut self, chunk: Chunk, acker: Option<Acker>) -> BoxFuture<'a, Committed> {
+    async fn submit(&mut self, batch: Decoded) -> BoxFuture<'a, Committed> {
         let intake: &'a dyn Intake = &*self.ingest.door.intake;
-        let last = self.taken;
+        let Decoded { chunk, load, last, ack } = batch;
         let follows = std::mem::replace(&mut self.submitted, last);
         let position = SourcePosition {
             source: Arc::clone(&self.source),
@@ -262,8 +285,9 @@ impl<'a> Pull<'a> {
             Committed {
                 outcome,
                 origins,
+                load,
                 last,
-                acker,
+                ack,
             }
         };
         // Unconstrained: the first poll must not be put off by the runtime.
@@ -284,16 +308,32 @@ impl<'a> Pull<'a> {
             .inspect_err(|error| self.refused = Some(error.clone()))?;
         committed.origins.pass_on(&receipt.rejected, &self.ingest.door);
         self.durable = committed.last;
-        if let Some(acker) = committed.acker {
-            acknowledge(&acker).await;
-        }
+        self.acknowledge(committed.ack).await;
         Ok(())
+    }
+
+    /// An acknowledgement that does not arrive costs a redelivery, which is recognised.
+    async fn acknowledge(&self, ack: Subject) {
+        if let Err(error) = self.client.publish(ack, Bytes::new()).await {
+            tracing::debug!(%error, "acknowledgement not sent: the message comes again and is recognised");
+        }
     }
 }
 
-/// An acknowledgement that does not arrive costs a redelivery, which is recognised.
-async fn acknowledge(acker: &Acker) {
-    if let Err(error) = acker.ack().await {
-        tracing::debug!(%error, "acknowledgement not sent: the message comes again and is recognised");
+impl Lines<'_> {
+    /// Whether another batch may begin: what is there is less than so many full ones.
+    fn have_place(&self, limits: &PullOptions) -> bool {
+        let max = |one: usize| one.saturating_mul(limits.in_flight_max);
+        self.load.messages < max(limits.messages_max) && self.load.bytes < max(GATHER_BYTES_MAX)
+    }
+
+    fn enter(&mut self, load: Load) {
+        self.load.messages += load.messages;
+        self.load.bytes += load.bytes;
+    }
+
+    fn leave(&mut self, load: Load) {
+        self.load.messages -= load.messages;
+        self.load.bytes -= load.bytes;
     }
 }

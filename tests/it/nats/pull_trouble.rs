@@ -51,6 +51,43 @@ async fn a_crash_before_durable_loses_nothing_although_newer_messages_come_first
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_batches_that_are_decoded_beside_keep_their_order_through_kills() {
+    const EACH: u64 = 500;
+    let server = NatsServer::start();
+    let context = jetstream(&server.url()).await;
+    context
+        .create_stream(streams::measurements(&StreamLimits::MEASUREMENTS))
+        .await
+        .unwrap();
+    for message in 0..200 {
+        let values = message * EACH..(message + 1) * EACH;
+        let lines: String = values.map(|value| format!("{{\"value\":{value}}}\n")).collect();
+        let stored = context
+            .publish("kpi.v1.measurement.it.csat", lines.into())
+            .await
+            .unwrap();
+        stored.await.unwrap();
+    }
+    // Batches are closed in the middle of what was gathered, and of three houses two die on the way.
+    let small = PullOptions {
+        batch_len_max: 3 * EACH as usize / 2,
+        ..brisk()
+    };
+    let behind = Behind::default();
+    for (taken, dies) in [(1, true), (40_000, true), (100_000, false)] {
+        let running = behind.pull(&link(&options(&server.url())).await, small);
+        behind.intake.wait_for(taken).await;
+        if dies {
+            running.crash().await;
+        } else {
+            acknowledged(&context, 200).await;
+            running.stop().await;
+        }
+    }
+    assert_eq!(behind.intake.values(), counted(100_000));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscription_smaller_than_a_pull_loses_nothing() {
     let server = NatsServer::start();
     let context = jetstream(&server.url()).await;
