@@ -129,9 +129,20 @@ def bytes_rows(setting):
     else:
         notes.append("NOT RUN: VictoriaMetrics: " + setting.kept["ingest missing"])
     notes.append(f"Parquet as `w.py` writes it, in one file: kpid's bytes are {number(median(own) / columns)} of it")
-    goal = Goal(6, 4.5, "B", at_least=False)
-    what = "journal bytes per measurement of W, as ingested"
-    return [Row("bytes", what, spread(own, unit=" B"), "; ".join(peers), ratio, goal, median(own), rounds=len(own), notes=notes, figures={"kpid": own})]
+    return [
+        Row(
+            name="bytes",
+            what="journal bytes per measurement of W, as ingested",
+            kpid=spread(own, unit=" B"),
+            peer="; ".join(peers),
+            ratio=ratio,
+            goal=Goal(6, 4.5, "B", at_least=False),
+            judged=median(own),
+            rounds=len(own),
+            notes=notes,
+            figures={"kpid": own},
+        )
+    ]
 
 
 def reads_rows(setting):

@@ -137,9 +137,9 @@ def main():
         setting.close()
         house.stop_all()
     print(f"\n{about(setting)}\n\n{told.table(rows)}\n\n{told.notes(rows)}\n")
-    lost = [row.name for row in rows if row.verdict in ("NOT RUN", "FAILED")]
-    if lost:
-        print(f"!! without a figure: {', '.join(lost)}")
+    lost = [f"{row.name}: {note}" for row in rows for note in row.notes if note.startswith(("NOT RUN", "FAILED"))]
+    for words in lost:
+        print(f"!! {words}")
     print(f"also in {pathlib.Path(os.path.relpath(HOME / 'table.md'))} and .json")
     return 1 if lost else 0
 
