@@ -86,7 +86,7 @@ impl Projection {
         }
     }
 
-    fn series_of(&self, node: u32) -> Option<usize> {
+    pub(super) fn series_of(&self, node: u32) -> Option<usize> {
         let (instance, shape, local) = self.node_place(node)?;
         let NodePlace::Kpi(kpi) = shape.nodes.get(local as usize)?.place else {
             return None;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::fetch::ROWS_AHEAD;
 use super::instances::rules_of;
 use super::node_state::NodeState;
 use super::{Effects, Projection};
@@ -73,12 +74,18 @@ impl Projection {
             };
             // In the order in which they stand in memory.
             nodes.sort_unstable();
-            for node in nodes.drain(..) {
+            let mut fetched = 0;
+            for (place, &node) in nodes.iter().enumerate() {
+                if place == fetched {
+                    fetched = nodes.len().min(place + ROWS_AHEAD);
+                    self.fetch_nodes(nodes.get(place..fetched).unwrap_or_default());
+                }
                 lists
                     .changed
                     .extend(self.evaluate_node(&catalog, node, when).then_some(node));
                 lists.evaluated.push(node);
             }
+            nodes.clear();
             // What became dirty meanwhile has a higher rank: the place is free, and its memory is used again.
             if let Some(place) = self.dirty.get_mut(rank).filter(|place| place.is_empty()) {
                 *place = nodes;

@@ -5,16 +5,20 @@
 //! measurement after the other, most of an update is waiting. Here the next rows take each of these steps together, so that
 //! their waits overlap. Nothing is computed and nothing changes.
 //!
+//! Many nodes that are evaluated at one instant take their steps together likewise.
+//!
 //! Measured with 100,000 instances of 12 KPIs, together with paths that are made once and lists that keep their memory: an
-//! update takes 0.57 of the time in blocks of one, 0.54 in blocks of ten; with ten instances 0.76.
+//! update takes 0.57 of the time in blocks of one, 0.54 in blocks of ten; with ten instances 0.76. With 1,000 KPIs that are
+//! evaluated every hour the evaluations, with the slices of rows, take a replay 0.75 of its time.
 
 use std::hint::black_box;
 
 use super::Projection;
 use super::instances::Placed;
+use crate::domain::catalog::NodePlace;
 use crate::domain::series::Series;
 
-/// Rows that are looked at together: about as many reads as a core can wait for at once.
+/// Rows or nodes that are looked at together: about as many reads as a core can wait for at once.
 pub(super) const ROWS_AHEAD: usize = 16;
 
 /// Fewer nodes than this are in the cache anyway (64 bytes each, 1 MB).
@@ -32,6 +36,7 @@ impl Projection {
     /// Asks for what measurements of these series will touch.
     pub(super) fn fetch(&self, series: &[u32]) {
         if self.nodes.len() < NODES_MIN {
+            self.fetch_slices(series);
             return;
         }
         let mut ways = [Way::default(); ROWS_AHEAD];
@@ -45,6 +50,51 @@ impl Projection {
         let second: usize = ways.iter().map(|way| self.see_behind(way)).sum();
         // Without this the compiler would see that nobody needs what was read.
         black_box(first + second);
+    }
+
+    /// Asks for the newest slices only: with few nodes the rest is near.
+    fn fetch_slices(&self, series: &[u32]) {
+        let mut places = [usize::MAX; ROWS_AHEAD];
+        for (place, number) in places.iter_mut().zip(series) {
+            if let Some(Placed::At { series, .. }) = self.placed.get(*number as usize) {
+                *place = *series as usize;
+            }
+        }
+        let series = || places.iter().filter_map(|place| self.series.get(*place));
+        black_box(series().map(Series::see_newest).sum::<usize>());
+    }
+
+    /// Asks for what the evaluation of these nodes will touch.
+    pub(super) fn fetch_nodes(&self, nodes: &[u32]) {
+        if nodes.len() < 2 {
+            return;
+        }
+        let mut places = [usize::MAX; ROWS_AHEAD];
+        for (place, node) in places.iter_mut().zip(nodes) {
+            *place = self.series_of(*node).unwrap_or(usize::MAX);
+        }
+        let versions: usize = nodes.iter().filter_map(|node| self.see_definition(*node)).sum();
+        let series = || places.iter().filter_map(|place| self.series.get(*place));
+        let first: usize = series().map(|series| series.see_newest() + series.see_closed()).sum();
+        let second: usize = series().map(Series::see_front).sum();
+        black_box(first + second + versions);
+    }
+
+    fn see_definition(&self, node: u32) -> Option<usize> {
+        let (instance, shape, local) = self.node_place(node)?;
+        let NodePlace::Kpi(kpi) = shape.nodes.get(local as usize)?.place else {
+            return None;
+        };
+        let scorecard = self.instances.get(instance as usize)?.scorecard;
+        let version = self
+            .catalog
+            .scorecards
+            .get(scorecard)?
+            .kpis
+            .get(kpi)?
+            .versions
+            .first()?;
+        Some(usize::from(version.value.paused))
     }
 
     fn see_records(&self, way: &Way) -> usize {

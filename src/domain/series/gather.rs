@@ -58,6 +58,9 @@ struct Group {
 /// cells instead of n, for one more merge an evaluation.
 const GROUP_LEN: usize = 16;
 
+/// Slices that are looked at one after the other before a search begins.
+const GAPS_MAX: usize = 8;
+
 /// Windows with fewer slices than this before the newest are merged as quickly as looked up.
 const CLOSED_LEN_MIN: usize = 3;
 
@@ -80,7 +83,9 @@ impl Series {
         let seen = self.seen(view.first, view.last);
         let (front, back) = seen.split_at(seen.partition_point(|(slice, _)| *slice < view.turn));
         let mut cell = self.start(view.first);
-        back.iter().for_each(|(_, other)| cell.merge(other));
+        for (_, other) in back {
+            cell.merge(other);
+        }
         if !front.is_empty() {
             let mut whole = Cell::default();
             front.iter().rev().for_each(|(_, other)| whole.merge(other));
@@ -142,6 +147,21 @@ impl Series {
             Some((newest, _)) if *newest <= last => self.slices.len(),
             _ => self.slices.partition_point(|(slice, _)| *slice <= last),
         }
+    }
+
+    /// Reads what is merged already, so that it is at hand.
+    pub fn see_closed(&self) -> usize {
+        let until = |closed: &Closed| closed.back.as_ref().map_or(0, |back| back.until);
+        self.closed
+            .as_ref()
+            .map_or(0, |closed| until(closed) as usize ^ closed.front.spread.len())
+    }
+
+    /// Reads what is merged before the turn.
+    pub fn see_front(&self) -> usize {
+        let closed = self.closed.as_ref();
+        let oldest = closed.and_then(|closed| closed.front.spread.last());
+        oldest.map_or(0, |(slice, cell)| *slice as usize ^ cell.latest_at as usize)
     }
 
     /// A slice changes: what was merged of it is no longer right.
@@ -241,17 +261,15 @@ fn part(slices: &[(i64, Cell)], first: i64, until: i64) -> &[(i64, Cell)] {
     slices.get(from..to).unwrap_or_default()
 }
 
-/// Where the first slice stands that is not before `first`. Slices mostly follow each other without a gap, so that its
-/// distance from the newest tells: a search through a long history would wait for memory at every step.
+/// Where the first slice stands that is not before `first`. Slices mostly follow each other with few gaps, so that its
+/// distance from the newest all but tells: a search through a long history would wait for memory at every step.
 fn place_of(slices: &[(i64, Cell)], first: i64) -> usize {
     let Some((newest, _)) = slices.last() else { return 0 };
     let behind = usize::try_from(newest.saturating_sub(first).saturating_add(1)).unwrap_or(0);
     let guess = slices.len().saturating_sub(behind);
     let rest = slices.get(guess..).unwrap_or_default();
-    match rest.first() {
-        Some((slice, _)) if *slice < first => guess + rest.partition_point(|(slice, _)| *slice < first),
-        _ => guess,
-    }
+    let near = rest.iter().take(GAPS_MAX).position(|(slice, _)| *slice >= first);
+    guess + near.unwrap_or_else(|| rest.partition_point(|(slice, _)| *slice < first))
 }
 
 #[cfg(test)]
