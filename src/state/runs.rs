@@ -95,12 +95,12 @@ impl Scan {
     }
 
     /// Ends it: the runs, and the entries of small ones. What belongs to no run is removed.
-    pub(super) fn settle(self, shelf: &Shelf) -> Result<(Runs, HashMap<HashedKey, Seen>), StateError> {
+    pub(super) fn settle(self, tree: &Shelf) -> Result<(Runs, HashMap<HashedKey, Seen>), StateError> {
         let (mut runs, mut recent) = (Runs::default(), HashMap::new());
         for (number, run) in self.by_number {
             runs.next = number + 1;
             match run.named {
-                None => remove(shelf, (run.kind, number), run.chunks)?,
+                None => remove(tree, (run.kind, number), run.chunks)?,
                 Some(len) if len != run.len => return Err(StateError::Unreadable { what: "seen ids" }),
                 Some(_) if run.kind == LARGE => runs.large.push(Run {
                     number,
@@ -141,13 +141,13 @@ impl Scanned {
 
 impl Runs {
     /// What is kept under a key in large runs, the latest.
-    pub(super) fn find(&self, shelf: &Shelf, key: &HashedKey) -> Result<Option<SavedSeen>, StateError> {
+    pub(super) fn find(&self, tree: &Shelf, key: &HashedKey) -> Result<Option<SavedSeen>, StateError> {
         let may_have = |run: &&Run| run.filter.may_contain(key);
         for run in self.large.iter().rev().filter(may_have) {
             let Some(chunk) = run.firsts.partition_point(|first| first <= key).checked_sub(1) else {
                 continue;
             };
-            let bytes = shelf.get(&chunk_key((LARGE, run.number), chunk as u32))?;
+            let bytes = tree.get(&chunk_key((LARGE, run.number), chunk as u32))?;
             let bytes = bytes.ok_or(StateError::Unreadable { what: "seen ids" })?;
             let found = entries_of(&bytes).find(|(found, _)| found == key);
             if let Some(saved) = found.and_then(|(_, saved)| saved.try_into().ok()) {
@@ -163,13 +163,13 @@ impl Runs {
     }
 
     /// Keeps a few sorted entries beside the small runs there are, and moves the position.
-    pub(super) fn add(&mut self, shelf: &Shelf, up_to: Sequence, entries: &[SavedEntry]) -> Result<(), StateError> {
+    pub(super) fn add(&mut self, tree: &Shelf, up_to: Sequence, entries: &[SavedEntry]) -> Result<(), StateError> {
         let mut last = Changes::default();
         put_position(&mut last, up_to);
         if entries.is_empty() {
-            return shelf.commit(last);
+            return tree.commit(last);
         }
-        let (number, chunks) = self.put((shelf, SMALL), entries, last)?;
+        let (number, chunks) = self.put((tree, SMALL), entries, last)?;
         self.small.push((number, chunks));
         Ok(())
     }
@@ -177,7 +177,7 @@ impl Runs {
     /// Keeps sorted entries in the place of all small runs, and moves the position.
     pub(super) fn replace(
         &mut self,
-        shelf: &Shelf,
+        tree: &Shelf,
         up_to: Sequence,
         entries: &[SavedEntry],
         is_large: bool,
@@ -188,9 +188,9 @@ impl Runs {
             last.remove(head_key(*number));
         }
         let kind = if is_large { LARGE } else { SMALL };
-        let (number, chunks) = self.put((shelf, kind), entries, last)?;
+        let (number, chunks) = self.put((tree, kind), entries, last)?;
         for (number, chunks) in std::mem::take(&mut self.small) {
-            remove(shelf, (SMALL, number), chunks)?;
+            remove(tree, (SMALL, number), chunks)?;
         }
         if !is_large {
             self.small.push((number, chunks));
@@ -207,15 +207,15 @@ impl Runs {
     /// Writes a run; with the last changes it counts. Gives its number and chunks.
     fn put(
         &mut self,
-        (shelf, kind): (&Shelf, u8),
+        (tree, kind): (&Shelf, u8),
         entries: &[SavedEntry],
         mut last: Changes,
     ) -> Result<(u64, u32), StateError> {
         let number = self.next;
         self.next += 1;
-        let chunks = put_chunks(shelf, (kind, number), entries)?;
+        let chunks = put_chunks(tree, (kind, number), entries)?;
         last.put_new(head_key(number), (entries.len() as u64).to_le_bytes().to_vec());
-        shelf.commit(last)?;
+        tree.commit(last)?;
         Ok((number, chunks))
     }
 }
@@ -233,7 +233,7 @@ fn entries_of(bytes: &[u8]) -> impl Iterator<Item = (HashedKey, &[u8])> {
 }
 
 /// Writes chunks that do not count yet, and says how many.
-fn put_chunks(shelf: &Shelf, run: (u8, u64), entries: &[SavedEntry]) -> Result<u32, StateError> {
+fn put_chunks(tree: &Shelf, run: (u8, u64), entries: &[SavedEntry]) -> Result<u32, StateError> {
     let mut chunk = 0;
     for part in entries.chunks(CHUNK_LEN * BATCH_CHUNKS) {
         let mut changes = Changes::default();
@@ -246,20 +246,20 @@ fn put_chunks(shelf: &Shelf, run: (u8, u64), entries: &[SavedEntry]) -> Result<u
             changes.put_new(chunk_key(run, chunk), value);
             chunk += 1;
         }
-        shelf.commit(changes)?;
+        tree.commit(changes)?;
     }
     Ok(chunk)
 }
 
 /// Removes the chunks of a run that does not count any more.
-fn remove(shelf: &Shelf, run: (u8, u64), chunks: u32) -> Result<(), StateError> {
+fn remove(tree: &Shelf, run: (u8, u64), chunks: u32) -> Result<(), StateError> {
     let chunks: Vec<u32> = (0..chunks).collect();
     for part in chunks.chunks(BATCH_CHUNKS) {
         let mut changes = Changes::default();
         for chunk in part {
             changes.remove(chunk_key(run, *chunk));
         }
-        shelf.commit(changes)?;
+        tree.commit(changes)?;
     }
     Ok(())
 }

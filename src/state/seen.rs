@@ -156,7 +156,9 @@ impl Shared {
             memory.runs.add(&self.runs, memory.position, &entries)?;
         }
         if is_large {
-            entries.iter().for_each(|(key, _)| memory.filter.insert(key));
+            for (key, _) in &entries {
+                memory.filter.insert(key);
+            }
             memory.recent.clear();
         }
         memory.unsaved.clear();
