@@ -37,7 +37,7 @@ use crate::pipeline::intake::{Door, Job, SourcePositions};
 use crate::pipeline::live::{House as HouseFigures, Window};
 use crate::pipeline::lookup::Lookup;
 use crate::pipeline::readings::LatestReadings;
-use crate::ports::{Clock, Intake, Journal, JournalError, Notice, Outbox, Room, SeenIds, StateError};
+use crate::ports::{Clock, Intake, Journal, JournalError, Notice, Outbox, Room, StateError};
 use crate::settings::Settings;
 use crate::state::{OpenReport, StateOpenError, StateStore};
 use crate::telemetry::{MetricsHandle, metric};
@@ -378,7 +378,7 @@ fn fitting(
     destinations: &[&'static str],
     next: Sequence,
 ) -> Result<(StateStore, OpenReport), HouseError> {
-    let ids = store.seen_ids().position();
+    let ids = store.seen_ids().reached();
     if ids < next {
         return Ok((store, report));
     }

@@ -38,9 +38,13 @@ pub(super) const ROWS_MAX: usize = 1 << 20;
 /// Bytes of a body: a megarow of incompressible columns and texts fits; a forged length cannot exhaust memory.
 pub(super) const BODY_LEN_MAX: usize = 512 << 20;
 
-/// The level at which pco writes 4,000 rows in a fifth of a millisecond; the highest usual one
-/// gains 5 % of size for more than twice the time.
-const PCO_LEVEL: usize = 2;
+/// The level at which pco writes numbers of series: they gain nothing at a higher one.
+const SERIES_LEVEL: usize = 2;
+/// Of instants: those of ten million measurements, of which one in a hundred is late, take 2.19 bytes each at level 2 and
+/// 1.45 at this one, for 16 ns more.
+const INSTANTS_LEVEL: usize = 8;
+/// Of values: of two decimals they take 1.66 bytes at level 2 and 1.71 at this one, for 12 ns less.
+const VALUES_LEVEL: usize = 1;
 
 /// What a block says before its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,12 +156,14 @@ pub(super) struct BlockEncoder {
 
 impl BlockEncoder {
     pub(super) fn new() -> Result<Self, FormatError> {
-        let plain = ChunkConfig::default().with_compression_level(PCO_LEVEL);
+        let plain = |level| ChunkConfig::default().with_compression_level(level);
         Ok(Self {
             zstd: zstd::bulk::Compressor::new(1).map_err(|_| FormatError::Unfit("zstd has no memory"))?,
-            series: plain.clone().with_mode_spec(ModeSpec::Classic).with_enable_8_bit(true),
-            instants: plain.clone().with_delta_spec(DeltaSpec::TryConsecutive(1)),
-            values: plain,
+            series: plain(SERIES_LEVEL)
+                .with_mode_spec(ModeSpec::Classic)
+                .with_enable_8_bit(true),
+            instants: plain(INSTANTS_LEVEL).with_delta_spec(DeltaSpec::TryConsecutive(1)),
+            values: plain(VALUES_LEVEL),
         })
     }
 

@@ -242,7 +242,7 @@ impl Appender {
             block.positions.retain(|known| known.source != position.source);
             block.positions.push(position);
         }
-        let tally = self.ledger.draft_all(block, job.admitted)?;
+        let tally = self.ledger.draft_all(block, *job.admitted)?;
         let receipt = Receipt {
             accepted: tally.recorded,
             duplicates: tally.duplicates,

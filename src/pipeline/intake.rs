@@ -32,7 +32,7 @@ pub enum Job {
 #[derive(Debug)]
 pub struct BatchJob {
     /// Admitted, with their places in the batch, and refused already.
-    pub admitted: Admitted,
+    pub admitted: Box<Admitted>,
     /// Position to keep beside them.
     pub position: Option<SourcePosition>,
     /// Position that its source must have reached before.
@@ -110,7 +110,7 @@ impl Door {
         };
         let (reply, receipt) = oneshot::channel();
         let job = BatchJob {
-            admitted: admission.admit_all(batch.reports),
+            admitted: Box::new(admission.admit_all(batch.reports)),
             position: batch.position,
             follows: batch.follows,
             reply,

@@ -43,9 +43,9 @@ const PLACES: &str = "\u{1}places";
 /// Ids and series so far.
 pub struct Ledger {
     seen: Box<dyn SeenIds>,
-    /// Ids of the block that is being drafted.
-    drafted: HashMap<(Arc<str>, Box<str>), Seen>,
-    drafted_order: Vec<(Arc<str>, Box<str>)>,
+    /// Ids of the block that is being drafted, in order, and their places by source and id.
+    drafted: Vec<(Arc<str>, Box<str>, Seen)>,
+    drafted_places: HashMap<Arc<str>, HashMap<Box<str>, usize>>,
     series: HashMap<SeriesKey, SeriesNumber>,
     keys: Vec<SeriesKey>,
     limits: LedgerLimits,
@@ -69,8 +69,8 @@ impl Ledger {
             .map(|(number, key)| (key, SeriesNumber(number as u32)));
         Self {
             seen,
-            drafted: HashMap::new(),
-            drafted_order: Vec::new(),
+            drafted: Vec::new(),
+            drafted_places: HashMap::new(),
             series: numbered.collect(),
             keys: series,
             limits,
@@ -110,12 +110,8 @@ impl Ledger {
 
     /// The block is durable: its ids are remembered.
     pub fn committed(&mut self, block: &Block) -> Result<(), LedgerError> {
-        let mut entries = Vec::with_capacity(self.drafted_order.len());
-        for key in self.drafted_order.drain(..) {
-            if let Some(seen) = self.drafted.remove(&key) {
-                entries.push((key.0, key.1, seen));
-            }
-        }
+        self.drafted_places.clear();
+        let entries = std::mem::take(&mut self.drafted);
         if entries.is_empty() && self.seen.position() == block.last() {
             return Ok(());
         }
@@ -361,9 +357,8 @@ impl Ledger {
     // ------------------------------------------------------------ remembering
 
     fn find(&self, source: &Arc<str>, id: &str) -> Result<Option<Seen>, LedgerError> {
-        if !self.drafted.is_empty()
-            && let Some(seen) = self.drafted.get(&(Arc::clone(source), Box::from(id)))
-        {
+        let place = self.drafted_places.get(source).and_then(|ids| ids.get(id));
+        if let Some((_, _, seen)) = place.and_then(|place| self.drafted.get(*place)) {
             return Ok(Some(*seen));
         }
         self.seen.find(source, id)
@@ -403,10 +398,14 @@ impl Ledger {
     }
 
     fn remember(&mut self, source: Arc<str>, id: Box<str>, seen: Seen) {
-        let key = (source, id);
-        if self.drafted.insert(key.clone(), seen).is_none() {
-            self.drafted_order.push(key);
+        let places = self.drafted_places.entry(Arc::clone(&source)).or_default();
+        let drafted = places.get(&id).and_then(|place| self.drafted.get_mut(*place));
+        if let Some((_, _, drafted)) = drafted {
+            *drafted = seen;
+            return;
         }
+        places.insert(id.clone(), self.drafted.len());
+        self.drafted.push((source, id, seen));
     }
 
     fn remember_place(&mut self, seen: Seen) {

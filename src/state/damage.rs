@@ -79,7 +79,7 @@ fn closed_store() -> (tempfile::TempDir, PathBuf) {
     (home, dir)
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to.join("blobs")).unwrap();
     for file in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         if file.file_type().unwrap().is_file() {

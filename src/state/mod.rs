@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `store` | opening, setting aside, making durable |
 //! | `shelf` | one sled tree under a digest, written in atomic batches |
-//! | `seen` | ids already seen, with `filter` in front of the disk |
+//! | `seen` | ids already seen: the latest in memory, `runs` of the others, with `filter` in front of the disk |
 //! | `checkpoints` | saved states of the projection, cut into chunks; `gathering` reads one while the store opens |
 //! | `milestones`, `spread` | past states of the projection, a file each, left behind by checkpoints |
 //! | `outbox` | transitions to deliver, in the encoding of `transition` |
@@ -25,6 +25,7 @@ mod milestones;
 mod outbox;
 #[cfg(test)]
 mod promises;
+mod runs;
 mod seen;
 mod shelf;
 mod spread;

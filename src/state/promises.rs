@@ -137,6 +137,90 @@ fn every_one_of_many_ids_is_found_again_after_reopening() {
     }
 }
 
+#[test]
+fn ids_beyond_what_memory_holds_are_found_in_their_runs_and_the_latest_counts() {
+    let (_home, dir) = state_dir();
+    let id = |number: u64| format!("id-{number}");
+    let block = |numbers: std::ops::Range<u64>, shift: u64| -> Vec<_> {
+        numbers
+            .map(|number| entry("crm", &id(number), seen(number + shift)))
+            .collect()
+    };
+    let expected = |number: u64| match number {
+        0..1_000 => Some(seen(number + 7)),
+        1_000..140_000 => Some(seen(number)),
+        _ => None,
+    };
+    {
+        let (store, _) = open(&dir);
+        let mut ids = store.seen_ids();
+        for start in (0..140_000).step_by(10_000) {
+            ids.remember(Sequence(start + 1), &block(start..start + 10_000, 0))
+                .unwrap();
+            // A start between two runs loses none of what is in small ones.
+            if start == 70_000 {
+                store.flush().unwrap();
+            }
+        }
+        ids.remember(Sequence(140_001), &block(0..1_000, 7)).unwrap();
+        for number in (0..141_000).step_by(97) {
+            assert_eq!(ids.find("crm", &id(number)).unwrap(), expected(number), "{number}");
+        }
+    }
+    for up_to in [140_001, 140_002] {
+        let (store, report) = open(&dir);
+        assert_eq!(report, OpenReport::Opened);
+        let mut ids = store.seen_ids();
+        assert_eq!((ids.position(), ids.reached()), (Sequence(up_to), Sequence(up_to)));
+        for number in (0..141_000).step_by(89) {
+            assert_eq!(ids.find("crm", &id(number)).unwrap(), expected(number), "{number}");
+        }
+        ids.remember(Sequence(140_002), &[]).unwrap();
+    }
+}
+
+#[test]
+fn few_ids_in_many_saves_stay_few_runs() {
+    let (_home, dir) = state_dir();
+    let (store, _) = open(&dir);
+    let mut ids = store.seen_ids();
+    for number in 0..100 {
+        ids.remember(Sequence(number + 1), &[entry("crm", &number.to_string(), seen(number))])
+            .unwrap();
+        store.flush().unwrap();
+    }
+    drop((ids, store));
+    let (store, _) = open(&dir);
+    assert!(store.seen_ids().small_runs() < 40, "{}", store.seen_ids().small_runs());
+    for number in 0..100 {
+        let found = store.seen_ids().find("crm", &number.to_string()).unwrap();
+        assert_eq!(found, Some(seen(number)), "{number}");
+    }
+}
+
+/// A copy of the files as they are while the store is open is what a kill leaves behind.
+#[test]
+fn a_kill_takes_the_position_back_with_the_ids_that_were_not_saved() {
+    let (_home, dir) = state_dir();
+    let (store, _) = open(&dir);
+    let mut ids = store.seen_ids();
+    ids.remember(Sequence(1), &[entry("crm", "saved", seen(1))]).unwrap();
+    store.flush().unwrap();
+    ids.remember(Sequence(2), &[entry("crm", "not saved", seen(2))])
+        .unwrap();
+    let (_other_home, copied) = state_dir();
+    super::damage::copy(&dir, &copied);
+    let (store, _) = open(&copied);
+    let ids = store.seen_ids();
+    assert_eq!(ids.find("crm", "saved").unwrap(), Some(seen(1)));
+    let known = ids.find("crm", "not saved").unwrap().is_some();
+    assert_eq!(
+        ids.position(),
+        Sequence(if known { 2 } else { 1 }),
+        "never more than is there"
+    );
+}
+
 // ---------------------------------------------------------------- checkpoints
 
 fn on_every_checkpoints(promise: fn(&mut dyn Checkpoints)) {

@@ -1,27 +1,43 @@
-//! Ids already seen, in sled.
+//! Ids already seen: the latest in memory, all in sled, in runs.
 //!
 //! The journal position and entries of `(source, id)` enter; what is known of an id leaves. An entry's key is the first
-//! 16 bytes of BLAKE3 over the length of the source, the source and the id; its value has 37 bytes. The position moves in
-//! the same atomic batch as the last entries of its block, so after a crash it never claims more than is there.
+//! 16 bytes of BLAKE3 over the length of the source, the source and the id. Keys of that kind lie all over a tree, so
+//! that an entry of its own costs sled a node each; sorted runs of many, cut into chunks, cost it what they weigh.
+//!
+//! What is not saved yet, or only in small runs, is in memory; when that is much, it becomes one large run and leaves
+//! memory but for filters. The position kept in sled is that of the last run, so after a crash it never claims more than
+//! is there: what came later is filled in from the journal.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bytes::Reader;
 use super::filter::{Filter, HashedKey};
+use super::runs::{Runs, SavedEntry, SavedSeen, Scan};
 use super::shelf::{Changes, Shelf};
 use crate::domain::fact::{MeasurementPlace, SeriesNumber};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use crate::ports::{Seen, SeenIds, StateError};
 
-/// Name of the tree.
-pub(super) const TREE: &str = "seen_ids";
+/// Name of the tree of runs.
+pub(super) const TREE: &str = "seen_runs";
+/// Name of the tree in which earlier versions kept an entry an id.
+pub(super) const SINGLE_TREE: &str = "seen_ids";
 
-const POSITION_KEY: &[u8] = b"\0position";
+/// Where both trees have their position.
+pub(super) const POSITION_KEY: &[u8] = b"\0position";
 
-/// Entries of one batch: sled needs a hundred times their bytes while it writes them. Only the last batch of a block
-/// moves the position; after a crash the entries before it are taken in again, to the same effect.
-const BATCH_ENTRIES_MAX: usize = 512;
+/// Where it says up to which fact it was told of: it moves with every block, so that a journal that lost its end is noticed.
+const REACHED_KEY: &[u8] = b"\0reached";
+
+/// Ids of a large run: some megabytes of memory until there are that many.
+const RUN_LEN: usize = 1 << 16;
+/// Facts and blocks after which the position is saved, whatever else: what a crash may make a start read again.
+const UNSAVED_FACTS_MAX: u64 = 1 << 18;
+const UNSAVED_BLOCKS_MAX: u64 = 1 << 12;
+/// Small runs that are put together into one, so that few ids do not become many runs.
+const SMALL_RUNS_MAX: usize = 32;
 
 /// Source, id and what is known of it.
 type Entry = (Arc<str>, Box<str>, Seen);
@@ -33,97 +49,177 @@ pub struct SledSeenIds {
 }
 
 struct Shared {
-    shelf: Shelf,
+    runs: Shelf,
+    /// What an earlier version left.
+    single: Shelf,
     memory: Mutex<Memory>,
 }
 
-/// What would cost the disk otherwise.
 struct Memory {
     position: Sequence,
+    reached: Sequence,
+    /// The position in sled, and blocks since then.
+    saved: (Sequence, u64),
+    /// What is in no large run.
+    recent: HashMap<HashedKey, Seen>,
+    /// Of these, what is in no run.
+    unsaved: Vec<HashedKey>,
+    /// What is in large runs, or in the tree of single entries.
     filter: Filter,
+    runs: Runs,
 }
 
 impl SledSeenIds {
-    /// Opens the shelf; the scan that checks it fills the filter too.
+    /// Opens the shelves; the scan that checks them fills the filters too.
     pub(super) fn open(
-        open: impl FnOnce(&mut dyn FnMut(&[u8], &[u8])) -> Result<Shelf, StateError>,
+        mut open: impl FnMut(&'static str, &mut dyn FnMut(&[u8], &[u8])) -> Result<Shelf, StateError>,
     ) -> Result<Self, StateError> {
         let mut filter = Filter::new();
-        let shelf = open(&mut |key, _| {
+        let single = open(SINGLE_TREE, &mut |key, _| {
             if let Ok(key) = key.try_into() {
                 filter.insert(key);
             }
         })?;
-        let position = match shelf.get(POSITION_KEY)? {
-            None => Sequence::ZERO,
-            Some(bytes) => Sequence(
-                Reader::new(&bytes)
-                    .u64()
-                    .ok_or(StateError::Unreadable { what: "position" })?,
-            ),
+        let mut scan = Scan::default();
+        let shelf = open(TREE, &mut |key, value| scan.visit(key, value, &mut filter))?;
+        let (runs, recent) = scan.settle(&shelf)?;
+        let position = match sequence_in(&shelf, POSITION_KEY)? {
+            Some(position) => position,
+            None => sequence_in(&single, POSITION_KEY)?.unwrap_or(Sequence::ZERO),
         };
-        let memory = Mutex::new(Memory { position, filter });
-        let shared = Arc::new(Shared { shelf, memory });
-        Ok(Self { shared })
+        let memory = Mutex::new(Memory {
+            position,
+            reached: sequence_in(&shelf, REACHED_KEY)?.unwrap_or(position),
+            saved: (position, 0),
+            recent,
+            unsaved: Vec::new(),
+            filter,
+            runs,
+        });
+        let shared = Shared {
+            runs: shelf,
+            single,
+            memory,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// The last fact that it was told of, whether or not what came up to there is still known.
+    pub fn reached(&self) -> Sequence {
+        self.shared.lock().reached
+    }
+
+    /// Small runs in sled.
+    #[cfg(test)]
+    pub(super) fn small_runs(&self) -> usize {
+        self.shared.lock().runs.small_len()
+    }
+
+    /// Moves everything known so far, and the position, into sled.
+    pub(super) fn save(&self) -> Result<(), StateError> {
+        self.shared.save(&mut self.shared.lock())
     }
 }
 
+fn sequence_in(shelf: &Shelf, key: &[u8]) -> Result<Option<Sequence>, StateError> {
+    let Some(bytes) = shelf.get(key)? else {
+        return Ok(None);
+    };
+    let found = Reader::new(&bytes).u64().map(|sequence| Some(Sequence(sequence)));
+    found.ok_or(StateError::Unreadable { what: "position" })
+}
+
 impl Shared {
-    /// Commits entries together with what is in `changes` already.
-    fn take_in(&self, memory: &mut Memory, entries: &[Entry], mut changes: Changes) -> Result<(), StateError> {
-        let keys: Vec<HashedKey> = entries.iter().map(|(source, id, _)| key_of(source, id)).collect();
-        for (key, (_, _, seen)) in keys.iter().zip(entries) {
-            if memory.filter.may_contain(key) {
-                changes.put(key.to_vec(), encode(seen));
-            } else {
-                changes.put_new(key.to_vec(), encode(seen));
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn save(&self, memory: &mut Memory) -> Result<(), StateError> {
+        if memory.saved.0 == memory.position && memory.unsaved.is_empty() {
+            return Ok(());
+        }
+        let is_large = memory.recent.len() >= RUN_LEN;
+        let of = |key: &HashedKey| memory.recent.get(key).map(|seen| (*key, encode(seen)));
+        let is_whole = is_large || memory.runs.small_len() >= SMALL_RUNS_MAX;
+        let mut entries: Vec<SavedEntry> = if is_whole {
+            memory.recent.keys().filter_map(of).collect()
+        } else {
+            memory.unsaved.iter().filter_map(of).collect()
+        };
+        entries.sort_unstable_by_key(|(key, _)| *key);
+        entries.dedup_by_key(|(key, _)| *key);
+        if is_whole && !entries.is_empty() {
+            memory.runs.replace(&self.runs, memory.position, &entries, is_large)?;
+        } else {
+            memory.runs.add(&self.runs, memory.position, &entries)?;
+        }
+        if is_large {
+            for (key, _) in &entries {
+                memory.filter.insert(key);
             }
+            memory.recent.clear();
         }
-        self.shelf.commit(changes)?;
-        for key in &keys {
-            memory.filter.insert(key);
-        }
+        memory.unsaved.clear();
+        memory.saved = (memory.position, 0);
         Ok(())
+    }
+
+    fn find(&self, memory: &Memory, key: &HashedKey) -> Result<Option<Seen>, StateError> {
+        if let Some(seen) = memory.recent.get(key) {
+            return Ok(Some(*seen));
+        }
+        if !memory.filter.may_contain(key) {
+            return Ok(None);
+        }
+        let found = match memory.runs.find(&self.runs, key)? {
+            Some(saved) => Some(decode(&saved)),
+            None => self.single.get(key)?.map(|bytes| decode(&bytes)),
+        };
+        match found {
+            None => Ok(None),
+            Some(None) => Err(StateError::Unreadable { what: "seen id" }),
+            Some(seen) => Ok(seen),
+        }
+    }
+}
+
+/// What is not saved when the last handle goes is saved then; where that fails, the journal has it.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Err(error) = self.save(&mut self.lock()) {
+            tracing::warn!(%error, "ids were not saved: the next start reads more of the journal");
+        }
     }
 }
 
 impl SeenIds for SledSeenIds {
     fn position(&self) -> Sequence {
-        self.shared
-            .memory
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .position
+        self.shared.lock().position
     }
 
     fn find(&self, source: &str, id: &str) -> Result<Option<Seen>, StateError> {
-        let key = key_of(source, id);
-        let memory = self.shared.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        if !memory.filter.may_contain(&key) {
-            return Ok(None);
-        }
-        match self.shared.shelf.get(&key)? {
-            None => Ok(None),
-            Some(bytes) => decode(&bytes)
-                .map(Some)
-                .ok_or(StateError::Unreadable { what: "seen id" }),
-        }
+        self.shared.find(&self.shared.lock(), &key_of(source, id))
     }
 
     fn remember(&mut self, up_to: Sequence, entries: &[Entry]) -> Result<(), StateError> {
-        let mut memory = self.shared.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut rest = entries;
-        while let Some((part, after)) = rest
-            .split_at_checked(BATCH_ENTRIES_MAX)
-            .filter(|(_, after)| !after.is_empty())
-        {
-            self.shared.take_in(&mut memory, part, Changes::default())?;
-            rest = after;
+        let memory = &mut *self.shared.lock();
+        for (source, id, seen) in entries {
+            let key = key_of(source, id);
+            memory.recent.insert(key, *seen);
+            memory.unsaved.push(key);
         }
         let mut changes = Changes::default();
-        changes.put(POSITION_KEY.to_vec(), up_to.0.to_le_bytes().to_vec());
-        self.shared.take_in(&mut memory, rest, changes)?;
-        memory.position = up_to;
+        changes.put(REACHED_KEY.to_vec(), up_to.0.to_le_bytes().to_vec());
+        self.shared.runs.commit(changes)?;
+        (memory.position, memory.reached) = (up_to, up_to);
+        memory.saved.1 += 1;
+        let facts = up_to.0.saturating_sub(memory.saved.0.0);
+        let is_due = facts >= UNSAVED_FACTS_MAX || memory.saved.1 >= UNSAVED_BLOCKS_MAX;
+        if is_due || memory.unsaved.len() >= RUN_LEN || memory.recent.len() >= RUN_LEN {
+            self.shared.save(memory)?;
+        }
         Ok(())
     }
 }
@@ -138,18 +234,21 @@ fn key_of(source: &str, id: &str) -> HashedKey {
     *key
 }
 
-fn encode(seen: &Seen) -> Vec<u8> {
-    let mut out = Vec::with_capacity(37);
-    out.extend(seen.place.sequence.0.to_le_bytes());
-    out.extend(seen.place.series.0.to_le_bytes());
-    out.extend(seen.place.observed_at.0.to_le_bytes());
-    out.extend(seen.recorded_at.0.to_le_bytes());
-    out.extend(seen.content.to_le_bytes());
-    out.push(u8::from(seen.retracted));
-    out
+fn encode(seen: &Seen) -> SavedSeen {
+    let mut saved = [0; size_of::<SavedSeen>()];
+    let fields = seen.place.sequence.0.to_le_bytes().into_iter();
+    let fields = fields.chain(seen.place.series.0.to_le_bytes());
+    let fields = fields.chain(seen.place.observed_at.0.to_le_bytes());
+    let fields = fields.chain(seen.recorded_at.0.to_le_bytes());
+    let fields = fields.chain(seen.content.to_le_bytes());
+    let fields = fields.chain([u8::from(seen.retracted)]);
+    for (byte, field) in saved.iter_mut().zip(fields) {
+        *byte = field;
+    }
+    saved
 }
 
-fn decode(bytes: &[u8]) -> Option<Seen> {
+pub(super) fn decode(bytes: &[u8]) -> Option<Seen> {
     let mut reader = Reader::new(bytes);
     let place = MeasurementPlace {
         sequence: Sequence(reader.u64()?),

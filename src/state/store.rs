@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::checkpoints::{self, SledCheckpoints};
 use super::outbox::{self, SledOutbox};
-use super::seen::{self, SledSeenIds};
+use super::seen::SledSeenIds;
 use super::shelf::{Shelf, failed};
 use crate::ports::StateError;
 
@@ -133,6 +133,7 @@ impl StateStore {
 
     /// Makes everything committed so far survive a loss of power. Waits for the disk.
     pub fn flush(&self) -> Result<(), StateError> {
+        self.seen_ids.save()?;
         self.db.flush().map_err(|error| failed("flush", &error))?;
         self.file.sync_data().map_err(|error| StateError::Store {
             operation: "sync",
@@ -151,7 +152,7 @@ impl StateStore {
         check_blobs(dir)?;
         let damaged = |error: StateError| Attempt::Damaged(error.to_string());
         let shelf = |name, visit: &mut dyn FnMut(&[u8], &[u8])| Shelf::open((&db, lock), name, visit);
-        let seen_ids = SledSeenIds::open(|visit| shelf(seen::TREE, visit)).map_err(damaged)?;
+        let seen_ids = SledSeenIds::open(&shelf).map_err(damaged)?;
         let checkpoints = SledCheckpoints::open(|visit| shelf(checkpoints::TREE, visit)).map_err(damaged)?;
         let outbox = shelf(outbox::TREE, &mut |_, _| ()).map_err(damaged)?;
         let outbox = SledOutbox::open(outbox, destinations).map_err(damaged)?;

@@ -61,7 +61,7 @@ impl Admission<'_> {
     pub fn admit_all(&self, reports: Reports) -> Admitted {
         let (names, mut rows, others) = reports.into_parts();
         let (keys, bounds): (Vec<_>, Vec<_>) = names.iter().map(|name| self.known(name)).unzip();
-        let others = self.sift(&names, &bounds, &mut rows, others);
+        let others = sift((&names, &bounds), &mut rows, others);
         for at in rows.observed_at.iter_mut().filter(|at| **at == UNDATED) {
             *at = self.received_at.0;
         }
@@ -86,32 +86,6 @@ impl Admission<'_> {
             }
         }
         admitted
-    }
-
-    /// Moves the rows that do not pass to the others, in order.
-    fn sift(
-        &self,
-        names: &[ReportName],
-        bounds: &[Bounds],
-        rows: &mut PlainRows,
-        mut others: Vec<(u32, ReportResult)>,
-    ) -> Vec<(u32, ReportResult)> {
-        let passes = |name: u32, observed_at: i64, value: f64| {
-            let bounds = bounds.get(name as usize);
-            bounds.is_some_and(|bounds| bounds.take(observed_at, value))
-        };
-        let cells = rows.name.iter().zip(&rows.observed_at).zip(&rows.value);
-        let verdicts = cells.map(|((name, observed_at), value)| passes(*name, *observed_at, *value));
-        if verdicts.clone().all(|passes| passes) {
-            return others;
-        }
-        let passed: Vec<bool> = verdicts.collect();
-        let failed = (0..).zip(&rows.index).zip(&passed).filter(|(_, passed)| !**passed);
-        let failed = failed.filter_map(|((row, index), _)| Some((*index, Ok(rows.report(row, names)?))));
-        others.extend(failed);
-        others.sort_by_key(|(index, _)| *index);
-        rows.retain(&passed);
-        others
     }
 
     /// The series of a name, and what its plain measurements must be.
@@ -148,6 +122,30 @@ impl Admission<'_> {
         };
         (Some(key), bounds)
     }
+}
+
+/// Moves the rows that do not pass to the others, in order.
+fn sift(
+    (names, bounds): (&[ReportName], &[Bounds]),
+    rows: &mut PlainRows,
+    mut others: Vec<(u32, ReportResult)>,
+) -> Vec<(u32, ReportResult)> {
+    let passes = |name: u32, observed_at: i64, value: f64| {
+        let bounds = bounds.get(name as usize);
+        bounds.is_some_and(|bounds| bounds.take(observed_at, value))
+    };
+    let cells = rows.name.iter().zip(&rows.observed_at).zip(&rows.value);
+    let verdicts = cells.map(|((name, observed_at), value)| passes(*name, *observed_at, *value));
+    if verdicts.clone().all(|passes| passes) {
+        return others;
+    }
+    let kept: Vec<bool> = verdicts.collect();
+    let failed = (0..).zip(&rows.index).zip(&kept).filter(|(_, kept)| !**kept);
+    let failed = failed.filter_map(|((row, index), _)| Some((*index, Ok(rows.report(row, names)?))));
+    others.extend(failed);
+    others.sort_by_key(|(index, _)| *index);
+    rows.retain(&kept);
+    others
 }
 
 #[cfg(test)]
@@ -203,8 +201,8 @@ mod tests {
         let each = proptest::option::weighted(0.1, Just("site"));
         (accept, aggregate, scale, each).prop_map(|(accept, aggregate, scale, each)| {
             let kpi = KpiDefinition {
-                accept,
                 aggregate,
+                accept,
                 scale,
                 ..plain_kpi()
             };

@@ -37,7 +37,7 @@ const UNKNOWN: u32 = u32::MAX;
 
 /// Rows on their way into the block.
 struct Rows {
-    rows: PlainRows,
+    columns: PlainRows,
     keys: Vec<Option<SeriesKey>>,
     /// Numbers of the series of the keys, as far as they are known.
     numbers: Vec<u32>,
@@ -57,18 +57,18 @@ impl Ledger {
         };
         let mut rows = Rows {
             numbers: vec![UNKNOWN; admitted.keys.len()],
-            rows: admitted.rows,
+            columns: admitted.rows,
             keys: admitted.keys,
             received_at: admitted.received_at,
             drafted: 0,
             ids_drafted: 0,
         };
         for (index, submission) in admitted.others {
-            let before = rows.rows.index.partition_point(|row| *row < index);
+            let before = rows.columns.index.partition_point(|row| *row < index);
             rows.draft_to(before, self, block, &mut tally)?;
             tally.count(self.draft(block, index as usize, submission)?);
         }
-        rows.draft_to(rows.rows.index.len(), self, block, &mut tally)?;
+        rows.draft_to(rows.columns.index.len(), self, block, &mut tally)?;
         tally.rejected.sort_by_key(|rejection| rejection.index);
         Ok(tally)
     }
@@ -84,7 +84,7 @@ impl Rows {
         tally: &mut Tally,
     ) -> Result<(), LedgerError> {
         while self.drafted < end {
-            let with_id = self.rows.ids.get(self.ids_drafted).map(|(row, _)| *row as usize);
+            let with_id = self.columns.ids.get(self.ids_drafted).map(|(row, _)| *row as usize);
             self.draft_columns(with_id.map_or(end, |row| row.min(end)), ledger, block, tally);
             if self.drafted < end {
                 self.draft_one(ledger, block, tally)?;
@@ -96,7 +96,7 @@ impl Rows {
     /// Drafts rows without keys, up to one whose series gets no number.
     fn draft_columns(&mut self, end: usize, ledger: &mut Ledger, block: &mut Block, tally: &mut Tally) {
         let start = self.drafted;
-        let names = self.rows.name.get(start..end).unwrap_or_default();
+        let names = self.columns.name.get(start..end).unwrap_or_default();
         let mut series = Vec::with_capacity(names.len());
         for name in names {
             let known = self.numbers.get(*name as usize).copied().unwrap_or(UNKNOWN);
@@ -115,8 +115,8 @@ impl Rows {
             }
         }
         let end = start + series.len();
-        let observed_at = self.rows.observed_at.get(start..end).unwrap_or_default();
-        let value = self.rows.value.get(start..end).unwrap_or_default();
+        let observed_at = self.columns.observed_at.get(start..end).unwrap_or_default();
+        let value = self.columns.value.get(start..end).unwrap_or_default();
         block
             .measurements
             .extend_numbers(&series, observed_at, self.received_at, value);
@@ -129,7 +129,7 @@ impl Rows {
         let row = self.drafted;
         self.drafted += 1;
         let id = self
-            .rows
+            .columns
             .ids
             .get_mut(self.ids_drafted)
             .filter(|(with, _)| *with as usize == row);
@@ -138,13 +138,13 @@ impl Rows {
             id: id.map(|(_, id)| std::mem::take(id)),
             ..Extra::default()
         };
-        let name = self.rows.name.get(row).copied().unwrap_or(UNKNOWN);
+        let name = self.columns.name.get(row).copied().unwrap_or(UNKNOWN);
         let key = self.keys.get(name as usize).and_then(Option::as_ref);
         let (Some(series), Some(index), Some(observed_at), Some(value)) = (
             key.cloned(),
-            self.rows.index.get(row),
-            self.rows.observed_at.get(row),
-            self.rows.value.get(row),
+            self.columns.index.get(row),
+            self.columns.observed_at.get(row),
+            self.columns.value.get(row),
         ) else {
             return Ok(());
         };
