@@ -8,7 +8,10 @@ mod content;
 mod rows;
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+
+use hashbrown::HashTable;
 
 use crate::domain::fact::{Block, Correction, Entry, Fact, MeasurementPlace, Retraction, SeriesNumber};
 use crate::domain::id::Sequence;
@@ -46,7 +49,9 @@ pub struct Ledger {
     /// Ids of the block that is being drafted, in order, and their places by source and id.
     drafted: Vec<(Arc<str>, Box<str>, Seen)>,
     drafted_places: HashMap<Arc<str>, HashMap<Box<str>, usize>>,
-    series: HashMap<SeriesKey, SeriesNumber>,
+    /// Numbers by the hash of their names: a second copy of the names would take as much again.
+    series: HashTable<SeriesNumber>,
+    hasher: RandomState,
     keys: Vec<SeriesKey>,
     limits: LedgerLimits,
     /// Facts up to here were dropped by retention.
@@ -62,20 +67,18 @@ type Verdict = Result<Taken, (RejectionReason, String)>;
 impl Ledger {
     /// A ledger that knows these series, in the order of their numbers.
     pub fn new(seen: Box<dyn SeenIds>, series: Vec<SeriesKey>, limits: LedgerLimits) -> Self {
-        let numbered = series
-            .iter()
-            .cloned()
-            .enumerate()
-            .map(|(number, key)| (key, SeriesNumber(number as u32)));
-        Self {
+        let mut ledger = Self {
             seen,
             drafted: Vec::new(),
             drafted_places: HashMap::new(),
-            series: numbered.collect(),
+            series: HashTable::with_capacity(series.len()),
+            hasher: RandomState::new(),
             keys: series,
             limits,
             trimmed: Sequence::ZERO,
-        }
+        };
+        (0..ledger.series_count()).for_each(|number| ledger.enter(SeriesNumber(number)));
+        ledger
     }
 
     /// Facts up to here were dropped by retention: nothing of them can be corrected any more, whatever is still remembered.
@@ -413,7 +416,9 @@ impl Ledger {
     }
 
     fn number(&mut self, block: &mut Block, key: &SeriesKey) -> Result<SeriesNumber, (RejectionReason, String)> {
-        if let Some(number) = self.series.get(key) {
+        let hash = self.hasher.hash_one(key);
+        let is_named = |number: &SeriesNumber| self.keys.get(number.0 as usize) == Some(key);
+        if let Some(number) = self.series.find(hash, is_named) {
             return Ok(*number);
         }
         if self.series_count() >= self.limits.series_max {
@@ -431,9 +436,16 @@ impl Ledger {
     fn name(&mut self, key: SeriesKey) -> SeriesNumber {
         let number = SeriesNumber(self.series_count());
         let key = key.sharing_with(self.keys.last());
-        self.keys.push(key.clone());
-        self.series.insert(key, number);
+        self.keys.push(key);
+        self.enter(number);
         number
+    }
+
+    /// Makes the series that was named last, or one named before, be found by its name.
+    fn enter(&mut self, number: SeriesNumber) {
+        let (keys, hasher) = (&self.keys, &self.hasher);
+        let hash_of = |number: &SeriesNumber| keys.get(number.0 as usize).map_or(0, |key| hasher.hash_one(key));
+        self.series.insert_unique(hash_of(&number), number, hash_of);
     }
 }
 
