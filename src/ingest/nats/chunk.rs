@@ -19,6 +19,7 @@ pub(super) const TRANSPORT: &str = "nats";
 pub(super) struct Chunk {
     reports: Vec<Result<Report, (RejectionReason, String)>>,
     origins: Origins,
+    bytes: usize,
 }
 
 /// Where each measurement of a batch came from.
@@ -51,13 +52,24 @@ impl Chunk {
                 end: span.end as u32,
             });
         }
+        self.bytes += payload.len();
         self.reports.extend(decoded.reports);
         self.origins.payloads.push(payload);
+    }
+
+    /// Messages in it.
+    pub(super) fn messages(&self) -> usize {
+        self.origins.payloads.len()
     }
 
     /// Measurements in it.
     pub(super) fn measurements(&self) -> usize {
         self.reports.len()
+    }
+
+    /// Bytes in it.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The batch to submit, and what is needed when its receipt comes.
