@@ -22,10 +22,11 @@ use crate::domain::board::{Board, Picture};
 use crate::domain::fact::{Block, MeasurementPlace, SourcePosition};
 use crate::domain::id::{InstanceId, KpiId, Sequence};
 use crate::domain::instant::Instant;
-use crate::domain::measurement::{RejectionReason, Report};
+use crate::domain::measurement::RejectionReason;
 use crate::domain::movers::Movers;
 use crate::domain::projection::{ExplainQuestion, Explained};
 use crate::domain::reading::{Reading, ReadingChange};
+use crate::domain::reports::Reports;
 
 /// What the wall says. The only way in which time enters.
 pub trait Clock: Send + Sync {
@@ -243,7 +244,7 @@ pub trait Intake: Send + Sync {
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// One entry a measurement, in the sender's order: decoded, or why not.
-    pub reports: Vec<Result<Report, (RejectionReason, String)>>,
+    pub reports: Reports,
     /// `http`, `nats` or `file`: the source of measurements that name none.
     pub transport: &'static str,
     /// Position to keep beside the batch, for sources that resume. A batch at or before the known position of its source

@@ -125,7 +125,7 @@ impl Played {
         }
         let receipt = intake
             .submit(Batch {
-                reports,
+                reports: reports.into(),
                 transport: "file",
                 position: None,
                 follows: 0,
@@ -153,7 +153,7 @@ impl Played {
             if !reports.is_empty() {
                 intake
                     .submit(Batch {
-                        reports,
+                        reports: reports.into(),
                         transport: "file",
                         position: None,
                         follows: 0,

@@ -18,6 +18,7 @@ use crate::domain::projection::{ClockKind, Effects, ExplainQuestion, Explained, 
 use crate::ingest::file::{FileError, FileForm, FileReports};
 use crate::journal::{FileArchive, Trims};
 use crate::pipeline::activation::{ActivationError, Activations};
+use crate::pipeline::ahead::ReadAhead;
 use crate::pipeline::ledger::{Ledger, LedgerLimits};
 use crate::pipeline::lookup::{Limits, movers};
 use crate::pipeline::replay::{FileReplay, Following, Until, replay_blocks};
@@ -269,7 +270,7 @@ fn played(
         Some(_) => Following::One,
         None => Following::Journal(&mut activations),
     };
-    let mut reader = crate::journal::open_reader(folder, Sequence(1))?;
+    let mut reader = ReadAhead::new(crate::journal::open_reader(folder, Sequence(1))?);
     let is_recorded = request.clock == ClockKind::Recorded;
     if let Some(at) = request.at.filter(|_| !is_recorded) {
         projection.look_no_further_than(at);
@@ -279,7 +280,7 @@ fn played(
         at: request.known_at.or(request.at.filter(|_| is_recorded)),
     };
     replay_blocks(
-        &mut *reader,
+        &mut reader,
         (&mut projection, following),
         until,
         &mut |effects, progress| {

@@ -19,10 +19,11 @@ use crate::domain::projection::{Effects, Projection, ProjectionOptions};
 use crate::domain::reading::ReadingChange;
 use crate::journal::Base;
 use crate::pipeline::activation::{ActivationError, Activations};
+use crate::pipeline::ahead::ReadAhead;
 use crate::pipeline::beside::{self, Beside};
 use crate::pipeline::intake::SourcePositions;
 use crate::pipeline::ledger::{Ledger, LedgerLimits};
-use crate::ports::{Checkpoints, Definitions, Journal, JournalError, Outbox, SeenIds, StateError};
+use crate::ports::{BlockReader, Checkpoints, Definitions, Journal, JournalError, Outbox, SeenIds, StateError};
 
 /// What there is to restore from.
 pub struct Shelves {
@@ -194,7 +195,7 @@ fn read_tail(
     (projection, ledger): (&mut Projection, &mut Ledger),
     (positions, catching): (&SourcePositions, &mut Catching),
 ) -> Result<(), RestoreError> {
-    let mut reader = journal.read_from(from)?;
+    let mut reader = ReadAhead::new(journal.read_from(from)?);
     catching.headway.begin(projection.sequence(), journal.tail().next);
     while let Some(block) = reader.next_block()? {
         ledger.learn(&block)?;

@@ -20,6 +20,7 @@ use crate::domain::projection::ClockKind;
 use crate::ingest::file::FileReports;
 use crate::journal::{Trims, open_reader};
 use crate::pipeline::activation::Activations;
+use crate::pipeline::ahead::ReadAhead;
 use crate::pipeline::ledger::{Ledger, Taken};
 use crate::pipeline::replay::{FileReplay, Following, Until};
 use crate::pipeline::what_if::{FilesWhatIf, WhatIf};
@@ -116,8 +117,8 @@ fn of_journal(
             .at
             .filter(|_| request.replay.clock == ClockKind::Recorded),
     };
-    let mut reader = open_reader(folder, Sequence(1))?;
-    let walked = what_if.fold_blocks(&mut *reader, following, until, &mut |progress| {
+    let mut reader = ReadAhead::new(open_reader(folder, Sequence(1))?);
+    let walked = what_if.fold_blocks(&mut reader, following, until, &mut |progress| {
         told(Told::Progress(progress.facts))
     })?;
     if walked.is_break() {

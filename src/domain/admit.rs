@@ -2,7 +2,11 @@
 //!
 //! Judges what the report, the catalog and the limits can tell; needs no memory and no clock but `received_at`.
 
+mod batch;
+
 use std::sync::Arc;
+
+pub use batch::Admitted;
 
 use super::catalog::{Aggregate, Catalog, KpiDefinition, Scorecard};
 use super::id::{ID_LEN_MAX, InstanceId};
@@ -183,13 +187,8 @@ impl Admission<'_> {
         for (name, text, max) in texts {
             check_len(name, text.as_deref().unwrap_or_default(), max)?;
         }
-        if let Some(source) = report
-            .source
-            .as_deref()
-            .filter(|source| source.chars().any(char::is_control))
-        {
-            let detail = format!("source {source:?} has control characters: use a plain name");
-            return Err((RejectionReason::Malformed, detail));
+        if let Some(source) = report.source.as_deref() {
+            check_source(source)?;
         }
         for (name, value) in &report.labels {
             check_len("a label's name", name, limits.label_name_len_max)?;
@@ -207,6 +206,15 @@ fn check_len(name: &str, text: &str, max: usize) -> Result<(), Refusal> {
         RejectionReason::TooLarge,
         format!("{name} has {} bytes, {max} are allowed: shorten it", text.len()),
     ))
+}
+
+fn check_source(source: &str) -> Result<(), Refusal> {
+    check_len("source", source, ID_LEN_MAX)?;
+    if source.chars().any(char::is_control) {
+        let detail = format!("source {source:?} has control characters: use a plain name");
+        return Err((RejectionReason::Malformed, detail));
+    }
+    Ok(())
 }
 
 fn missing_label(name: &str, why: &str) -> Refusal {

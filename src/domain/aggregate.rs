@@ -192,17 +192,26 @@ impl Cell {
         self.any += 1;
         if (sample.observed_at, sample.sequence) >= (self.latest_at, self.latest_sequence) {
             (self.latest_at, self.latest_sequence) = (sample.observed_at, sample.sequence);
-            self.latest_not_applicable = sample.value == SampleValue::NotApplicable;
+            self.latest_not_applicable = matches!(sample.value, SampleValue::NotApplicable);
         }
-        if sample.value != SampleValue::NotApplicable {
-            self.count += 1;
-            self.add_value(aggregate, sample);
+        match (&mut self.parts, sample.value) {
+            (_, SampleValue::NotApplicable) => {}
+            // Most of all that is added is added to a sum.
+            (Parts::Sum(sum), SampleValue::Number(value)) => {
+                self.count += 1;
+                sum.add(value);
+            }
+            _ => {
+                self.count += 1;
+                self.add_value(aggregate, sample);
+            }
         }
     }
 
+    #[inline(never)]
     fn add_value(&mut self, aggregate: &Aggregate, sample: &Sample) {
         let count = f64::from(self.count);
-        if self.parts == Parts::Nothing {
+        if matches!(self.parts, Parts::Nothing) {
             self.parts = empty_parts(aggregate);
         }
         let placed = |value| Placed {
@@ -241,13 +250,23 @@ impl Cell {
             (self.latest_at, self.latest_sequence) = (other.latest_at, other.latest_sequence);
             self.latest_not_applicable = other.latest_not_applicable;
         }
-        let (mine, theirs) = (f64::from(self.count), f64::from(other.count));
+        let counts = (self.count, other.count);
         self.any += other.any;
         self.count += other.count;
-        match (&mut self.parts, &other.parts) {
+        // Most of all that is merged is sums.
+        if let (Parts::Sum(sum), Parts::Sum(other)) = (&mut self.parts, &other.parts) {
+            sum.merge(*other);
+        } else {
+            self.merge_parts(&other.parts, counts);
+        }
+    }
+
+    #[inline(never)]
+    fn merge_parts(&mut self, other: &Parts, (mine, theirs): (u32, u32)) {
+        let (mine, theirs) = (f64::from(mine), f64::from(theirs));
+        match (&mut self.parts, other) {
             (_, Parts::Nothing) => {}
             (parts @ Parts::Nothing, others) => *parts = others.clone(),
-            (Parts::Sum(sum), Parts::Sum(other)) => sum.merge(*other),
             (Parts::Pair(first, second), Parts::Pair(other_first, other_second)) => {
                 first.merge(*other_first);
                 second.merge(*other_second);

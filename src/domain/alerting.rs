@@ -71,6 +71,8 @@ pub struct Happening {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Alerting {
     active: BTreeMap<AlertKey, Active>,
+    /// How many of them each node has, as far as nodes ever had any.
+    by_node: Vec<u32>,
     /// One timer an alert.
     timers: BTreeSet<(Instant, AlertKey)>,
 }
@@ -142,13 +144,27 @@ impl Alerting {
         }
         match after {
             Some(active) => {
-                self.active.insert(key, active);
+                if self.active.insert(key, active).is_none() {
+                    let node = key.node as usize;
+                    self.by_node.resize(self.by_node.len().max(node + 1), 0);
+                    self.by_node.get_mut(node).into_iter().for_each(|count| *count += 1);
+                }
                 self.timers.extend(next_timer(rule, &active).map(|timer| (timer, key)));
             }
             None => {
-                self.active.remove(&key);
+                if self.active.remove(&key).is_some() {
+                    self.by_node
+                        .get_mut(key.node as usize)
+                        .into_iter()
+                        .for_each(|count| *count -= 1);
+                }
             }
         }
+    }
+
+    /// Whether a node has a pending or firing alert.
+    pub fn has_any(&self, node: u32) -> bool {
+        self.by_node.get(node as usize).is_some_and(|count| *count > 0)
     }
 
     /// Pending and firing alerts, by rule, then node.

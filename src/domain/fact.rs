@@ -149,6 +149,17 @@ impl Measurements {
         }
     }
 
+    /// Appends rows that are plain numbers, taken in at the same instant; the slices have one length.
+    pub fn extend_numbers(&mut self, series: &[u32], observed_at: &[i64], received_at: Instant, value: &[f64]) {
+        self.series.extend_from_slice(series);
+        self.observed_at.extend_from_slice(observed_at);
+        self.value.extend_from_slice(value);
+        let rows = self.series.len();
+        self.received_at.resize(rows, received_at.0);
+        self.shape.resize(rows, shape::NUMBER);
+        self.second.resize(rows, 0.0);
+    }
+
     /// Keeps the first `len` rows.
     pub fn truncate(&mut self, len: usize) {
         self.series.truncate(len);

@@ -23,6 +23,7 @@ pub mod measurement;
 pub mod movers;
 pub mod projection;
 pub mod reading;
+pub mod reports;
 pub mod restatement;
 pub mod roll_up;
 pub mod score;

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use super::aggregate::{Cell, Sample};
 use super::calendar::Calendar;
-use super::catalog::{KpiDefinition, KpiVersion, Missing, Scoring, Window};
+use super::catalog::{Aggregate, KpiDefinition, KpiVersion, Missing, Scoring, Window};
 use super::instant::Instant;
 use super::reading::Absence;
 use super::window::View;
@@ -115,32 +115,54 @@ impl Series {
         }
         let aggregate = &rules.definition.aggregate;
         let slice = rules.slice_of(sample.observed_at);
-        let entry = if correctable {
-            let cell = self.cell(slice).clone();
-            let rare = self.rare.get_or_insert_default();
-            Some(rare.correctable.entry(slice).or_insert_with(|| Correctable {
-                rest: cell,
-                samples: Vec::new(),
-            }))
-        } else {
-            self.rare.as_mut().and_then(|rare| rare.correctable.get_mut(&slice))
-        };
-        match entry {
-            Some(entry) if correctable => entry.samples.push(*sample),
-            Some(entry) => entry.rest.add(aggregate, sample),
-            None => {}
+        if !correctable {
+            self.take_in(aggregate, slice, sample);
+            return;
+        }
+        let cell = self.cell(slice).clone();
+        let rare = self.rare.get_or_insert_default();
+        let entry = rare.correctable.entry(slice).or_insert_with(|| Correctable {
+            rest: cell,
+            samples: Vec::new(),
+        });
+        entry.samples.push(*sample);
+        self.cell(slice).add(aggregate, sample);
+    }
+
+    /// Takes in a sample without an id whose slice is known.
+    pub fn add_bare(&mut self, aggregate: &Aggregate, slice: i64, sample: &Sample) {
+        self.measured += 1;
+        self.take_in(aggregate, slice, sample);
+    }
+
+    /// Counts a sample that is too old for any slice.
+    pub fn count_one(&mut self) {
+        self.measured += 1;
+    }
+
+    fn take_in(&mut self, aggregate: &Aggregate, slice: i64, sample: &Sample) {
+        // Mostly it is the newest slice, and nothing can be corrected.
+        if let (None, Some((_, cell))) = (&self.rare, self.slices.last_mut().filter(|(last, _)| *last == slice)) {
+            cell.add(aggregate, sample);
+            return;
+        }
+        let correctable = self.rare.as_mut().map(|rare| &mut rare.correctable);
+        if let Some(entry) = correctable.and_then(|slices| slices.get_mut(&slice)) {
+            entry.rest.add(aggregate, sample);
         }
         self.cell(slice).add(aggregate, sample);
     }
 
     /// The cell of a slice, to be changed.
     fn cell(&mut self, slice: i64) -> &mut Cell {
-        self.reopen(slice);
-        // Measurements mostly come in order: look at the end first.
+        // Measurements mostly come in order: look at the end first. Nothing is merged yet of the newest slice.
         let place = match self.slices.last() {
             Some((last, _)) if *last == slice => Ok(self.slices.len() - 1),
             Some((last, _)) if *last < slice => Err(self.slices.len()),
-            _ => self.slices.binary_search_by_key(&slice, |(slice, _)| *slice),
+            _ => {
+                self.reopen(slice);
+                self.slices.binary_search_by_key(&slice, |(slice, _)| *slice)
+            }
         };
         let place = place.unwrap_or_else(|place| {
             // A vector of its own would begin with four: most of a million series have one or two.
@@ -202,7 +224,10 @@ impl Series {
             return None;
         }
         let gone = self.slices.partition_point(|(slice, _)| is_gone(*slice));
-        self.closed = None;
+        // No rolling window reaches back this far: what is merged for it stays right.
+        if !matches!(rules.window(), Window::Rolling { .. }) {
+            self.closed = None;
+        }
         let last = self.slices.get(gone - 1).map(|(slice, _)| *slice);
         for (_, cell) in self.slices.drain(..gone) {
             if *rules.window() == Window::All {
@@ -242,7 +267,7 @@ impl Series {
     /// The reading at any instant from what is known now.
     pub fn read(&self, rules: Rules<'_>, at: Instant, across: Across) -> LeafReading {
         let view = rules.window().view(rules.calendar, at);
-        let seen = look(rules, &view, &self.gather(view.first, view.last), across);
+        let seen = look(rules, &view, &self.gather(&view), across);
         let held = self.held_at(rules, at, seen).filter(|_| across == Across::Own);
         let known = Known {
             held: held.as_ref(),
@@ -253,12 +278,12 @@ impl Series {
 
     /// Whether a window sees nothing.
     pub fn is_empty_in(&self, view: &View) -> bool {
-        self.gather(view.first, view.last).any == 0
+        self.gather(view).any == 0
     }
 
     /// The value of a window's slices from what is known now: what [`Series::read`] says, and no more.
     pub fn value_in(&self, rules: Rules<'_>, view: &View) -> Option<f64> {
-        let seen = look(rules, view, &self.gather(view.first, view.last), Across::Own);
+        let seen = look(rules, view, &self.gather(view), Across::Own);
         match rules.definition.missing {
             Missing::Zero if seen.latest_at.is_none() => Some(0.0),
             _ => seen.value,
@@ -268,7 +293,8 @@ impl Series {
     /// The reading at an evaluation, and the next instant at which it can change by itself.
     pub fn evaluate(&mut self, rules: Rules<'_>, when: Evaluation, across: Across) -> (LeafReading, Option<Instant>) {
         let view = rules.window().view(rules.calendar, when.at);
-        let seen = look(rules, &view, &self.gather_again(view.first, view.last), across);
+        let sight = self.gather_again(&view);
+        let seen = look(rules, &view, &sight.cell, across);
         let hold = self.rare.as_mut().and_then(|rare| rare.hold.as_mut());
         if seen.value.is_none()
             && let Some(held) = hold.filter(|held| held.is_current)
@@ -289,7 +315,7 @@ impl Series {
                 is_current: true,
             });
         }
-        (reading, self.next_change(rules, when, reading))
+        (reading, self.next_change(rules, (when, &view), sight.oldest, reading))
     }
 
     fn held(&self) -> Option<&Held> {
@@ -306,7 +332,6 @@ impl Series {
             return LeafReading::nothing();
         };
         let value = Self::value_or_substitute(definition, at, seen, known.held);
-        let latest_at = self.latest_before(rules, at);
         let absence = absence(version, known.was_measured, seen, value);
         let score = match (absence, value, &version.scoring) {
             (None, Some(value), Scoring::Curve(curve)) => Some(curve.score(value)),
@@ -315,11 +340,10 @@ impl Series {
         };
         // A reading without a value is not fresh, however young its measurements are.
         let fresh = value.is_some()
-            && match (version.expected_every_ms, latest_at) {
-                (None, _) => true,
-                (Some(every), Some(latest)) => at.since(Instant(latest)) <= every,
-                (Some(_), None) => false,
-            };
+            && version.expected_every_ms.is_none_or(|every| {
+                let latest = self.latest_before(rules, at);
+                latest.is_some_and(|latest| at.since(Instant(latest)) <= every)
+            });
         let left_out = absence.is_some_and(Absence::is_left_out);
         LeafReading {
             value,

@@ -73,7 +73,12 @@ fn unrounded(number: f64) -> f64 {
 }
 
 /// sum(w*x)/sum(w) over (weight, number) of 0 to 100; `None` where the weights add up to 0. Weights are 0 or more.
-pub fn weighted_mean(pairs: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
+pub fn weighted_mean(pairs: impl Iterator<Item = (f64, f64)> + Clone) -> Option<f64> {
+    // What agrees is its own mean: coverage is mostly 1 everywhere.
+    let (_, first) = pairs.clone().next()?;
+    if pairs.clone().all(|(_, number)| number == first) {
+        return pairs.clone().any(|(weight, _)| weight > 0.0).then(|| unrounded(first));
+    }
     let (mut numbers, mut weights) = (Pair::default(), Pair::default());
     for (weight, number) in pairs {
         numbers = numbers.add(two_product(weight, number));

@@ -18,6 +18,9 @@ pub struct View {
     pub first: i64,
     /// Last slice seen.
     pub last: i64,
+    /// Where what it sees is divided for merging: a slice at which windows of its length meet, so that all that see both
+    /// sides of it share them. `first` where nothing is divided.
+    pub turn: i64,
     /// Length in ms, for rates: a rolling window's full length, a running period's part until now.
     pub length_ms: i64,
     /// Where the period ends; `None` for rolling windows and `all`.
@@ -68,6 +71,7 @@ impl Window {
                 View {
                     first: last - slices + 1,
                     last,
+                    turn: last - last.rem_euclid(slices),
                     length_ms: slices * slice_ms,
                     period_end: None,
                 }
@@ -83,8 +87,10 @@ impl Window {
                 }
                 let (start, period_end) = (calendar.day_start(first), calendar.day_start(end));
                 let last = if complete { period_end.plus_ms(-1) } else { before };
+                let first = self.slice_of(calendar, start);
                 View {
-                    first: self.slice_of(calendar, start),
+                    first,
+                    turn: first,
                     last: self.slice_of(calendar, last),
                     length_ms: if complete { period_end } else { at }.since(start),
                     period_end: Some(period_end),
@@ -92,6 +98,7 @@ impl Window {
             }
             Self::All => View {
                 first: i64::MIN,
+                turn: i64::MIN,
                 last: self.slice_of(calendar, before),
                 length_ms: 0,
                 period_end: None,

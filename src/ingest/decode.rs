@@ -2,6 +2,7 @@
 //!
 //! A payload and what is known of it enter; one entry a measurement leaves, in the sender's order, with the bytes it came
 //! from. One bad line of NDJSON or element of an array refuses only itself. Nothing here knows the catalog or the time.
+//! Measurements of the usual form go straight into columns, any other into a report of its own.
 //!
 //! A payload that starts with `[` is an array. Otherwise its lines are measurements, unless its first line is the beginning
 //! of an object that only the whole payload completes: that is one measurement, written over several lines.
@@ -12,14 +13,15 @@ use memchr::memchr;
 use serde::de::IgnoredAny;
 
 use crate::domain::measurement::{RejectionReason, Report, ReportValue};
+use crate::domain::reports::{ReportResult, Reports};
 use crate::wire::cloudevents::{self, BinaryAttributes};
-use crate::wire::measurement::{Elements, Form, Refusal, malformed, number};
+use crate::wire::measurement::{Elements, Form, Refusal, malformed, number, plain};
 
 /// What decoding a payload gave: one entry a measurement, in the sender's order, and where its bytes are.
 #[derive(Debug, Default)]
 pub struct Decoded {
     /// Decoded, or why not.
-    pub reports: Vec<Result<Report, (RejectionReason, String)>>,
+    pub reports: Vec<ReportResult>,
     /// The bytes of each, in the payload.
     pub spans: Vec<Range<usize>>,
 }
@@ -52,8 +54,23 @@ pub struct Envelope<'a> {
     pub subject_kpi: Option<&'a str>,
 }
 
-/// Decodes a payload.
+/// Decodes a payload into reports of their own.
 pub fn decode(payload: &[u8], envelope: &Envelope<'_>, limits: &DecodeLimits) -> Decoded {
+    let mut reports = Reports::default();
+    let spans = decode_into(payload, envelope, limits, &mut reports);
+    Decoded {
+        reports: reports.into_iter().collect(),
+        spans,
+    }
+}
+
+/// Decodes a payload and adds what it holds to a batch. Gives the bytes of each measurement, in the payload.
+pub fn decode_into(
+    payload: &[u8],
+    envelope: &Envelope<'_>,
+    limits: &DecodeLimits,
+    reports: &mut Reports,
+) -> Vec<Range<usize>> {
     let reader = Reader {
         envelope,
         limits,
@@ -61,26 +78,29 @@ pub fn decode(payload: &[u8], envelope: &Envelope<'_>, limits: &DecodeLimits) ->
     };
     let mut decoder = Decoder {
         reader,
-        decoded: Decoded::default(),
+        reports,
+        spans: Vec::new(),
     };
     let whole = trimmed(payload, without_mark(payload)..payload.len());
     match std::str::from_utf8(payload) {
         Ok(text) => decoder.payload(text, whole),
         Err(_) => decoder.broken_text(payload, whole),
     }
-    decoder.decoded
+    decoder.spans
 }
 
 /// Walks over a payload and keeps what was read.
-struct Decoder<'e> {
+struct Decoder<'e, 'r> {
     reader: Reader<'e>,
-    decoded: Decoded,
+    reports: &'r mut Reports,
+    /// One a measurement of this payload.
+    spans: Vec<Range<usize>>,
 }
 
 /// A way to read one measurement into an empty report.
 type Read<'e> = fn(&Reader<'e>, &str, &mut Report) -> Result<(), Refusal>;
 
-impl<'e> Decoder<'e> {
+impl<'e> Decoder<'e, '_> {
     /// A payload that is UTF-8 as a whole, which is checked once and not again for each line.
     fn payload(&mut self, text: &str, whole: Range<usize>) {
         let content = text.get(whole.clone()).unwrap_or_default();
@@ -96,10 +116,11 @@ impl<'e> Decoder<'e> {
         } else if one_line && matches!(first, b'-' | b'0'..=b'9') {
             self.read(content, whole, Reader::bare_number);
         } else if one_line || is_one_object(content) {
-            self.read(content, whole, Reader::item);
+            self.item(content, whole);
         } else {
             self.reserve(memchr::memchr_iter(b'\n', content.as_bytes()).count() + 1);
-            self.lines(text.as_bytes(), whole, |line| text.get(line));
+            let start = self.plain_lines(text, whole.clone());
+            self.lines(text.as_bytes(), start..whole.end, |line| text.get(line));
         }
     }
 
@@ -110,6 +131,23 @@ impl<'e> Decoder<'e> {
             return self.refuse(not_utf8(), whole);
         }
         self.lines(payload, whole, |line| std::str::from_utf8(payload.get(line)?).ok());
+    }
+
+    /// Lines of the usual form, up to the first other one: where one ends is known once it is read. Gives what was not read.
+    fn plain_lines(&mut self, text: &str, whole: Range<usize>) -> usize {
+        let mut start = whole.start;
+        while !self.is_full()
+            && !self.reader.events_only
+            && let Some((plain, behind)) = text.get(start..whole.end).and_then(plain)
+            && let end = whole.end - behind.len()
+            && end - start <= self.reader.limits.measurement_len_max
+            && let Some(next) = next_line(behind)
+        {
+            self.reports.push_plain(&plain);
+            self.spans.push(start..end);
+            start = whole.end - next.len();
+        }
+        start
     }
 
     /// One measurement a line; blank lines are none. `text_of` gives the text of a line where it has one.
@@ -126,7 +164,7 @@ impl<'e> Decoder<'e> {
                 return self.refuse_rest(line.start..whole.end);
             }
             match text_of(line.clone()) {
-                Some(text) => self.read(text, line, Reader::item),
+                Some(text) => self.item(text, line),
                 None => self.refuse(not_utf8(), line),
             }
         }
@@ -144,7 +182,7 @@ impl<'e> Decoder<'e> {
         for element in elements.texts {
             let start = element.as_ptr().addr() - text.as_ptr().addr();
             last = start + element.len();
-            self.read(element, start..last, Reader::item);
+            self.item(element, start..last);
         }
         if elements.more {
             self.refuse_rest(last..whole.end);
@@ -152,13 +190,25 @@ impl<'e> Decoder<'e> {
     }
 
     fn is_full(&self) -> bool {
-        self.decoded.reports.len() >= self.reader.limits.batch_len_max
+        self.spans.len() >= self.reader.limits.batch_len_max
     }
 
     fn reserve(&mut self, count: usize) {
         let count = count.min(self.reader.limits.batch_len_max.saturating_add(1));
-        self.decoded.reports.reserve(count);
-        self.decoded.spans.reserve(count);
+        self.reports.reserve(count);
+        self.spans.reserve(count);
+    }
+
+    /// Reads one measurement, plain or in an event.
+    fn item(&mut self, text: &str, span: Range<usize>) {
+        if !self.reader.events_only
+            && text.len() <= self.reader.limits.measurement_len_max
+            && let Some((plain, "")) = plain(text)
+        {
+            self.spans.push(span);
+            return self.reports.push_plain(&plain);
+        }
+        self.read(text, span, Reader::item);
     }
 
     /// Reads one measurement into the place where it stays, unless it is too long to be looked at.
@@ -168,8 +218,8 @@ impl<'e> Decoder<'e> {
             let detail = format!("the measurement has {len} bytes: at most {max} are allowed");
             return self.refuse((RejectionReason::TooLarge, detail), span);
         }
-        self.decoded.spans.push(span);
-        let entry = self.decoded.reports.push_mut(Ok(Report::default()));
+        self.spans.push(span);
+        let entry = self.reports.push_empty();
         if let Ok(report) = entry
             && let Err(refusal) = read(&self.reader, text, report)
         {
@@ -178,8 +228,8 @@ impl<'e> Decoder<'e> {
     }
 
     fn refuse(&mut self, refusal: Refusal, span: Range<usize>) {
-        self.decoded.reports.push(Err(refusal));
-        self.decoded.spans.push(span);
+        self.reports.refuse(refusal);
+        self.spans.push(span);
     }
 
     /// One refusal for everything beyond the limit.
@@ -273,6 +323,15 @@ fn is_one_object(content: &str) -> bool {
 /// True when a line other than the first begins with an object.
 fn has_more_objects(content: &[u8]) -> bool {
     memchr::memmem::find(content, b"\n{").is_some()
+}
+
+/// What follows the end of a line that is over but for white space.
+fn next_line(behind: &str) -> Option<&str> {
+    let rest = match behind.as_bytes().first() {
+        Some(b' ' | b'\t' | b'\r') => behind.trim_start_matches([' ', '\t', '\r']),
+        _ => behind,
+    };
+    rest.strip_prefix('\n').or_else(|| rest.is_empty().then_some(rest))
 }
 
 /// The line that starts at `start`, without its end.

@@ -5,6 +5,7 @@
 //! arrive, because axum's own limit does not hold for a raw stream. Media types that a web page can send to another site
 //! without being asked (`text/plain`, forms) are refused.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ use futures_util::StreamExt;
 use tokio::sync::Semaphore;
 
 use crate::domain::measurement::Rejection;
-use crate::ingest::decode::{DecodeLimits, Decoded, Envelope, decode};
+use crate::domain::reports::Reports;
+use crate::ingest::decode::{DecodeLimits, Envelope, decode_into};
 use crate::ports::{Batch, Intake, IntakeError, RejectionSink};
 use crate::wire::measurement::ReceiptBody;
 use crate::wire::problem::Problem;
@@ -79,21 +81,22 @@ impl Door {
         let Ok(_place) = self.in_flight.try_acquire() else {
             return Err(Refused::Busy(self.limits));
         };
-        let payload = self.read(body).await?;
-        let decoded = decode(&payload, &envelope(&head.headers), &self.limits.decode);
-        self.submit(decoded, &payload).await
+        let payload = self.read(body, announced(&head.headers)).await?;
+        let mut reports = Reports::default();
+        let spans = decode_into(&payload, &envelope(&head.headers), &self.limits.decode, &mut reports);
+        self.submit(reports, &spans, &payload).await
     }
 
-    async fn read(&self, body: Body) -> Result<Bytes, Refused> {
+    async fn read(&self, body: Body, announced: Option<u64>) -> Result<Bytes, Refused> {
         let limits = &self.limits;
-        match tokio::time::timeout(limits.body_time_max, read_bounded(body, limits.body_len_max)).await {
+        let reading = read_bounded(body, announced, limits.body_len_max);
+        match tokio::time::timeout(limits.body_time_max, reading).await {
             Ok(read) => read,
             Err(_) => Err(Refused::Slow(limits.body_time_max)),
         }
     }
 
-    async fn submit(&self, decoded: Decoded, payload: &[u8]) -> Result<ReceiptBody, Refused> {
-        let Decoded { reports, spans } = decoded;
+    async fn submit(&self, reports: Reports, spans: &[Range<usize>], payload: &[u8]) -> Result<ReceiptBody, Refused> {
         let batch = Batch {
             reports,
             transport: TRANSPORT,
@@ -136,11 +139,15 @@ fn check_head(headers: &HeaderMap, body_len_max: usize) -> Result<(), Refused> {
             return Err(Refused::MediaType(found.into_owned()));
         }
     }
-    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    match announced.and_then(|length| length.parse::<u64>().ok()) {
+    match announced(headers) {
         Some(length) if length > body_len_max as u64 => Err(Refused::TooLarge(body_len_max)),
         _ => Ok(()),
     }
+}
+
+/// Bytes of the body that the head announces.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// What is taken; a request without a type is read as JSON or NDJSON.
@@ -166,10 +173,12 @@ fn envelope(headers: &HeaderMap) -> Envelope<'_> {
     }
 }
 
-/// The whole body, given up as soon as it is longer than allowed, whatever its head announced.
-async fn read_bounded(body: Body, len_max: usize) -> Result<Bytes, Refused> {
+/// The whole body, given up as soon as it is longer than allowed, whatever its head announced. Room is taken for what is
+/// announced, so that a long body is not moved while it grows; memory that nothing arrives for costs nothing.
+async fn read_bounded(body: Body, announced: Option<u64>, len_max: usize) -> Result<Bytes, Refused> {
     let mut chunks = body.into_data_stream();
-    let mut read = BytesMut::new();
+    let announced = announced.and_then(|length| usize::try_from(length).ok());
+    let mut read = BytesMut::with_capacity(announced.unwrap_or(0).min(len_max));
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| Refused::Unreadable(error.to_string()))?;
         if read.len() + chunk.len() > len_max {

@@ -6,11 +6,12 @@
 
 use std::sync::Arc;
 
+use super::ahead::ReadAhead;
 use crate::domain::catalog::{Catalog, CatalogFile};
 use crate::domain::fact::{Block, Fact};
 use crate::domain::id::Sequence;
 use crate::domain::projection::{Effects, Projection, Refold};
-use crate::ports::{Definitions, History, JournalError};
+use crate::ports::{BlockReader, Definitions, History, JournalError};
 
 /// Why definitions could not take over.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +104,7 @@ pub fn catch_up(
     if !refold.needs_history() {
         return Ok(());
     }
-    let mut reader = history.read_from(refold.sequence().plus(1))?;
+    let mut reader = ReadAhead::new(history.read_from(refold.sequence().plus(1))?);
     while let Some(block) = reader.next_block()? {
         if until.is_some_and(|until| block.last() >= until) {
             break;

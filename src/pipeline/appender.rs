@@ -13,7 +13,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::warn;
 
 use super::intake::{BatchJob, Job, Reply, SourcePositions};
-use super::ledger::{Ledger, Taken};
+use super::ledger::Ledger;
 use super::live::{House, Message};
 use crate::domain::fact::{Block, Fact};
 use crate::domain::id::Sequence;
@@ -222,10 +222,6 @@ impl Appender {
 
     /// Puts what a batch brought into the block; `None` when it was refused, because one before it was.
     fn draft(&mut self, block: &mut Block, job: BatchJob) -> Result<Option<(Reply, Receipt)>, AppendError> {
-        let mut receipt = Receipt {
-            rejected: job.rejected,
-            ..Receipt::default()
-        };
         if let Some(position) = job.position {
             if job.follows > self.reached(block, &position.source) {
                 refuse(job.reply);
@@ -236,20 +232,23 @@ impl Appender {
                 .get(&position.source)
                 .is_some_and(|known| position.sequence <= known)
             {
-                receipt.duplicates = job.submissions.len() as u64;
+                let receipt = Receipt {
+                    duplicates: job.admitted.taken() as u64,
+                    rejected: job.admitted.rejected,
+                    ..Receipt::default()
+                };
                 return Ok(Some((job.reply, receipt)));
             }
             block.positions.retain(|known| known.source != position.source);
             block.positions.push(position);
         }
-        for (index, submission) in job.submissions {
-            match self.ledger.draft(block, index, submission)? {
-                Ok(Taken::Recorded) => receipt.accepted += 1,
-                Ok(Taken::Duplicate) => receipt.duplicates += 1,
-                Err(rejection) => receipt.rejected.push(rejection),
-            }
-        }
-        receipt.rejected.sort_by_key(|rejection| rejection.index);
+        let tally = self.ledger.draft_all(block, job.admitted)?;
+        let receipt = Receipt {
+            accepted: tally.recorded,
+            duplicates: tally.duplicates,
+            rejected: tally.rejected,
+            ..Receipt::default()
+        };
         Ok(Some((job.reply, receipt)))
     }
 

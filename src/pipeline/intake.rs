@@ -11,11 +11,11 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
 use super::live::House;
-use crate::domain::admit::Admission;
+use crate::domain::admit::{Admission, Admitted};
 use crate::domain::catalog::Catalog;
 use crate::domain::fact::{Fact, SourcePosition};
 use crate::domain::id::Sequence;
-use crate::domain::measurement::{AdmitLimits, Rejection, Submission};
+use crate::domain::measurement::AdmitLimits;
 use crate::ports::{Batch, Clock, Intake, IntakeError, Receipt, Room};
 use crate::telemetry::metric;
 
@@ -31,10 +31,8 @@ pub enum Job {
 /// What a batch asks of the appender.
 #[derive(Debug)]
 pub struct BatchJob {
-    /// Admitted, with their places in the batch.
-    pub submissions: Vec<(usize, Submission)>,
-    /// Refused already.
-    pub rejected: Vec<Rejection>,
+    /// Admitted, with their places in the batch, and refused already.
+    pub admitted: Admitted,
     /// Position to keep beside them.
     pub position: Option<SourcePosition>,
     /// Position that its source must have reached before.
@@ -111,23 +109,12 @@ impl Door {
             default_source: &default_source,
         };
         let (reply, receipt) = oneshot::channel();
-        let submissions = Vec::with_capacity(batch.reports.len());
-        let mut job = BatchJob {
-            submissions,
-            rejected: Vec::new(),
+        let job = BatchJob {
+            admitted: admission.admit_all(batch.reports),
             position: batch.position,
             follows: batch.follows,
             reply,
         };
-        for (index, report) in batch.reports.into_iter().enumerate() {
-            let admitted = report
-                .map_err(|(reason, detail)| Rejection { index, reason, detail })
-                .and_then(|report| admission.admit(index, report));
-            match admitted {
-                Ok(submission) => job.submissions.push((index, submission)),
-                Err(rejection) => job.rejected.push(rejection),
-            }
-        }
         (job, receipt)
     }
 }

@@ -5,6 +5,7 @@
 //! one task that appends, live and in replays of files alike; it has no clock and no disk of its own.
 
 mod content;
+mod rows;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::domain::instant::Instant;
 use crate::domain::measurement::{Extra, Measurement, Rejection, RejectionReason, SeriesKey, Submission};
 use crate::ports::{Seen, SeenIds, StateError};
 use content::{content_of, content_of_retraction};
+pub use rows::Tally;
 
 /// Limits of a ledger.
 #[derive(Debug, Clone, Copy)]

@@ -14,9 +14,10 @@
 //!
 //! It goes one way. The appender is the authority on time: it stamps blocks, and it sends ticks down the same channel, so
 //! that what happens by itself and what happens by facts have one order, which a replay finds again. [`replay`] is the same
-//! corridor without the ends, and [`what_if`] two of it side by side.
+//! corridor without the ends, and [`what_if`] two of it side by side; [`ahead`] reads for them on another core.
 
 pub mod activation;
+pub mod ahead;
 pub mod appender;
 pub mod beside;
 pub mod hindsight;

@@ -14,12 +14,14 @@ use crate::domain::measurement::{RejectionReason, Report, ReportValue};
 
 mod elements;
 mod field;
+mod plain;
 mod receipt;
 mod scalar;
 mod value;
 
 pub use elements::Elements;
 pub(in crate::wire) use field::Field;
+pub use plain::plain;
 pub use receipt::{ReceiptBody, RejectionBody};
 pub use scalar::{Scalar, excerpt};
 pub use value::{check_key, instant_of};

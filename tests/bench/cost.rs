@@ -242,6 +242,29 @@ pub fn print_memory() {
     drop(world);
 }
 
+/// Tells a process of this program to do nothing but [`compare_sizes`]: two numbers of instances and a number of rounds.
+pub const SIZES_ALONE: &str = "KPID_BENCH_SIZES_ALONE";
+
+/// Microseconds of one update with few and with many series, a line a round; the two take turns.
+#[expect(clippy::print_stdout, reason = "the answer to the process that asked")]
+pub fn compare_sizes(asked: &str) {
+    let mut numbers = asked.split(' ').map(|number| number.parse::<usize>().unwrap());
+    let mut next = || numbers.next().unwrap();
+    let (few, many, rounds) = (next(), next(), next());
+    let mut worlds = [World::of(few), World::of(many)];
+    for _ in 0..rounds {
+        let costs = worlds.each_mut().map(|world| {
+            let blocks = world.updates(UPDATES);
+            let started = std::time::Instant::now();
+            for block in &blocks {
+                black_box(world.apply(block));
+            }
+            started.elapsed().as_secs_f64() * 1e6 / UPDATES as f64
+        });
+        println!("{} {}", costs[0], costs[1]);
+    }
+}
+
 #[divan::bench(args = SIZES, sample_count = 10, sample_size = 1)]
 fn update(bencher: Bencher, size: usize) {
     let mut world = World::of(size);

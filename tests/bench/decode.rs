@@ -2,7 +2,8 @@
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use kpid::ingest::decode::{DecodeLimits, Envelope, decode};
+use kpid::domain::reports::Reports;
+use kpid::ingest::decode::{DecodeLimits, Envelope, decode, decode_into};
 use serde::Deserialize;
 
 use crate::load;
@@ -65,6 +66,19 @@ fn ndjson(bencher: Bencher) {
     );
 }
 
+/// What services write that give no keys: nothing of it is kept but numbers.
+#[divan::bench]
+fn ndjson_without_ids(bencher: Bencher) {
+    let payload = load::lines(COUNT, None);
+    stands_on("decode NDJSON without ids", COPY);
+    measure(
+        bencher,
+        "decode NDJSON without ids",
+        payload.as_bytes(),
+        &Envelope::default(),
+    );
+}
+
 #[divan::bench]
 fn array(bencher: Bencher) {
     let payload = format!("[{}]", load::lines(COUNT, Some(0)).trim().replace('\n', ","));
@@ -96,5 +110,11 @@ fn measure(bencher: Bencher, name: &str, payload: &[u8], envelope: &Envelope<'_>
         "all of it is decoded"
     );
     let bench = bencher.counter(ItemsCount::new(COUNT));
-    bench.bench_local(|| timed(name, COUNT, || decode(black_box(payload), envelope, &LIMITS)));
+    bench.bench_local(|| {
+        timed(name, COUNT, || {
+            let mut reports = Reports::default();
+            let spans = decode_into(black_box(payload), envelope, &LIMITS, &mut reports);
+            (reports, spans)
+        })
+    });
 }

@@ -85,6 +85,23 @@ async fn filled(server: &NatsServer, each: usize, messages: usize) -> Context {
     context
 }
 
+/// Tells a process of this program to do nothing but [`drain`]: a server's address and a number of messages.
+pub const DRAIN_ALONE: &str = "KPID_BENCH_DRAIN_ALONE";
+
+/// What the bare consumer takes for so many messages that wait in a stream, in seconds.
+#[expect(clippy::print_stdout, reason = "the answer to the process that asked")]
+pub fn drain(asked: &str) {
+    let (url, messages) = asked.split_once(' ').unwrap();
+    let messages = messages.parse().unwrap();
+    let seconds = Runtime::new().unwrap().block_on(async {
+        let context = jetstream::new(async_nats::connect(url).await.unwrap());
+        let started = std::time::Instant::now();
+        throw_away(&context, messages).await;
+        started.elapsed().as_secs_f64()
+    });
+    println!("{seconds}");
+}
+
 async fn throw_away(context: &Context, count: usize) {
     let stream = context.get_stream(streams::MEASUREMENTS).await.unwrap();
     let config = pull::Config {

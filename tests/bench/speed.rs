@@ -31,6 +31,12 @@ fn main() {
     if std::env::var_os(cost::MEMORY_ALONE).is_some() {
         return cost::print_memory();
     }
+    if let Ok(asked) = std::env::var(cost::SIZES_ALONE) {
+        return cost::compare_sizes(&asked);
+    }
+    if let Ok(asked) = std::env::var(nats::DRAIN_ALONE) {
+        return nats::drain(&asked);
+    }
     divan::main();
     ratio::print();
 }

@@ -46,7 +46,7 @@ fn message(sequence: u64, follows: u64) -> Batch {
         measurement_len_max: 1_000,
     };
     Batch {
-        reports: decode(payload.as_bytes(), &Envelope::default(), &limits).reports,
+        reports: decode(payload.as_bytes(), &Envelope::default(), &limits).reports.into(),
         transport: "nats",
         position: Some(SourcePosition {
             source: "stream".into(),

@@ -26,14 +26,21 @@ impl Projection {
             let Some(own) = self.instances.get(state.instance as usize) else {
                 continue;
             };
-            let (rules, local) = (Arc::clone(&own.rules), node.wrapping_sub(own.node_base));
-            for &index in rules.get(local as usize).map(Vec::as_slice).unwrap_or_default() {
+            let local = node.wrapping_sub(own.node_base) as usize;
+            let rules = own.rules.get(local).map(Vec::as_slice).unwrap_or_default();
+            for &index in rules {
                 let Some(rule) = catalog.rules.get(index as usize) else {
                     continue;
                 };
                 let truth = self.truth(rule, node, at);
                 let key = AlertKey { rule: index, node };
-                if self.alerting.evaluate((key, rule), truth, at, state.status_before) {
+                // Hardly any node has an alert, or begins one.
+                if truth != Truth::Holds && !self.alerting.has_any(node) {
+                    continue;
+                }
+                let is_active = self.alerting.evaluate((key, rule), truth, at, state.status_before);
+                // Before alerts are drawn for the first time all are to be drawn.
+                if is_active && self.alert_views.is_some() {
                     self.touched_alerts.insert(key);
                 }
             }
@@ -89,12 +96,11 @@ impl Projection {
 
     /// When an age will cross a rule's threshold, or where it is cleared, by itself.
     pub(super) fn age_due(&self, node: u32, series: usize, at: Instant) -> Option<Instant> {
-        let (instance, _, local) = self.node_place(node)?;
-        let rules = &self.instances.get(instance as usize)?.rules;
-        let own = rules
-            .get(local as usize)?
-            .iter()
-            .filter_map(|index| self.catalog.rules.get(*index as usize));
+        let own = self.instances.get(self.nodes.get(node as usize)?.instance as usize)?;
+        let rules = own.rules.get(node.wrapping_sub(own.node_base) as usize)?.iter();
+        let own = rules.filter_map(|index| self.catalog.rules.get(*index as usize));
+        let mut own = own.filter(|rule| rule.metric == Metric::Age).peekable();
+        own.peek()?;
         let latest = self.series.get(series)?.latest()?;
         let reached = |seconds: f64| latest.plus_ms((seconds * 1_000.0).ceil() as i64);
         let passed = |seconds: f64| latest.plus_ms((seconds * 1_000.0).floor() as i64 + 1);

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::instances::rules_of;
 use super::node_state::NodeState;
 use super::{Effects, Projection};
-use crate::domain::catalog::{self, NodePlace, Scorecard, version_at};
+use crate::domain::catalog::{self, Catalog, NodePlace, Scorecard, version_at};
 use crate::domain::instant::Instant;
 use crate::domain::reading::{Reading, ReadingChange};
 use crate::domain::roll_up::{Child, Rolled, roll_up};
 use crate::domain::series::Evaluation;
 
-/// What comes of the evaluation of an instant, in order of the nodes' numbers.
+/// What comes of the evaluation of an instant, in no order.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
     /// Nodes that were evaluated.
@@ -30,19 +30,20 @@ impl Lists {
 impl Projection {
     /// A node will be evaluated at the next evaluation.
     pub(super) fn mark(&mut self, node: u32) {
-        let Some(rank) = self.rank(node) else { return };
-        let Some(state) = self.nodes.get_mut(node as usize) else {
+        let Some(state) = self.nodes.get(node as usize) else {
             return;
         };
         // A checkpoint may come before the evaluation: what made the node dirty belongs into it.
         if let Some(instance) = self.instances.get_mut(state.instance as usize) {
             instance.is_unsaved = true;
         }
-        if !state.is_dirty {
+        if state.is_dirty {
+            return;
+        }
+        let Some(rank) = self.rank(node) else { return };
+        if let (Some(state), Some(nodes)) = (self.nodes.get_mut(node as usize), self.dirty.get_mut(rank)) {
             state.is_dirty = true;
-            if let Some(nodes) = self.dirty.get_mut(rank) {
-                nodes.push(node);
-            }
+            nodes.push(node);
         }
     }
 
@@ -65,12 +66,17 @@ impl Projection {
 
     /// Evaluates every dirty node once, children first.
     pub(super) fn evaluate_dirty(&mut self, when: Evaluation, lists: &mut Lists) {
+        let catalog = Arc::clone(&self.catalog);
         for rank in 0..self.dirty.len() {
             let Some(mut nodes) = self.dirty.get_mut(rank).map(std::mem::take) else {
                 continue;
             };
+            // In the order in which they stand in memory.
+            nodes.sort_unstable();
             for node in nodes.drain(..) {
-                lists.changed.extend(self.evaluate_node(node, when).then_some(node));
+                lists
+                    .changed
+                    .extend(self.evaluate_node(&catalog, node, when).then_some(node));
                 lists.evaluated.push(node);
             }
             // What became dirty meanwhile has a higher rank: the place is free, and its memory is used again.
@@ -78,43 +84,41 @@ impl Projection {
                 *place = nodes;
             }
         }
-        lists.evaluated.sort_unstable();
-        lists.changed.sort_unstable();
     }
 
     /// Says what nodes read now.
-    pub(super) fn tell(&self, changed: &[u32], at: Instant, effects: &mut Effects) {
+    pub(super) fn tell(&self, changed: &mut [u32], at: Instant, effects: &mut Effects) {
+        changed.sort_unstable();
         let change = |node: &u32| ReadingChange {
             at,
             path: self.path(*node),
             reading: self.reading(*node, at),
         };
-        effects.readings.extend(changed.iter().map(change));
+        effects.readings.extend((*changed).iter().map(change));
     }
 
     /// True when what is told of the node changed.
-    fn evaluate_node(&mut self, node: u32, when: Evaluation) -> bool {
-        let catalog = Arc::clone(&self.catalog);
-        let Some((instance, shape, local)) = self.node_place(node) else {
-            return false;
-        };
-        let Some(place) = shape.nodes.get(local as usize).map(|node| node.place) else {
-            return false;
-        };
-        let parent = shape.nodes.get(local as usize).and_then(|node| node.parent);
-        let Some(state) = self.instances.get(instance as usize) else {
-            return false;
-        };
-        let (scorecard_index, base) = (state.scorecard, state.node_base);
-        let Some(scorecard) = catalog.scorecards.get(scorecard_index) else {
-            return false;
-        };
+    fn evaluate_node(&mut self, catalog: &Catalog, node: u32, when: Evaluation) -> bool {
         let Some(before) = self.nodes.get(node as usize).copied() else {
             return false;
         };
+        let instance = before.instance;
+        let Some(own) = self.instances.get(instance as usize) else {
+            return false;
+        };
+        let (index, base) = (own.scorecard, own.node_base);
+        let shape = self.shapes.get(index).map(|shape| shape.nodes.as_slice());
+        let (Some(shape), Some(scorecard)) = (
+            shape.and_then(|nodes| nodes.get(node.wrapping_sub(base) as usize)),
+            catalog.scorecards.get(index),
+        ) else {
+            return false;
+        };
+        let (place, parent) = (shape.place, shape.parent);
         let mut after = NodeState {
             is_dirty: false,
             is_told: true,
+            due: next_after(&shape.changes, when.at),
             ..before
         };
         match place {
@@ -129,7 +133,7 @@ impl Projection {
         }
         self.queue(node, before.due, after.due);
         self.note_change(instance, node, &before, &after);
-        if after.child(node, 1.0) != before.child(node, 1.0) || !before.is_told {
+        if !after.is_same_above(&before) || !before.is_told {
             self.mark_above(node, parent.map(|parent| base + parent));
         }
         after.told() != before.told() || !before.is_told
@@ -197,15 +201,17 @@ impl Projection {
         let Some(series) = self.series.get_mut(base as usize + kpi) else {
             return;
         };
-        let trimmed = series.trim(rules, oldest);
+        // Nothing is older than what was taken first: most replays need not look at the oldest slice of every series.
+        let trimmed = (oldest > self.oldest_taken)
+            .then(|| series.trim(rules, oldest))
+            .flatten();
         let (reading, due) = series.evaluate(rules, when, across);
         if let Some(trimmed) = trimmed {
             self.forget_trimmed(node, trimmed);
         }
-        let bands_due = self.branch_due(node, when.at);
         let age_due = self.age_due(node, base as usize + kpi, when.at);
-        let due = [due, age_due, bands_due].into_iter().flatten().min();
-        after.due = due.map_or(i64::MAX, |due| due.0);
+        let due = [due, age_due].into_iter().flatten().min();
+        after.due = due.map_or(after.due, |due| due.0.min(after.due));
         after.set_leaf(
             reading,
             version_at(&scorecard.bands, when.at)
@@ -226,7 +232,6 @@ impl Projection {
         self.gather_children(scorecard, (node, at), &mut children);
         let rolled = Self::roll(scorecard, place, &children);
         self.children = children;
-        after.due = self.branch_due(node, at).map_or(i64::MAX, |due| due.0);
         after.set_rolled(
             rolled,
             version_at(&scorecard.bands, at)
@@ -274,13 +279,6 @@ impl Projection {
         children.extend(own.chain(included));
     }
 
-    /// When weights or bands of a node change by themselves.
-    fn branch_due(&self, node: u32, at: Instant) -> Option<Instant> {
-        let (_, shape, local) = self.node_place(node)?;
-        let changes = &shape.nodes.get(local as usize)?.changes;
-        changes.get(changes.partition_point(|change| *change <= at)).copied()
-    }
-
     /// The reading of a node as it is now, in full. `at` picks the bands' names.
     pub(super) fn reading(&self, node: u32, at: Instant) -> Reading {
         self.nodes
@@ -292,6 +290,12 @@ impl Projection {
         let bands = version_at(&self.scorecard_of(node)?.bands, at)?;
         bands.get(usize::from(status)).map(|band| Arc::clone(&band.name))
     }
+}
+
+/// The first of some instants that is still to come, as ms; `i64::MAX` after the last.
+fn next_after(changes: &[Instant], at: Instant) -> i64 {
+    let next = changes.get(changes.partition_point(|change| *change <= at));
+    next.map_or(i64::MAX, |change| change.0)
 }
 
 /// The weight of a node among its siblings, just before `at`.

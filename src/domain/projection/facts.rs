@@ -105,6 +105,7 @@ impl Projection {
         let catalog = Arc::clone(&self.catalog);
         let Some(rules) = rules_at(&catalog, place) else { return };
         let oldest = self.oldest(now, rules);
+        self.oldest_taken = self.oldest_taken.min(Instant(sample.observed_at));
         self.forget_past(place, Instant(sample.observed_at));
         for (node, series) in [Some(place.own), place.overall].into_iter().flatten() {
             if let Some(series) = self.series.get_mut(series as usize) {

@@ -87,6 +87,8 @@ impl Projection {
         let (_, head) = parts.iter().find(|(key, _)| *key == HEAD)?;
         projection.restore_head(&mut head.iter().copied())?;
         projection.restore_queues();
+        // How old the slices are was not saved.
+        projection.oldest_taken = Instant(i64::MIN);
         Some(projection)
     }
 

@@ -5,6 +5,7 @@
 //! walked, and what is walked stands in vectors, in catalog order or in order of first appearance in the journal.
 //!
 //! The rooms of this room: `shape` (the nodes of a scorecard), `instances` (who is there), `facts` (what a fact changes),
+//! `rows` (many measurements at a time), `fetch` (memory asked for ahead), `dues` (what changes by itself, and when),
 //! `evaluate` (nodes, children before parents), `across` (KPIs put together from their instances), `alerts` (rules at
 //! nodes), `timeline` (which clock evaluates when), `ranking` (best and worst instances), `pictures` (what readers see),
 //! `explain` and `strategy` (what they ask besides), `image` (checkpoints), `succession` (other definitions), `hindsight`
@@ -12,6 +13,7 @@
 
 mod across;
 mod alerts;
+mod dues;
 mod evaluate;
 mod explain;
 mod facts;
@@ -22,13 +24,13 @@ mod instances;
 mod node_state;
 mod pictures;
 mod ranking;
+mod rows;
 mod shape;
 mod strategy;
 mod succession;
 mod timeline;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::alert::{AlertTransition, AlertView};
@@ -43,11 +45,13 @@ use super::roll_up::Child;
 use super::series::Series;
 
 use across::Total;
+use dues::Dues;
 use evaluate::Lists;
 pub use image::IMAGE_FORM;
 use instances::{Common, IncludedNode, InstanceState, Placed};
 use node_state::NodeState;
 use ranking::Ranking;
+use rows::Fold;
 use shape::Shape;
 pub use succession::Refold;
 use timeline::ClockState;
@@ -95,9 +99,13 @@ pub struct Projection {
     catalog: Arc<Catalog>,
     options: ProjectionOptions,
     shapes: Vec<Shape>,
+    /// How measurements are taken in, by scorecard and KPI.
+    folds: Arc<[Vec<Fold>]>,
     clock: ClockState,
     /// Event clock: what was observed later is not taken in.
     observed_until: Instant,
+    /// No slice holds anything that was observed before this.
+    oldest_taken: Instant,
     /// Last fact applied.
     sequence: Sequence,
     /// Scorecards first, then instances in order of appearance.
@@ -127,7 +135,7 @@ pub struct Projection {
     /// Empty between instants; kept for its memory.
     lists: Lists,
     /// (instant, node): when a reading changes by itself, or was to. Entries that are not the node's own `due` any more are void.
-    dues: BinaryHeap<Reverse<(Instant, u32)>>,
+    dues: Dues,
     alerting: Alerting,
     /// Alerts that changed, or whose node did, since the board was posted.
     touched_alerts: BTreeSet<AlertKey>,
@@ -155,6 +163,8 @@ impl Projection {
             .unwrap_or(1);
         let mut projection = Self {
             options,
+            folds: Fold::all(&catalog, options),
+            oldest_taken: Instant(i64::MAX),
             clock: ClockState::new(options.clock),
             observed_until: Instant(i64::MAX),
             sequence: Sequence::ZERO,
@@ -172,7 +182,7 @@ impl Projection {
             dirty: vec![Vec::new(); ranks],
             children: Vec::new(),
             lists: Lists::default(),
-            dues: BinaryHeap::new(),
+            dues: Dues::default(),
             alerting: Alerting::default(),
             touched_alerts: BTreeSet::new(),
             alert_views: None,

@@ -155,6 +155,32 @@ impl NodeState {
         )
     }
 
+    /// Whether a parent would take in the same of both, states of one node.
+    pub fn is_same_above(&self, other: &Self) -> bool {
+        let is_same = |one: f64, other: f64| one == other || one.is_nan() && other.is_nan();
+        let has_same_worst = match (self.part, other.part) {
+            (
+                NodePart::Branch {
+                    worst_score,
+                    worst_leaf,
+                    red,
+                },
+                NodePart::Branch {
+                    worst_score: other_score,
+                    worst_leaf: other_leaf,
+                    red: other_red,
+                },
+            ) => is_same(worst_score, other_score) && worst_leaf == other_leaf && red == other_red,
+            // Of a leaf they follow from score and status.
+            _ => self.red() == other.red(),
+        };
+        has_same_worst
+            && is_same(self.score, other.score)
+            && is_same(self.coverage, other.coverage)
+            && self.absence == other.absence
+            && self.provisional == other.provisional
+    }
+
     /// As its parent takes it in.
     pub fn child(&self, node: u32, weight: f64) -> Child<u32> {
         Child {

@@ -4,11 +4,9 @@
 //! in; dirty nodes are evaluated, children first; conditions are looked at; timers of alerts run out. They differ only in
 //! which instants there are.
 
-use std::cmp::Reverse;
-
-use super::fetch::ROWS_AHEAD;
+use super::rows::{Now, Run};
 use super::{ClockKind, Effects, Projection};
-use crate::domain::fact::{Block, Entry, Fact, Row};
+use crate::domain::fact::{Block, Entry, Fact};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use crate::domain::series::Evaluation;
@@ -48,31 +46,60 @@ impl Projection {
     /// Folds one block in. The one way in which facts enter, live and in replay.
     pub fn apply(&mut self, block: &Block, effects: &mut Effects) {
         self.learn_series(block.series_base, &block.new_series);
-        match self.clock {
-            ClockState::Event { .. } => {
-                for (sequence, entry) in block.entries() {
-                    self.apply_entry(sequence, &entry, effects);
-                }
-            }
-            ClockState::Recorded { .. } => self.apply_at_once(block, effects),
+        let at = block.recorded_at;
+        let is_recorded = matches!(self.clock, ClockState::Recorded { .. });
+        if is_recorded {
+            self.run_until(at.plus_ms(-1), effects);
+        }
+        let mut rest = Run {
+            columns: &block.measurements,
+            rows: 0..block.measurements.len(),
+            first: block.first,
+        };
+        for (before, fact) in &block.others {
+            let run = rest.split_before(*before as usize);
+            self.apply_run(run, at, effects);
+            self.apply_other(rest.first, fact, at, effects);
+            rest.first = Sequence(rest.first.0 + 1);
+        }
+        self.apply_run(rest, at, effects);
+        // The recorded clock: the whole block happens at its `recorded_at`.
+        if is_recorded {
+            self.happen_at(at, effects);
         }
     }
 
-    /// The recorded clock: the whole block at its `recorded_at`.
-    fn apply_at_once(&mut self, block: &Block, effects: &mut Effects) {
-        let at = block.recorded_at;
-        self.run_until(at.plus_ms(-1), effects);
-        let rows = &block.measurements.series;
-        let mut fetched = 0;
-        for (row, (sequence, entry)) in block.entries().enumerate() {
-            if row == fetched {
-                let end = rows.len().min(row + ROWS_AHEAD);
-                self.fetch(rows.get(row..end).unwrap_or_default());
-                fetched = end;
+    fn apply_run(&mut self, run: Run<'_>, recorded_at: Instant, effects: &mut Effects) {
+        match self.clock {
+            _ if run.rows.is_empty() => {}
+            ClockState::Event { .. } => self.pass_run(run, effects),
+            ClockState::Recorded { .. } => {
+                let now = Now {
+                    at: recorded_at,
+                    follows: false,
+                };
+                self.take_run(&run, now);
             }
-            self.take_entry(sequence, &entry, at);
         }
-        self.happen_at(at, effects);
+    }
+
+    fn apply_other(&mut self, sequence: Sequence, fact: &Fact, recorded_at: Instant, effects: &mut Effects) {
+        let mut now = recorded_at;
+        if let ClockState::Event { .. } = self.clock {
+            let moves_to = match fact {
+                Fact::MeasurementCorrected(correction) => Some(correction.observed_at),
+                _ => None,
+            };
+            if moves_to > Some(self.observed_until) {
+                self.sequence = sequence;
+                return;
+            }
+            if let Some(to) = moves_to {
+                self.pass(to, effects);
+            }
+            now = self.clock.at();
+        }
+        self.take_entry(sequence, &Entry::Other(fact), now);
     }
 
     pub(super) fn take_entry(&mut self, sequence: Sequence, entry: &Entry<'_>, now: Instant) {
@@ -128,7 +155,7 @@ impl Projection {
         let mut lists = std::mem::take(&mut self.lists);
         self.evaluate_dirty(when, &mut lists);
         if self.options.with_readings {
-            self.tell(&lists.changed, when.at, effects);
+            self.tell(&mut lists.changed, when.at, effects);
         }
         self.look_at_conditions(&lists.evaluated, when.at);
         lists.clear();
@@ -140,18 +167,18 @@ impl Projection {
     /// measurement, the earlier entry stays until it comes: otherwise the queue would grow with every measurement.
     pub(super) fn queue(&mut self, node: u32, due_before: i64, due: i64) {
         if due < due_before {
-            self.dues.push(Reverse((Instant(due), node)));
+            self.dues.push(Instant(due), node);
         }
     }
 
     /// The instant of the next reading that changes by itself; drops void entries and moves those that were put off.
     fn next_node_due(&mut self) -> Option<Instant> {
-        while let Some(Reverse((at, node))) = self.dues.peek().copied() {
+        while let Some((at, node)) = self.dues.first() {
             let due = self.nodes.get(node as usize).map_or(i64::MAX, |state| state.due);
             if due == at.0 {
                 return Some(at);
             }
-            self.dues.pop();
+            self.dues.drop_first();
             // One that is due before has an entry of its own.
             if due > at.0 {
                 self.queue(node, i64::MAX, due);
@@ -162,27 +189,44 @@ impl Projection {
 
     fn mark_due(&mut self, at: Instant) {
         while self.next_node_due().is_some_and(|due| due <= at) {
-            if let Some(Reverse((_, node))) = self.dues.pop() {
-                if let Some(state) = self.nodes.get_mut(node as usize) {
-                    state.due = i64::MAX;
-                }
-                self.mark(node);
+            let Some((_, node)) = self.dues.first() else { return };
+            self.dues.drop_first();
+            if let Some(state) = self.nodes.get_mut(node as usize) {
+                state.due = i64::MAX;
             }
+            self.mark(node);
         }
     }
 
     // ------------------------------------------------------------ event clock
 
-    fn apply_entry(&mut self, sequence: Sequence, entry: &Entry<'_>, effects: &mut Effects) {
-        let observed_at = observed_at(entry);
-        if observed_at > Some(self.observed_until) {
-            self.sequence = sequence;
-            return;
+    /// Takes measurements in up to the next step, makes the step, and goes on behind it.
+    fn pass_run(&mut self, mut run: Run<'_>, effects: &mut Effects) {
+        let until = self.observed_until;
+        loop {
+            let ClockState::Event { every_ms, started } = self.clock else {
+                return;
+            };
+            let (at, next) = started.unwrap_or((Instant(i64::MIN), Instant(i64::MIN)));
+            let is_next = |observed_at: &i64| *observed_at >= next.0 || *observed_at > until.0;
+            let before = run.observed_at().iter().position(is_next).unwrap_or(run.rows.len());
+            if before > 0 {
+                let now = Now { at, follows: true };
+                let part = run.split_before(run.rows.start + before);
+                let at = self.take_run(&part, now);
+                self.clock = ClockState::Event {
+                    every_ms,
+                    started: Some((at, next)),
+                };
+            }
+            match run.observed_at().first() {
+                None => return,
+                Some(observed_at) if *observed_at > until.0 => {
+                    self.sequence = run.split_before(run.rows.start + 1).first;
+                }
+                Some(observed_at) => self.pass(Instant(*observed_at), effects),
+            }
         }
-        if let Some(observed_at) = observed_at {
-            self.pass(observed_at, effects);
-        }
-        self.take_entry(sequence, entry, self.clock.at());
     }
 
     /// The event clock reaches `to`: everything is evaluated at every multiple of the step that it passes. Where nothing
@@ -238,14 +282,5 @@ impl Projection {
                 started: Some((next, next.plus_ms(every_ms))),
             };
         }
-    }
-}
-
-/// The instant by which an entry moves the event clock.
-fn observed_at(entry: &Entry<'_>) -> Option<Instant> {
-    match entry {
-        Entry::Measurement(Row { observed_at, .. }) => Some(*observed_at),
-        Entry::Other(Fact::MeasurementCorrected(correction)) => Some(correction.observed_at),
-        Entry::Other(_) => None,
     }
 }

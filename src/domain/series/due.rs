@@ -5,10 +5,18 @@
 use super::{Evaluation, LeafReading, Rules, Series};
 use crate::domain::catalog::{Aggregate, KpiDefinition, Missing, Window};
 use crate::domain::instant::Instant;
+use crate::domain::window::View;
 
 impl Series {
-    /// The first instant after the evaluation at which the reading can change by itself.
-    pub(super) fn next_change(&self, rules: Rules<'_>, when: Evaluation, reading: LeafReading) -> Option<Instant> {
+    /// The first instant after the evaluation at which the reading can change by itself. `oldest` is the oldest slice with
+    /// data that the view shows.
+    pub(super) fn next_change(
+        &self,
+        rules: Rules<'_>,
+        (when, view): (Evaluation, &View),
+        oldest: Option<i64>,
+        reading: LeafReading,
+    ) -> Option<Instant> {
         let (definition, window, at) = (rules.definition, rules.window(), when.at);
         let version = definition
             .versions
@@ -19,15 +27,7 @@ impl Series {
         if self.measured == 0 && self.held().is_none() && self.settled().is_none() {
             return version;
         }
-        let view = window.view(rules.calendar, at);
-        let from = self.slices.partition_point(|(slice, _)| *slice < view.first);
-        let to = self.known_until(view.last);
-        let oldest = self
-            .slices
-            .get(from..to)
-            .and_then(<[_]>::first)
-            .map(|(slice, _)| *slice);
-        let coming = self.slices.get(to).map(|(slice, _)| *slice);
+        let coming = self.slices.get(self.known_until(view.last)).map(|(slice, _)| *slice);
         let moves = window.next_change(rules.calendar, at, oldest, coming);
         let closes = view
             .period_end
@@ -42,21 +42,22 @@ impl Series {
                     .plus_ms(1)
             }
         });
-        let changes = [
-            moves,
-            version,
-            self.ages(rules, when, reading),
-            self.freshens(rules, when.at),
-            self.hold_ends(definition, reading),
-            closes,
-            flows,
-        ];
-        changes.into_iter().flatten().filter(|change| *change > at).min()
+        let mut next = i64::MAX;
+        let mut consider = |change: Option<Instant>| match change {
+            Some(change) if change > at => next = next.min(change.0),
+            _ => {}
+        };
+        [moves, version, closes, flows].into_iter().for_each(&mut consider);
+        consider(self.hold_ends(definition, reading));
+        if let Some(every) = definition.version(at).and_then(|version| version.expected_every_ms) {
+            consider(self.ages(rules, when, (reading, every)));
+            consider(self.freshens(rules, when.at));
+        }
+        (next != i64::MAX).then_some(Instant(next))
     }
 
     /// When a fresh reading will be fresh no more.
-    fn ages(&self, rules: Rules<'_>, when: Evaluation, reading: LeafReading) -> Option<Instant> {
-        let every = rules.definition.version(when.at)?.expected_every_ms?;
+    fn ages(&self, rules: Rules<'_>, when: Evaluation, (reading, every): (LeafReading, i64)) -> Option<Instant> {
         let latest = self.latest_before(rules, when.at)?;
         reading.fresh.then(|| Instant(latest).plus_ms(every + 1))
     }
@@ -64,7 +65,6 @@ impl Series {
     /// When a measurement that came ahead of its slice is known: the window may be a complete period that will never see it,
     /// but the KPI is fresh from then on.
     fn freshens(&self, rules: Rules<'_>, at: Instant) -> Option<Instant> {
-        rules.definition.version(at)?.expected_every_ms?;
         let (ahead, _) = self.slices.get(self.known_until(rules.slice_of(at.plus_ms(-1).0)))?;
         Some(rules.window().slice_start(rules.calendar, *ahead).plus_ms(1))
     }

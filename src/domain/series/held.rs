@@ -30,7 +30,7 @@ impl Series {
 
     fn value_at(&self, rules: Rules<'_>, at: Instant) -> Option<Held> {
         let view = rules.window().view(rules.calendar, at);
-        let seen = look(rules, &view, &self.gather(view.first, view.last), Across::Own);
+        let seen = look(rules, &view, &self.gather(&view), Across::Own);
         Some(Held {
             value: seen.value?,
             evaluated_at: at,

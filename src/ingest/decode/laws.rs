@@ -75,6 +75,44 @@ proptest! {
     }
 }
 
+/// Pieces of which lines are made: usual ones, unusual ones, and what breaks them.
+const PIECES: [&str; 14] = [
+    "{\"kpi\":\"a\",\"value\":1}",
+    "{\"kpi\":\"b\",\"observed_at\":\"2026-03-01T10:00:00Z\",\"value\":2.5,\"source\":\"s\"}",
+    "{\"id\":\"x\",\"kpi\":\"a\",\"at\":5,\"value\":-3}",
+    "{\"kpi\":\"a\",\"value\":1,\"note\":\"n\"}",
+    "{\"kpi\":7}",
+    "oops",
+    "{\"kpi\":\"a\",",
+    "\"value\":1}",
+    " ",
+    "\r",
+    "\n",
+    "\n",
+    "\n",
+    "\n\n",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn each_entry_of_many_lines_is_what_its_bytes_are_alone(pieces in proptest::collection::vec(0..PIECES.len(), 1..24)) {
+        // A whole object on the first line makes sure that these are lines and not one object.
+        let lines: String = pieces.into_iter().map(|piece| PIECES[piece]).collect();
+        let payload = format!("{{\"kpi\":\"first\",\"value\":0}}\n{lines}\n{{}}");
+        let decoded = read(&payload);
+        let entries = payload.split('\n').filter(|line| !line.trim_matches([' ', '\t', '\r']).is_empty());
+        prop_assert_eq!(decoded.reports.len(), entries.clone().count());
+        for ((line, span), report) in entries.zip(&decoded.spans).zip(decoded.reports) {
+            prop_assert_eq!(&payload[span.clone()], line.trim_matches([' ', '\t', '\r']));
+            let mut alone = Report::default();
+            let general = crate::wire::cloudevents::read(&payload[span.clone()], false, &mut alone).map(|()| alone);
+            prop_assert_eq!(report, general);
+        }
+    }
+}
+
 /// A payload without any measurement is refused as such; a part of a split one may be that.
 fn not_empty(entry: &Result<Report, (RejectionReason, String)>) -> bool {
     !matches!(entry, Err((_, detail)) if detail.contains("is empty"))

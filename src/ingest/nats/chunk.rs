@@ -7,8 +7,9 @@ use bytes::Bytes;
 
 use super::{Door, count};
 use crate::domain::fact::SourcePosition;
-use crate::domain::measurement::{Rejection, RejectionReason, Report};
-use crate::ingest::decode::{Envelope, decode};
+use crate::domain::measurement::Rejection;
+use crate::domain::reports::Reports;
+use crate::ingest::decode::{Envelope, decode_into};
 use crate::ports::Batch;
 
 /// The name of this way in: source of measurements that name none.
@@ -17,7 +18,7 @@ pub(super) const TRANSPORT: &str = "nats";
 /// Messages decoded so far.
 #[derive(Default)]
 pub(super) struct Chunk {
-    reports: Vec<Result<Report, (RejectionReason, String)>>,
+    reports: Reports,
     origins: Origins,
     bytes: usize,
 }
@@ -40,12 +41,11 @@ struct Span {
 impl Chunk {
     /// Decodes one message. `kpi` is the KPI that its subject names.
     pub(super) fn add(&mut self, payload: Bytes, headers: Option<&HeaderMap>, kpi: Option<&str>, door: &Door) {
-        let decoded = decode(&payload, &envelope(headers, kpi), &door.limits);
+        let spans = decode_into(&payload, &envelope(headers, kpi), &door.limits, &mut self.reports);
         count(&door.counters.messages, 1);
-        count(&door.counters.measurements, decoded.reports.len() as u64);
+        count(&door.counters.measurements, spans.len() as u64);
         let message = self.origins.payloads.len() as u32;
-        for index in 0..decoded.reports.len() {
-            let span = decoded.spans.get(index).cloned().unwrap_or(0..payload.len());
+        for span in spans {
             self.origins.spans.push(Span {
                 message,
                 start: span.start as u32,
@@ -53,7 +53,6 @@ impl Chunk {
             });
         }
         self.bytes += payload.len();
-        self.reports.extend(decoded.reports);
         self.origins.payloads.push(payload);
     }
 
