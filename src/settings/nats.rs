@@ -28,7 +28,7 @@ pub struct NatsSettings {
     pub pull_batch: usize,
     /// Bytes asked for at one time.
     pub pull_bytes: u64,
-    /// Batches of the stream on their way into the journal at one time.
+    /// Full batches of the stream, or as much in smaller ones, on their way into the journal at one time.
     pub batches_in_flight_max: usize,
     /// Core requests on their way into the journal at one time.
     pub requests_in_flight_max: usize,

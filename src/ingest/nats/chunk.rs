@@ -20,6 +20,7 @@ pub(super) const TRANSPORT: &str = "nats";
 pub(super) struct Chunk {
     reports: Reports,
     origins: Origins,
+    bytes: usize,
 }
 
 /// Where each measurement of a batch came from.
@@ -54,9 +55,19 @@ impl Chunk {
         self.origins.payloads.push(payload);
     }
 
+    /// Messages in it.
+    pub(super) fn messages(&self) -> usize {
+        self.origins.payloads.len()
+    }
+
     /// Measurements in it.
     pub(super) fn measurements(&self) -> usize {
         self.reports.len()
+    }
+
+    /// Bytes in it.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The batch to submit, and what is needed when its receipt comes.

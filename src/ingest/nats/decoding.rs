@@ -53,8 +53,6 @@ pub(super) struct Gathered {
 /// A batch that can be submitted.
 pub(super) struct Decoded {
     pub chunk: Chunk,
-    /// What it was made of.
-    pub load: Load,
     /// Stream sequence of its last message.
     pub last: u64,
     /// Acknowledges that one, and all before it.
@@ -82,22 +80,31 @@ pub(super) fn decode(gathered: Gathered, door: &Door, len_max: usize) -> BoxFutu
     .boxed()
 }
 
+impl Decoded {
+    /// What it was made of.
+    pub(super) fn load(&self) -> Load {
+        Load {
+            messages: self.chunk.messages(),
+            bytes: self.chunk.bytes(),
+        }
+    }
+}
+
 fn batches(messages: Vec<Taken>, door: &Door, len_max: usize) -> Vec<Decoded> {
     let mut batches = Vec::with_capacity(1);
-    let (mut chunk, mut load) = (Chunk::default(), Load::default());
+    let mut chunk = Chunk::default();
     let mut end = None;
     for message in messages {
-        load.add(&message.payload);
         let kpi = subjects::kpi_after(subjects::MEASUREMENT, &message.subject);
         chunk.add(message.payload, message.headers.as_ref(), kpi, door);
         end = Some((message.sequence, message.ack));
         if chunk.measurements() >= len_max
             && let Some((last, ack)) = end.take()
         {
-            let (chunk, load) = (std::mem::take(&mut chunk), std::mem::take(&mut load));
-            batches.push(Decoded { chunk, load, last, ack });
+            let chunk = std::mem::take(&mut chunk);
+            batches.push(Decoded { chunk, last, ack });
         }
     }
-    batches.extend(end.map(|(last, ack)| Decoded { chunk, load, last, ack }));
+    batches.extend(end.map(|(last, ack)| Decoded { chunk, last, ack }));
     batches
 }

@@ -273,7 +273,8 @@ impl<'a> Pull<'a> {
     /// would move the journal's position past it.
     async fn submit(&mut self, batch: Decoded) -> BoxFuture<'a, Committed> {
         let intake: &'a dyn Intake = &*self.ingest.door.intake;
-        let Decoded { chunk, load, last, ack } = batch;
+        let load = batch.load();
+        let Decoded { chunk, last, ack } = batch;
         let follows = std::mem::replace(&mut self.submitted, last);
         let position = SourcePosition {
             source: Arc::clone(&self.source),
