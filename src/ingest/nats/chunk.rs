@@ -52,6 +52,7 @@ impl Chunk {
                 end: span.end as u32,
             });
         }
+        self.bytes += payload.len();
         self.origins.payloads.push(payload);
     }
 

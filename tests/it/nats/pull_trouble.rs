@@ -61,7 +61,9 @@ async fn large_batches_that_are_decoded_beside_keep_their_order_through_kills() 
         .unwrap();
     for message in 0..200 {
         let values = message * EACH..(message + 1) * EACH;
-        let lines = values.fold(String::new(), |lines, value| lines + &format!("{{\"value\":{value}}}\n"));
+        let lines = values.fold(String::new(), |lines, value| {
+            lines + &format!("{{\"value\":{value}}}\n")
+        });
         let stored = context
             .publish("kpi.v1.measurement.it.csat", lines.into())
             .await
