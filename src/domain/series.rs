@@ -197,11 +197,17 @@ impl Series {
             if let Some(rare) = &mut self.rare {
                 rare.correctable.remove(&slice);
             }
-            self.slices.retain(|(other, _)| *other != slice);
+            self.drop_slice(slice);
         } else {
             *self.cell(slice) = cell;
         }
         true
+    }
+
+    /// A slice has nothing in it any more. What is merged counts on a newest slice that stays: it is merged afresh.
+    fn drop_slice(&mut self, slice: i64) {
+        self.slices.retain(|(other, _)| *other != slice);
+        self.closed = None;
     }
 
     /// One measurement fewer (a retraction).

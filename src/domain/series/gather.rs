@@ -191,7 +191,7 @@ impl Closed {
         slices: &[(i64, Cell)],
         start: impl FnOnce() -> Cell,
     ) -> &Back {
-        // A slice may have gone: what was the newest one then is none of those before it now.
+        // An earlier instant is looked at.
         if self.back.as_ref().is_some_and(|back| back.until > newest) {
             self.back = None;
         }
@@ -324,8 +324,7 @@ mod tests {
                 }
                 if mixed(step).is_multiple_of(97) {
                     let gone = now - (mixed(step) % 13) as i64;
-                    series.slices.retain(|(slice, _)| *slice != gone);
-                    series.reopen(gone);
+                    series.drop_slice(gone);
                 }
                 for view in [Some(kind), (kind == 0).then_some(1)].into_iter().flatten() {
                     let Some(view) = views(now).get(view).copied() else {
@@ -336,6 +335,33 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_slice_that_comes_where_the_newest_was_retracted_is_seen() {
+        let view = |last: i64| {
+            let window = Window::Rolling {
+                slices: 40,
+                slice_ms: 1,
+            };
+            window.view(&Calendar::utc(), Instant(last + 1))
+        };
+        let mut series = Series::default();
+        let mut measure = |series: &mut Series, slice: i64| {
+            let sample = Sample {
+                sequence: slice as u64,
+                observed_at: slice,
+                value: SampleValue::Number(1.0),
+            };
+            series.cell(slice).add(&Aggregate::Sum, &sample);
+        };
+        (80..90).for_each(|slice| measure(&mut series, slice));
+        measure(&mut series, 100);
+        assert_eq!(series.gather_again(&view(100)).cell.count, 11);
+        series.drop_slice(100);
+        measure(&mut series, 95);
+        measure(&mut series, 102);
+        assert_eq!(series.gather_again(&view(102)).cell.count, 12);
     }
 
     #[test]
