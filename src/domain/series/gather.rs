@@ -347,7 +347,7 @@ mod tests {
             window.view(&Calendar::utc(), Instant(last + 1))
         };
         let mut series = Series::default();
-        let mut measure = |series: &mut Series, slice: i64| {
+        let measure = |series: &mut Series, slice: i64| {
             let sample = Sample {
                 sequence: slice as u64,
                 observed_at: slice,
