@@ -18,6 +18,8 @@ pub struct ReadAhead {
     /// Gone when the thread is told to stop.
     blocks: Option<Receiver<Read>>,
     thread: Option<JoinHandle<()>>,
+    /// The end or an error was given away: behind it there is nothing.
+    has_ended: bool,
 }
 
 impl ReadAhead {
@@ -37,16 +39,24 @@ impl ReadAhead {
         Self {
             blocks: Some(blocks),
             thread: Some(thread),
+            has_ended: false,
         }
     }
 }
 
 impl BlockReader for ReadAhead {
     fn next_block(&mut self) -> Read {
-        match self.blocks.as_ref().map(Receiver::recv) {
-            Some(Ok(read)) => read,
-            // Behind the end or an error there is nothing.
-            _ => Ok(None),
+        if self.has_ended {
+            return Ok(None);
+        }
+        if let Some(Ok(read)) = self.blocks.as_ref().map(Receiver::recv) {
+            self.has_ended = !matches!(read, Ok(Some(_)));
+            return read;
+        }
+        // It never leaves without a word: an invariant is broken, and what came before must not look like the whole journal.
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            _ => Err(JournalError::Poisoned),
         }
     }
 }
@@ -55,7 +65,7 @@ impl Drop for ReadAhead {
     fn drop(&mut self) {
         self.blocks = None;
         if let Some(thread) = self.thread.take() {
-            // A reader that panicked has said so by ending early.
+            // A panic behind the last block that was asked for concerns nobody.
             let _ = thread.join();
         }
     }
@@ -99,6 +109,24 @@ mod tests {
         assert!(matches!(reader.next_block(), Ok(Some(_))));
         assert!(matches!(reader.next_block(), Ok(Some(_))));
         assert!(matches!(reader.next_block(), Err(JournalError::Poisoned)));
+    }
+
+    /// One block, then a broken invariant.
+    struct Broken(bool);
+
+    impl BlockReader for Broken {
+        fn next_block(&mut self) -> Read {
+            assert!(!std::mem::replace(&mut self.0, true), "the reader is broken");
+            Ok(Some(Block::default()))
+        }
+    }
+
+    #[test]
+    fn a_reader_that_panics_does_not_look_like_the_end() {
+        let mut reader = ReadAhead::new(Box::new(Broken(false)));
+        assert!(matches!(reader.next_block(), Ok(Some(_))));
+        let next = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| reader.next_block().is_ok()));
+        assert!(next.is_err(), "the panic arrives where the block was asked for");
     }
 
     #[test]

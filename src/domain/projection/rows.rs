@@ -245,3 +245,30 @@ impl Projection {
         self.mark(node);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::calendar::Calendar;
+
+    #[test]
+    fn slices_are_those_of_the_window_whatever_came_before() {
+        let calendar = Calendar::utc();
+        let rolling = |slice_ms| Window::Rolling { slices: 24, slice_ms };
+        let mut slice = Slice::default();
+        for step in 0..5_000_i64 {
+            let window = match step % 3 {
+                0 => rolling(3_600_000),
+                1 => rolling(60_000),
+                _ => Window::All,
+            };
+            let width_ms = match window {
+                Window::Rolling { slice_ms, .. } => slice_ms,
+                _ => DAY_MS,
+            };
+            // Forwards, with steps back, and over every kind of edge.
+            let at = (step / 7) * 60_000 - (step % 5) * 3_600_000 + step % 2 - 1;
+            assert_eq!(slice.of(at, width_ms), window.slice_of(&calendar, Instant(at)), "{at}");
+        }
+    }
+}
