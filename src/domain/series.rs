@@ -176,8 +176,19 @@ impl Series {
         &mut self.slices[place].1
     }
 
-    /// Takes a sample out again, by its place. False when it is not here (too old, or not seen under this definition).
-    pub fn remove(&mut self, rules: Rules<'_>, sequence: u64, observed_at: Instant) -> bool {
+    /// Takes a measurement out again, by its place: one fewer. False when its sample is not here: because it is before `oldest`
+    /// and was only counted, or because this definition cannot read it (a number of a KPI that has words by now), and so it
+    /// was never counted. Of what is before `oldest` nobody knows which of the two it was: it counts as the first.
+    pub fn remove(&mut self, rules: Rules<'_>, (sequence, observed_at): (u64, Instant), oldest: Instant) -> bool {
+        let was_here = self.take_out(rules, sequence, observed_at);
+        let kept = || self.slices.iter().map(|(_, cell)| u64::from(cell.any)).sum::<u64>();
+        if was_here || (observed_at < oldest && self.measured > kept()) {
+            self.measured = self.measured.saturating_sub(1);
+        }
+        was_here
+    }
+
+    fn take_out(&mut self, rules: Rules<'_>, sequence: u64, observed_at: Instant) -> bool {
         let slice = rules.slice_of(observed_at.0);
         let correctable = self.rare.as_mut().map(|rare| &mut rare.correctable);
         let Some(entry) = correctable.and_then(|slices| slices.get_mut(&slice)) else {
@@ -208,11 +219,6 @@ impl Series {
     fn drop_slice(&mut self, slice: i64) {
         self.slices.retain(|(other, _)| *other != slice);
         self.closed = None;
-    }
-
-    /// One measurement fewer (a retraction).
-    pub fn forget_one(&mut self) {
-        self.measured = self.measured.saturating_sub(1);
     }
 
     /// Forgets what `hold` keeps.

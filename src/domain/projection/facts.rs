@@ -53,7 +53,7 @@ impl Projection {
             Fact::MeasurementCorrected(correction) => self.correct(correction, now),
             Fact::MeasurementRetracted(retraction) => {
                 if let Some(place) = self.series_place(retraction.target.series) {
-                    self.remove(place, &retraction.target);
+                    self.remove(place, &retraction.target, now);
                 }
             }
             Fact::CatalogActivated { .. }
@@ -69,7 +69,7 @@ impl Projection {
         let Some(place) = self.series_place(target.series) else {
             return;
         };
-        self.remove(place, target);
+        self.remove(place, target, now);
         let row = correction.row();
         if let Some(sample) = self.sample(target.sequence, &row, place) {
             self.add(place, &sample, true, now);
@@ -115,14 +115,14 @@ impl Projection {
         }
     }
 
-    fn remove(&mut self, place: SeriesPlace, target: &MeasurementPlace) {
+    fn remove(&mut self, place: SeriesPlace, target: &MeasurementPlace, now: Instant) {
         let catalog = Arc::clone(&self.catalog);
         let Some(rules) = rules_at(&catalog, place) else { return };
+        let oldest = self.oldest(now, rules);
         self.forget_past(place, target.observed_at);
         for (node, series) in [Some(place.own), place.overall].into_iter().flatten() {
             if let Some(series) = self.series.get_mut(series as usize) {
-                series.remove(rules, target.sequence.0, target.observed_at);
-                series.forget_one();
+                series.remove(rules, (target.sequence.0, target.observed_at), oldest);
             }
             self.mark(node);
         }

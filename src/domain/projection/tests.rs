@@ -284,6 +284,16 @@ fn when_all_was_retracted_nothing_was_ever_measured() {
 }
 
 #[test]
+fn what_a_definition_cannot_read_is_not_missed_when_it_is_retracted() {
+    let mut house = House::of(plain_kpi(), ClockKind::Recorded);
+    house.measure_late(minute(1), minute(1), &MeasuredValue::Word("good".into()));
+    house.measure_late(minute(2), minute(2), &MeasuredValue::NotApplicable);
+    house.retract(minute(3), 1, minute(1));
+    house.advance(minute(60));
+    assert_eq!(house.last(), (minute(30).0 + 1, None, Some(Absence::Stale), Some(0.0)));
+}
+
+#[test]
 fn not_applicable_has_the_last_word_only_while_it_is_the_latest() {
     let mut house = House::of(plain_kpi(), ClockKind::Recorded);
     house.measure(minute(1), 60.0);

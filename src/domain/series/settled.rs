@@ -159,8 +159,8 @@ mod tests {
 
         fn retract(&mut self, hour: i64) {
             let rules = Self::rules((&self.definition, &self.calendar));
-            assert!(self.series.remove(rules, hour as u64, Instant(hour * HOUR_MS)));
-            self.series.forget_one();
+            let place = (hour as u64, Instant(hour * HOUR_MS));
+            assert!(self.series.remove(rules, place, Instant(i64::MIN)));
         }
 
         fn evaluate(&mut self, hour: i64) -> LeafReading {

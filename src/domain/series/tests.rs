@@ -55,7 +55,8 @@ impl Desk {
             definition: &self.definition,
             calendar: &self.calendar,
         };
-        self.series.remove(rules, sequence, Instant(minute * MINUTE_MS))
+        let place = (sequence, Instant(minute * MINUTE_MS));
+        self.series.remove(rules, place, Instant(i64::MIN))
     }
 
     fn value(&self, minute: i64) -> Option<f64> {
