@@ -225,7 +225,9 @@ fn replay_journal(
     folder: &std::path::Path,
     told: &mut dyn FnMut(Told<'_>),
 ) -> Result<ReplayOutcome, ReplayError> {
-    let (catalog, mut projection) = played(request, folder, told)?;
+    // Only the end is looked at.
+    let is_forgetful = request.clock != ClockKind::Recorded && request.at.is_none();
+    let (catalog, mut projection) = played(request, (folder, is_forgetful), told)?;
     let mut effects = Effects::default();
     projection.finish(&mut effects);
     told(Told::Effects(effects));
@@ -238,7 +240,7 @@ pub fn explain(
     folder: &std::path::Path,
     question: &ExplainQuestion,
 ) -> Result<Option<(Explained, Movers, Arc<Catalog>)>, ReplayError> {
-    let (catalog, projection) = played(request, folder, &mut |_| {})?;
+    let (catalog, projection) = played(request, (folder, false), &mut |_| {})?;
     let Some((explained, search)) = projection.explain(question) else {
         return Ok(None);
     };
@@ -250,10 +252,10 @@ pub fn explain(
     Ok(Some((explained, movers, catalog)))
 }
 
-/// The projection at the end of a journal, or where the request ends it.
+/// The projection at the end of a journal, or where the request ends it; it may have forgotten what no window sees any more.
 fn played(
     request: &ReplayRequest,
-    folder: &std::path::Path,
+    (folder, is_forgetful): (&std::path::Path, bool),
     told: &mut dyn FnMut(Told<'_>),
 ) -> Result<(Arc<Catalog>, Projection), ReplayError> {
     if !folder.is_dir() {
@@ -264,6 +266,9 @@ fn played(
         None => Arc::new(Catalog::empty()),
     };
     let mut projection = begin(request, folder, &catalog, told)?;
+    if is_forgetful {
+        projection.forget_unseen();
+    }
     let history = Arc::new(JournalFolder(folder.to_owned()));
     let mut activations = Activations::new(Arc::new(TomlDefinitions), history);
     let following = match &request.catalog {

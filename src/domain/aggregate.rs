@@ -17,6 +17,7 @@ pub struct Sum {
 
 impl Sum {
     /// Adds a number.
+    #[inline]
     pub fn add(&mut self, number: f64) {
         let total = self.high + number;
         self.low += if self.high.abs() >= number.abs() {
@@ -28,12 +29,14 @@ impl Sum {
     }
 
     /// Adds another sum.
+    #[inline]
     pub fn merge(&mut self, other: Self) {
         self.add(other.high);
         self.low += other.low;
     }
 
     /// The sum.
+    #[inline]
     pub fn total(self) -> f64 {
         self.high + self.low
     }
@@ -188,6 +191,7 @@ impl Default for Cell {
 
 impl Cell {
     /// Takes a sample in.
+    #[inline]
     pub fn add(&mut self, aggregate: &Aggregate, sample: &Sample) {
         self.any += 1;
         if (sample.observed_at, sample.sequence) >= (self.latest_at, self.latest_sequence) {
@@ -242,6 +246,7 @@ impl Cell {
     }
 
     /// Takes another set in.
+    #[inline]
     pub fn merge(&mut self, other: &Self) {
         if other.any == 0 {
             return;
@@ -263,6 +268,7 @@ impl Cell {
 
     /// This set and another one.
     #[must_use]
+    #[inline]
     pub fn and(&self, other: &Self) -> Self {
         // Most of all that is merged is sums: these need not be copied first.
         if let (Parts::Sum(sum), Parts::Sum(others)) = (&self.parts, &other.parts) {
@@ -308,6 +314,7 @@ impl Cell {
 
     /// The value of the set; `None` without values, with a denominator or weight of 0, and where it is not finite.
     /// `length_ms` is the window's length, for rates.
+    #[inline]
     pub fn value(&self, aggregate: &Aggregate, length_ms: i64) -> Option<f64> {
         if self.count == 0 {
             return None;

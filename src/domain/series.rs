@@ -131,6 +131,7 @@ impl Series {
     }
 
     /// Takes in a sample without an id whose slice is known.
+    #[inline]
     pub fn add_bare(&mut self, aggregate: &Aggregate, slice: i64, sample: &Sample) {
         self.measured += 1;
         self.take_in(aggregate, slice, sample);
@@ -173,6 +174,7 @@ impl Series {
     }
 
     /// The cell of a slice, to be changed.
+    #[inline]
     fn cell(&mut self, slice: i64) -> &mut Cell {
         // Measurements mostly come in order: look at the end first. Nothing is merged yet of the newest slice.
         let place = match self.slices.last() {
@@ -229,12 +231,33 @@ impl Series {
         last
     }
 
+    /// Drops slices that no reading and no trend at `at` or later sees, once they are many. Those of rolling windows, without
+    /// anything that looks further back; all others are kept.
+    pub fn forget_unseen(&mut self, rules: Rules<'_>, at: Instant) {
+        let Window::Rolling { slices, .. } = *rules.window() else {
+            return;
+        };
+        if self.rare.is_some() {
+            return;
+        }
+        // Reading and trend see so many at most. Behind an eighth more it is worth it that the others move up.
+        let seen_max = usize::try_from(slices).unwrap_or(usize::MAX).saturating_mul(2);
+        if self.slices.len() < seen_max.saturating_add(seen_max / 8 + 16) {
+            return;
+        }
+        // What is merged is of slices that are seen.
+        let first = rules.window().view(rules.calendar, at).first - slices;
+        let gone = self.slices.partition_point(|(slice, _)| *slice < first);
+        self.slices.drain(..gone);
+    }
+
     /// The latest measurement that is kept.
     pub fn latest(&self) -> Option<Instant> {
         self.slices.last().map(|(_, cell)| Instant(cell.latest_at))
     }
 
     /// Reads the newest slice, so that it is at hand: it is larger than a line of the cache.
+    #[inline]
     pub fn see_newest(&self) -> usize {
         let ends = |(slice, cell): &(i64, Cell)| *slice as usize ^ cell.latest_at as usize ^ cell.any as usize;
         self.slices.last().map_or(0, ends)

@@ -29,6 +29,7 @@ pub struct View {
 
 impl Window {
     /// The slice of an instant.
+    #[inline]
     pub fn slice_of(&self, calendar: &Calendar, instant: Instant) -> i64 {
         match self {
             Self::Rolling { slice_ms, .. } => instant.0.div_euclid(*slice_ms),
@@ -63,6 +64,7 @@ impl Window {
     }
 
     /// What the window shows at `at`.
+    #[inline]
     pub fn view(&self, calendar: &Calendar, at: Instant) -> View {
         let before = at.plus_ms(-1);
         match *self {
@@ -108,6 +110,7 @@ impl Window {
 
     /// The first instant after `at` at which a window with data in it, or ahead of it, looks at other slices.
     /// `oldest` is the oldest slice with data that is seen at `at`, `coming` the oldest with data ahead of it.
+    #[inline]
     pub fn next_change(
         &self,
         calendar: &Calendar,

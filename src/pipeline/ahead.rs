@@ -12,8 +12,8 @@ use crate::ports::{BlockReader, JournalError};
 /// Blocks that wait to be applied: enough that neither side waits for the other's large ones.
 const BLOCKS_AHEAD: usize = 4;
 
-/// Measurements of a joined block: some of each of thousands of series, and not more than a core has cache for.
-const JOINED_LEN: usize = 1 << 15;
+/// Measurements of a joined block: some hundred of each of a thousand series, and a few megabytes.
+const JOINED_LEN: usize = 1 << 17;
 
 type Read = Result<Option<Block>, JournalError>;
 
@@ -138,7 +138,7 @@ mod tests {
 
     impl BlockReader for Numbers {
         fn next_block(&mut self) -> Read {
-            const LEN: usize = 10_000;
+            const LEN: usize = 40_000;
             self.0 += 1;
             if self.0 > 8 {
                 return Err(JournalError::Poisoned);
@@ -151,7 +151,7 @@ mod tests {
             let (series, value) = (vec![self.0 as u32; LEN], vec![self.0 as f64; LEN]);
             block
                 .measurements
-                .extend_numbers(&series, &[0; LEN], Instant(0), &value);
+                .extend_numbers(&series, &vec![0; LEN], Instant(0), &value);
             if self.0 == 3 {
                 let (fingerprint, files) = (String::new(), Vec::new());
                 let fact = Fact::CatalogActivated { fingerprint, files };
@@ -180,7 +180,7 @@ mod tests {
             (vec![8], 8, 0),
         ];
         assert_eq!(seen, expected);
-        assert_eq!(next, 80_002);
+        assert_eq!(next, 320_002);
     }
 
     #[test]

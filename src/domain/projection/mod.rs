@@ -54,7 +54,7 @@ use node_state::NodeState;
 use ranking::Ranking;
 use rows::Fold;
 use shape::Shape;
-use span::Desk;
+use span::Spans;
 pub use succession::Refold;
 use timeline::ClockState;
 
@@ -100,7 +100,7 @@ type AlertViews = BTreeMap<(Slug, Arc<str>), Arc<AlertView>>;
 pub struct Projection {
     catalog: Arc<Catalog>,
     options: ProjectionOptions,
-    shapes: Vec<Shape>,
+    shapes: Arc<Vec<Shape>>,
     /// How measurements are taken in, by scorecard and KPI.
     folds: Arc<[Vec<Fold>]>,
     clock: ClockState,
@@ -136,8 +136,10 @@ pub struct Projection {
     children: Vec<Child<u32>>,
     /// Empty between instants; kept for its memory.
     lists: Lists,
+    /// See [`Projection::forget_unseen`].
+    forgets: bool,
     /// Of no meaning between spans; kept for its memory.
-    desk: Desk,
+    spans: Spans,
     /// (instant, node): when a reading changes by itself, or was to. Entries that are not the node's own `due` any more are void.
     dues: Dues,
     alerting: Alerting,
@@ -186,14 +188,15 @@ impl Projection {
             dirty: vec![Vec::new(); ranks],
             children: Vec::new(),
             lists: Lists::default(),
-            desk: Desk::default(),
+            forgets: false,
+            spans: Spans::default(),
             dues: Dues::default(),
             alerting: Alerting::default(),
             touched_alerts: BTreeSet::new(),
             alert_views: None,
             is_posted: false,
             ranking: vec![Ranking::default(); catalog.scorecards.len()],
-            shapes,
+            shapes: Arc::new(shapes),
             catalog,
         };
         for scorecard in 0..projection.catalog.scorecards.len() {
@@ -231,6 +234,12 @@ impl Projection {
     /// The journal's series, in the order of their numbers.
     pub fn series_names(&self) -> Vec<SeriesKey> {
         self.journal_series.clone()
+    }
+
+    /// From now on slices may be dropped that no reading and no trend of now or later sees. For who asks nothing of an earlier
+    /// instant: a replay of years needs the memory of its windows then.
+    pub fn forget_unseen(&mut self) {
+        self.forgets = true;
     }
 
     /// Collect reading changes in [`Effects`] from now on, or no more.

@@ -182,6 +182,7 @@ impl NodeState {
     }
 
     /// As its parent takes it in.
+    #[inline]
     pub fn child(&self, node: u32, weight: f64) -> Child<u32> {
         Child {
             weight,
@@ -195,6 +196,7 @@ impl NodeState {
     }
 
     /// Takes in what a KPI reads.
+    #[inline]
     pub fn set_leaf(&mut self, reading: LeafReading, bands: &[Band]) {
         self.score = or_nan(reading.score);
         self.coverage = or_nan(reading.coverage);
@@ -212,6 +214,7 @@ impl NodeState {
 
     /// What a KPI says after this when it reads something, and may read something else by itself at `due`.
     #[must_use]
+    #[inline]
     pub fn after_leaf(&self, reading: LeafReading, bands: &[Band], due: i64) -> Self {
         let mut after = self.evaluated(due);
         after.set_leaf(reading, bands);
@@ -263,6 +266,7 @@ impl NodeState {
 }
 
 /// The band of a score: the one with the greatest `from` that is not greater than it.
+#[inline]
 pub(super) fn band_of(bands: &[Band], score: Option<f64>) -> u8 {
     let Some(score) = score else { return NO_STATUS };
     bands.iter().rposition(|band| band.from <= score).unwrap_or(0) as u8

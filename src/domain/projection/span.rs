@@ -6,15 +6,17 @@
 //! alerts and readings follow as at any step. The outcome is that of one step after the other, to the last bit, on any
 //! number of cores.
 //!
-//! Measured over ten million measurements of 1,000 KPIs, evaluated every hour, see the README for the whole replay.
+//! A long run is a relay of spans: while leaves read one, the one before is told and the next one sorted.
 
 mod leaves;
+mod sorting;
 
 use std::sync::Arc;
 
-use super::instances::{InstanceState, Placed, rules_of};
+use super::instances::rules_of;
 use super::node_state::NodeState;
 use super::rows::Run;
+use super::shape::{KPI_RANK, OVERALL_KPI_RANK, Shape};
 use super::timeline::ClockState;
 use super::{Effects, Projection};
 use crate::domain::alert::Metric;
@@ -23,6 +25,7 @@ use crate::domain::fact::shape;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use leaves::{Common, Leaf, Share};
+use sorting::{NOT_YET, Sorted, Takers};
 
 /// With fewer measurements a leaf than this, going from leaf to leaf costs more than it saves.
 const ROWS_A_LEAF_MIN: usize = 4;
@@ -30,6 +33,9 @@ const ROWS_A_LEAF_MIN: usize = 4;
 const STEPS_MIN: usize = 2;
 /// Over a gap without measurements steps are skipped; that is done elsewhere.
 const GAP_STEPS_MAX: i64 = 64;
+/// Rows of a span in a relay: what a core has cache for. Tests see relays without millions of rows.
+const ROWS_MAX: usize = if cfg!(test) { 1 << 9 } else { 1 << 15 };
+
 /// A step of a span.
 #[derive(Debug, Clone, Copy)]
 struct Step {
@@ -38,163 +44,83 @@ struct Step {
     rows: usize,
 }
 
-/// The part of a run that is taken at once.
+/// Where a clock stands, and the step that comes next.
+type Clock = (Instant, Instant);
+
+/// A span on its way.
 #[derive(Debug)]
-struct Plan {
-    every_ms: i64,
+struct Span<'a> {
+    run: Run<'a>,
     steps: Vec<Step>,
-    /// How many rows it has.
-    rows: usize,
-    /// Where the clock stands behind it, and the step that comes next.
-    clock: (Instant, Instant),
+    /// Behind it.
+    clock: Clock,
 }
 
-/// A row of a span on its way to a leaf: what is plain in it, so that a leaf finds its rows beside each other.
-#[derive(Debug, Clone, Copy, Default)]
-struct Way {
-    observed_at: i64,
-    value: f64,
-    row: u32,
-}
+/// A leaf's node, and the node above it.
+type Place = (u32, Option<u32>);
 
-/// Who takes the measurements of a journal series: its own series (behind the last one stands nobody), and the one over all
-/// instances.
-#[derive(Debug, Clone, Copy)]
-struct Takers {
-    own: u32,
-    overall: u32,
-}
-
-/// It is not known yet who takes them; or there is no other taker.
-const NOT_YET: u32 = u32::MAX;
-
-/// What a leaf read: its node, the node above it, and its state.
+/// What a leaf read at a step: its node, the node above it, and its state.
 pub(super) type Read = (u32, Option<u32>, NodeState);
 
-/// What the leaves of a span read, and what it needs on the way; kept for its memory.
+/// A span's rows in order, and what its leaves read.
 #[derive(Debug, Default)]
-pub(super) struct Desk {
-    /// By journal series.
-    takers: Vec<Takers>,
-    ways: Vec<Way>,
-    ends: Vec<u32>,
-    /// Nodes of leaves, and the nodes above them.
-    nodes: Vec<(u32, Option<u32>)>,
+struct Desk {
+    sorted: Sorted,
     /// By leaf, then step; `None` where a leaf is not evaluated.
     read: Vec<Option<NodeState>>,
-    pending: Vec<bool>,
 }
 
-impl Desk {
-    /// What leaves read at a step of so many.
-    fn at(&self, step: usize, steps: usize) -> impl Iterator<Item = Read> {
-        let states = self.read.iter().skip(step).step_by(steps.max(1));
-        let read = self.nodes.iter().zip(states);
-        read.filter_map(|((node, parent), state)| Some((*node, *parent, (*state)?)))
-    }
+/// What spans need; of no meaning between relays, kept for its memory.
+#[derive(Debug, Default)]
+pub(super) struct Spans {
+    /// By journal series.
+    takers: Vec<Takers>,
+    desks: [Desk; 2],
+}
 
-    fn clear(&mut self, leaves: usize, steps: usize) {
-        self.nodes.clear();
-        self.read.clear();
-        self.read.resize(leaves * steps, None);
-        self.pending.clear();
-        self.pending.resize(leaves, false);
-    }
-
-    fn pending(&self) -> impl Iterator<Item = u32> {
-        let leaves = self.nodes.iter().zip(&self.pending);
-        leaves.filter_map(|((node, _), is_pending)| is_pending.then_some(*node))
-    }
+/// What all spans of a relay have in common.
+#[derive(Debug, Clone, Copy)]
+struct Ground<'a> {
+    takers: &'a [Takers],
+    every_ms: i64,
+    /// How many there are.
+    series: usize,
+    /// What was observed later is not taken in.
+    until: Instant,
 }
 
 impl Projection {
-    /// Takes the beginning of a run as a span, if it is worth it. False when nothing was done.
-    pub(super) fn take_span(&mut self, run: &mut Run<'_>, effects: &mut Effects) -> bool {
-        let mut desk = std::mem::take(&mut self.desk);
-        let plan = self.plan_span(run, &mut desk.takers);
-        if let Some(plan) = &plan {
-            let span = run.split_before(run.rows.start + plan.rows);
-            self.take_planned(&span, plan, &mut desk, effects);
-        }
-        self.desk = desk;
-        plan.is_some()
-    }
-
-    fn take_planned(&mut self, span: &Run<'_>, plan: &Plan, desk: &mut Desk, effects: &mut Effects) {
-        let catalog = Arc::clone(&self.catalog);
-        self.read_leaves(&catalog, span, plan, desk);
-        let mut dues = std::mem::take(&mut self.dues);
-        dues.retain(|node| !self.is_leaf(node));
-        self.dues = dues;
-        for (place, step) in plan.steps.iter().enumerate() {
-            if let Some(last) = step.rows.checked_sub(1) {
-                self.sequence = Sequence(span.first.0 + last as u64);
-            }
-            let mut read = desk.at(place, plan.steps.len()).peekable();
-            // Without anything to evaluate there is no step, as elsewhere: what timers do is told with the next one.
-            if read.peek().is_some() || self.has_to_step(step.at) {
-                self.step((step.at, plan.every_ms), read, effects);
-            }
-        }
-        self.queue_leaves();
-        desk.pending().for_each(|node| self.mark(node));
-        self.sequence = Sequence(span.first.0 + plan.rows as u64 - 1);
-        self.clock = ClockState::Event {
-            every_ms: plan.every_ms,
-            started: Some(plan.clock),
-        };
-    }
-
-    /// How much of a run can be a span, and its steps; `None` where it is not worth it, or leaves hang together.
-    fn plan_span(&self, run: &Run<'_>, takers: &mut Vec<Takers>) -> Option<Plan> {
+    /// Takes the beginning of a run as spans, if it is worth it. False when nothing was done.
+    pub(super) fn take_spans(&mut self, run: &mut Run<'_>, effects: &mut Effects) -> bool {
         let ClockState::Event {
             every_ms,
-            started: Some((mut at, mut next)),
+            started: Some(clock),
         } = self.clock
         else {
-            return None;
+            return false;
         };
         let is_sparse = run.rows.len() < self.series.len().saturating_mul(ROWS_A_LEAF_MIN);
-        if is_sparse
-            || !run.columns.extras.is_empty()
-            || self.options.history_ms.is_some()
-            || self.leaves_hang_together()
-        {
-            return None;
+        let is_for_others = !run.columns.extras.is_empty() || self.options.history_ms.is_some();
+        if is_sparse || is_for_others || self.leaves_hang_together() {
+            return false;
         }
-        takers.clear();
-        takers.extend(self.placed.iter().map(|placed| self.takers(*placed)));
-        let mut steps = Vec::new();
-        let mut rows = 0;
-        let series = run.columns.series.get(run.rows.clone())?;
-        // What is mostly so is asked first: the measurement is of a known series, and before the next step.
-        let before = |next: Instant| next.min(self.observed_until.plus_ms(1)).0;
-        let mut limit = before(next);
-        for (observed_at, series) in run.observed_at().iter().zip(series) {
-            if takers.get(*series as usize).is_none_or(|takers| takers.own == NOT_YET) {
-                break;
-            }
-            if *observed_at >= limit {
-                let is_gap = *observed_at >= next.0 && (*observed_at - next.0) / every_ms >= GAP_STEPS_MAX;
-                if is_gap || *observed_at > self.observed_until.0 {
-                    break;
-                }
-                while next.0 <= *observed_at {
-                    steps.push(Step { at: next, rows });
-                    next = next.plus_ms(every_ms);
-                }
-                limit = before(next);
-            }
-            at = at.max(Instant(*observed_at));
-            rows += 1;
-        }
-        let is_worth_it = steps.len() >= STEPS_MIN;
-        is_worth_it.then_some(Plan {
+        let mut spans = std::mem::take(&mut self.spans);
+        self.list_takers(&mut spans.takers);
+        let Spans { takers, desks } = &mut spans;
+        let [desk, other] = desks;
+        let ground = Ground {
+            takers,
             every_ms,
-            steps,
-            rows,
-            clock: (at, next),
-        })
+            series: self.series.len(),
+            until: self.observed_until,
+        };
+        let first = ground.next(run, clock, desk);
+        let is_one = first.is_some();
+        if let Some(first) = first {
+            self.relay(&ground, (first, run), [desk, other], effects);
+        }
+        self.spans = spans;
+        is_one
     }
 
     /// A KPI is put together from others, or a rule looks at its age, which is not told by its reading.
@@ -202,160 +128,186 @@ impl Projection {
         self.totals.iter().any(Option::is_some) || self.catalog.rules.iter().any(|rule| rule.metric == Metric::Age)
     }
 
-    fn is_leaf(&self, node: u32) -> bool {
-        self.series_of(node).is_some()
+    /// Leaves read one span while the one before is told and the next one sorted.
+    fn relay<'a>(
+        &mut self,
+        ground: &Ground<'_>,
+        (first, run): (Span<'a>, &mut Run<'a>),
+        [mut now, mut other]: [&mut Desk; 2],
+        effects: &mut Effects,
+    ) {
+        let (catalog, shapes) = (Arc::clone(&self.catalog), Arc::clone(&self.shapes));
+        let mut leaves = self.leaves(&catalog, &shapes);
+        let forgets = self.forgets;
+        let nodes: Vec<Place> = leaves.iter().map(|leaf| (leaf.node, leaf.parent)).collect();
+        self.leave_leaves_alone();
+        let names = std::mem::take(&mut self.journal_series);
+        let mut series = std::mem::take(&mut self.series);
+        let (mut next, mut read): (_, Option<Span<'_>>) = (Some(first), None);
+        while let Some(span) = next.take() {
+            let observed_at = span.run.observed_at().iter().map(|at| Instant(*at));
+            self.oldest_taken = observed_at.fold(self.oldest_taken, Instant::min);
+            now.read.clear();
+            now.read.resize(leaves.len() * span.steps.len(), None);
+            let common = Common {
+                columns: span.run.columns,
+                rows: &now.sorted.rows,
+                first: (span.run.rows.start, span.run.first),
+                every_ms: ground.every_ms,
+                steps: &span.steps,
+                names: &names,
+                is_plain: is_plain(&span.run),
+                forgets,
+            };
+            let share = Share::of_all(&mut series, &mut leaves, &now.sorted.ends, &mut now.read);
+            let meanwhile = || {
+                if let Some(before) = &read {
+                    self.tell_span(before, ground.every_ms, (&nodes, &other.read), effects);
+                }
+                ground.next(run, span.clock, other)
+            };
+            (next, ()) = rayon::join(meanwhile, || common.read(share));
+            read = Some(span);
+            std::mem::swap(&mut now, &mut other);
+        }
+        (self.series, self.journal_series) = (series, names);
+        if let Some(last) = &read {
+            self.tell_span(last, ground.every_ms, (&nodes, &other.read), effects);
+            self.end_spans(last, ground, &leaves);
+        }
     }
 
-    /// Takes all measurements of a span in, and finds out what leaves read at each step.
-    fn read_leaves(&mut self, catalog: &Catalog, span: &Run<'_>, plan: &Plan, desk: &mut Desk) {
-        let observed_at = span.observed_at().iter().map(|at| Instant(*at));
-        self.oldest_taken = observed_at.fold(self.oldest_taken, Instant::min);
-        self.sort_rows(span, desk);
-        for rank in [super::shape::KPI_RANK, super::shape::OVERALL_KPI_RANK] {
+    /// Nothing but spans evaluates leaves from here on: they wait for nothing, and nothing is due.
+    fn leave_leaves_alone(&mut self) {
+        for rank in [KPI_RANK, OVERALL_KPI_RANK] {
             self.dirty.get_mut(rank as usize).into_iter().for_each(Vec::clear);
         }
-        let mut series = std::mem::take(&mut self.series);
-        let leaves = self.leaves(catalog);
-        desk.clear(leaves.len(), plan.steps.len());
-        let nodes = leaves
-            .iter()
-            .map(|leaf| leaf.map_or((u32::MAX, None), |leaf| (leaf.node, leaf.parent)));
-        desk.nodes.extend(nodes);
-        let shapes = span.columns.shape.get(span.rows.clone()).unwrap_or_default();
-        let common = Common {
-            columns: span.columns,
-            ways: &desk.ways,
-            first: (span.rows.start, span.first),
-            every_ms: plan.every_ms,
-            steps: &plan.steps,
-            names: &self.journal_series,
-            is_plain: shapes.iter().all(|shape| *shape == shape::NUMBER),
-        };
-        common.read(Share {
-            series: &mut series,
-            leaves: &leaves,
-            ends: &desk.ends,
-            begin: 0,
-            read: &mut desk.read,
-            pending: &mut desk.pending,
-        });
-        drop(leaves);
-        self.series = series;
+        let mut dues = std::mem::take(&mut self.dues);
+        dues.retain(|node| self.series_of(node).is_none());
+        self.dues = dues;
     }
 
-    /// Puts the rows of a span in the order of the series that take them in.
-    fn sort_rows(&self, span: &Run<'_>, desk: &mut Desk) {
-        let Desk { takers, ways, ends, .. } = desk;
-        let columns = span.columns;
-        let series = columns.series.get(span.rows.clone()).unwrap_or_default();
-        ends.clear();
-        // One place more for what nobody takes, and one for where it ends.
-        ends.resize(self.series.len() + 2, 0);
-        let mut count = |taker: u32| {
-            if let Some(count) = ends.get_mut(taker as usize + 1) {
-                *count += 1;
+    /// Lets the steps of a span happen, with what its leaves read.
+    fn tell_span(
+        &mut self,
+        span: &Span<'_>,
+        every_ms: i64,
+        (nodes, states): (&[Place], &[Option<NodeState>]),
+        effects: &mut Effects,
+    ) {
+        for (place, step) in span.steps.iter().enumerate() {
+            if let Some(last) = step.rows.checked_sub(1) {
+                self.sequence = Sequence(span.run.first.0 + last as u64);
             }
-        };
-        for takers in series.iter().filter_map(|series| takers.get(*series as usize)) {
-            count(takers.own);
-            if takers.overall != NOT_YET {
-                count(takers.overall);
-            }
-        }
-        let mut sum = 0;
-        for end in ends.iter_mut() {
-            sum += *end;
-            *end = sum;
-        }
-        // What stands there from before is overwritten.
-        ways.resize(sum as usize, Way::default());
-        // Each place moves on by one with each row, from where the rows of a series begin to where they end.
-        let mut put = |taker: u32, way: Way| {
-            if let Some(end) = ends.get_mut(taker as usize)
-                && let Some(place) = ways.get_mut(*end as usize)
-            {
-                *place = way;
-                *end += 1;
-            }
-        };
-        let values = columns.value.get(span.rows.clone()).unwrap_or_default();
-        let rows = series.iter().zip(span.observed_at()).zip(values).zip(0..);
-        for (((series, observed_at), value), row) in rows {
-            let Some(takers) = takers.get(*series as usize) else {
-                continue;
-            };
-            let way = Way {
-                observed_at: *observed_at,
-                value: *value,
-                row,
-            };
-            put(takers.own, way);
-            if takers.overall != NOT_YET {
-                put(takers.overall, way);
+            let states = states.iter().skip(place).step_by(span.steps.len());
+            let read = nodes.iter().zip(states);
+            let read = read.filter_map(|((node, parent), state)| Some((*node, *parent, (*state)?)));
+            let mut read = read.peekable();
+            // Without anything to evaluate there is no step, as elsewhere: what timers do is told with the next one.
+            if read.peek().is_some() || self.has_to_step(step.at) {
+                self.step((step.at, every_ms), read, effects);
             }
         }
     }
 
-    /// The series that take the measurements of a journal series in.
-    fn takers(&self, placed: Placed) -> Takers {
-        let nobody = Takers {
-            own: self.series.len() as u32,
-            overall: NOT_YET,
-        };
-        let Placed::At { series, instance, .. } = placed else {
-            let is_known = placed == Placed::Nowhere;
-            return if is_known {
-                nobody
-            } else {
-                Takers { own: NOT_YET, ..nobody }
-            };
-        };
-        let Some(own) = self.instances.get(instance as usize) else {
-            return nobody;
-        };
-        let all = self.instances.get(own.scorecard).filter(|_| own.name.is_some());
-        Takers {
-            own: series,
-            overall: all.map_or(NOT_YET, |all| series - own.series_base + all.series_base),
+    /// Leaves are evaluated as ever again.
+    fn end_spans(&mut self, last: &Span<'_>, ground: &Ground<'_>, leaves: &[Leaf<'_>]) {
+        for leaf in leaves {
+            let due = leaf.state.due;
+            if due != i64::MAX {
+                self.dues.push(Instant(due), leaf.node);
+            }
+            if leaf.state.is_dirty {
+                self.mark(leaf.node);
+            }
         }
+        self.sequence = Sequence(last.run.first.0 + last.run.rows.len() as u64 - 1);
+        self.clock = ClockState::Event {
+            every_ms: ground.every_ms,
+            started: Some(last.clock),
+        };
     }
 
     /// By series.
-    fn leaves<'a>(&'a self, catalog: &'a Catalog) -> Vec<Option<Leaf<'a>>> {
-        let of_instance = |own: &'a InstanceState| {
-            let scorecard = catalog.scorecards.get(own.scorecard);
-            let kpis = scorecard.map_or(0, |scorecard| scorecard.kpis.len());
-            (0..kpis).map(move |kpi| self.leaf(catalog, own, kpi))
-        };
-        self.instances.iter().flat_map(of_instance).collect()
-    }
-
-    fn leaf<'a>(&'a self, catalog: &'a Catalog, own: &InstanceState, kpi: usize) -> Option<Leaf<'a>> {
-        let scorecard = catalog.scorecards.get(own.scorecard)?;
-        let shape = self.shapes.get(own.scorecard)?;
-        let local = shape.find(NodePlace::Kpi(kpi))?;
-        let shape_node = shape.nodes.get(local as usize)?;
-        let node = own.node_base + local;
-        Some(Leaf {
-            node,
-            parent: shape_node.parent.map(|parent| own.node_base + parent),
-            before: *self.nodes.get(node as usize)?,
-            rules: rules_of(scorecard, kpi)?,
-            fold: *self.folds.get(own.scorecard)?.get(kpi)?,
-            bands: &scorecard.bands,
-            changes: &shape_node.changes,
-        })
-    }
-
-    /// Queues all leaves anew.
-    fn queue_leaves(&mut self) {
-        for node in 0..self.nodes.len() as u32 {
-            let due = self.nodes.get(node as usize).map_or(i64::MAX, |state| state.due);
-            if due != i64::MAX && self.is_leaf(node) {
-                self.dues.push(Instant(due), node);
-            }
+    fn leaves<'a>(&self, catalog: &'a Catalog, shapes: &'a [Shape]) -> Vec<Leaf<'a>> {
+        let mut leaves = Vec::with_capacity(self.series.len());
+        for own in &self.instances {
+            let (scorecard, shape) = (catalog.scorecards.get(own.scorecard), shapes.get(own.scorecard));
+            let Some((scorecard, shape)) = scorecard.zip(shape) else {
+                continue;
+            };
+            leaves.extend((0..scorecard.kpis.len()).filter_map(|kpi| {
+                let local = shape.find(NodePlace::Kpi(kpi))?;
+                let shape_node = shape.nodes.get(local as usize)?;
+                let node = own.node_base + local;
+                Some(Leaf {
+                    node,
+                    parent: shape_node.parent.map(|parent| own.node_base + parent),
+                    state: *self.nodes.get(node as usize)?,
+                    rules: rules_of(scorecard, kpi)?,
+                    fold: *self.folds.get(own.scorecard)?.get(kpi)?,
+                    bands: &scorecard.bands,
+                    changes: &shape_node.changes,
+                })
+            }));
         }
+        leaves
     }
+}
+
+impl Ground<'_> {
+    /// Cuts the next span off a run and sorts it; `None` where what is left is not worth it.
+    fn next<'a>(&self, run: &mut Run<'a>, clock: Clock, desk: &mut Desk) -> Option<Span<'a>> {
+        if run.rows.len() < self.series.saturating_mul(ROWS_A_LEAF_MIN) {
+            return None;
+        }
+        let (steps, rows, clock) = self.plan(run, clock)?;
+        let run = run.split_before(run.rows.start + rows);
+        desk.sorted.sort(&run, self.takers, self.series);
+        Some(Span { run, steps, clock })
+    }
+
+    /// How much of a run can be a span: its steps, its rows, and the clock behind it.
+    fn plan(&self, run: &Run<'_>, (mut at, mut next): Clock) -> Option<(Vec<Step>, usize, Clock)> {
+        // What is left of a run is not worth a span of its own.
+        let is_last = run.rows.len() < 2 * ROWS_MAX;
+        let rows_max = if is_last { run.rows.len() } else { ROWS_MAX };
+        let series = run.columns.series.get(run.rows.clone())?;
+        // What is mostly so is asked first: the measurement is of a known series, and before the next step.
+        let before = |next: Instant| next.min(self.until.plus_ms(1)).0;
+        let mut limit = before(next);
+        let (mut steps, mut rows) = (Vec::new(), 0);
+        for (observed_at, series) in run.observed_at().iter().zip(series).take(rows_max) {
+            if self
+                .takers
+                .get(*series as usize)
+                .is_none_or(|takers| takers.own == NOT_YET)
+            {
+                break;
+            }
+            if *observed_at >= limit {
+                let is_gap = *observed_at >= next.0 && (*observed_at - next.0) / self.every_ms >= GAP_STEPS_MAX;
+                if is_gap || *observed_at > self.until.0 {
+                    break;
+                }
+                while next.0 <= *observed_at {
+                    steps.push(Step { at: next, rows });
+                    next = next.plus_ms(self.every_ms);
+                }
+                limit = before(next);
+            }
+            at = at.max(Instant(*observed_at));
+            rows += 1;
+        }
+        let is_worth_it = steps.len() >= STEPS_MIN;
+        is_worth_it.then_some((steps, rows, (at, next)))
+    }
+}
+
+/// Whether all rows are plain numbers.
+fn is_plain(run: &Run<'_>) -> bool {
+    let shapes = run.columns.shape.get(run.rows.clone());
+    shapes.is_some_and(|shapes| shapes.iter().all(|shape| *shape == shape::NUMBER))
 }
 
 #[cfg(test)]

@@ -163,7 +163,7 @@ impl Projection {
         } = refold;
         let at = self.settle(at, effects);
         (new.options, new.clock, new.sequence) = (self.options, self.clock, self.sequence);
-        new.observed_until = self.observed_until;
+        (new.observed_until, new.forgets) = (self.observed_until, self.forgets);
         let heirs = Heirs::between(self, &new, at);
         new.adopt_names(self);
         new.adopt_instances(self, &heirs, &anew);

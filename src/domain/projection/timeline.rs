@@ -210,7 +210,7 @@ impl Projection {
     fn pass_run(&mut self, mut run: Run<'_>, effects: &mut Effects) {
         let until = self.observed_until;
         loop {
-            while self.take_span(&mut run, effects) {}
+            while self.take_spans(&mut run, effects) {}
             let ClockState::Event { every_ms, started } = self.clock else {
                 return;
             };

@@ -10,6 +10,7 @@ use crate::domain::window::View;
 impl Series {
     /// The first instant after the evaluation at which the reading can change by itself. `oldest` is the oldest slice with
     /// data that the view shows.
+    #[inline]
     pub(super) fn next_change(
         &self,
         rules: Rules<'_>,
@@ -57,6 +58,7 @@ impl Series {
     }
 
     /// When a fresh reading will be fresh no more.
+    #[inline]
     fn ages(&self, rules: Rules<'_>, when: Evaluation, (reading, every): (LeafReading, i64)) -> Option<Instant> {
         let latest = self.latest_before(rules, when.at)?;
         reading.fresh.then(|| Instant(latest).plus_ms(every + 1))
@@ -64,12 +66,14 @@ impl Series {
 
     /// When a measurement that came ahead of its slice is known: the window may be a complete period that will never see it,
     /// but the KPI is fresh from then on.
+    #[inline]
     fn freshens(&self, rules: Rules<'_>, at: Instant) -> Option<Instant> {
         let (ahead, _) = self.slices.get(self.known_until(rules.slice_of(at.plus_ms(-1).0)))?;
         Some(rules.window().slice_start(rules.calendar, *ahead).plus_ms(1))
     }
 
     /// When a held value will be kept no more.
+    #[inline]
     fn hold_ends(&self, definition: &KpiDefinition, reading: LeafReading) -> Option<Instant> {
         match (definition.missing, self.held(), reading.observed_at) {
             (Missing::Hold(hold_ms), Some(held), None) => Some(held.evaluated_at.plus_ms(hold_ms + 1)),
@@ -79,6 +83,7 @@ impl Series {
 }
 
 /// A rate over a running period changes with every instant, not only with data.
+#[inline]
 fn is_flowing(definition: &KpiDefinition) -> bool {
     let running = matches!(definition.window, Window::Period { complete: false, .. });
     running && matches!(definition.aggregate, Aggregate::Rate { .. })

@@ -99,6 +99,7 @@ impl Series {
     }
 
     /// The same to the last bit, with what has not changed since the last time merged only once.
+    #[inline]
     pub(super) fn gather_again(&mut self, view: &View) -> Sight {
         let to = self.known_until(view.last);
         let has_enough = |place: usize| self.slices.get(place).is_some_and(|(slice, _)| *slice >= view.first);
@@ -138,6 +139,7 @@ impl Series {
     }
 
     /// How many slices there are up to this one.
+    #[inline]
     pub(super) fn known_until(&self, last: i64) -> usize {
         match self.slices.last() {
             // Mostly nothing is ahead of the window: look at the end first.
@@ -147,6 +149,7 @@ impl Series {
     }
 
     /// Reads what is merged already, so that it is at hand.
+    #[inline]
     pub fn see_closed(&self) -> usize {
         let until = |closed: &Closed| closed.back.as_ref().map_or(0, |back| back.until);
         self.closed
@@ -155,6 +158,7 @@ impl Series {
     }
 
     /// Reads what is merged before the turn.
+    #[inline]
     pub fn see_front(&self) -> usize {
         let closed = self.closed.as_ref();
         let oldest = closed.and_then(|closed| closed.front.spread.last());
@@ -182,6 +186,7 @@ impl Closed {
     }
 
     /// The slices from the turn up to the newest one, which is not in it.
+    #[inline]
     fn back_until(
         &mut self,
         (place, newest): (usize, i64),
@@ -216,6 +221,7 @@ impl Closed {
 
 impl Front {
     /// Everything that a window sees before the turn, with its oldest slice; `None` when there is nothing.
+    #[inline]
     fn from(&mut self, view: &View, slices: &[(i64, Cell)]) -> Option<&(i64, Cell)> {
         if self.first.is_none_or(|first| view.first < first) {
             self.merge_groups(part(slices, view.first, view.turn));
@@ -260,6 +266,7 @@ fn part(slices: &[(i64, Cell)], first: i64, until: i64) -> &[(i64, Cell)] {
 
 /// Where the first slice stands that is not before `first`. Slices mostly follow each other with few gaps, so that its
 /// distance from the newest all but tells: a search through a long history would wait for memory at every step.
+#[inline]
 fn place_of(slices: &[(i64, Cell)], first: i64) -> usize {
     let Some((newest, _)) = slices.last() else { return 0 };
     let behind = usize::try_from(newest.saturating_sub(first).saturating_add(1)).unwrap_or(0);

@@ -22,6 +22,7 @@ pub(super) struct Settled {
 impl Series {
     /// Remembers what a period says when it becomes final, and notices a change from then on. What was never measured has
     /// no final reading: its first measurement changes nothing that anybody could have relied on.
+    #[inline]
     pub(super) fn settle(&mut self, rules: Rules<'_>, at: Instant, view: &View, seen: Seen) {
         let Some(period_end) = view.period_end.filter(|end| at >= is_final_from(rules, *end)) else {
             return;
@@ -51,6 +52,7 @@ impl Series {
     }
 
     /// Whether the period that the window shows is final at `at` and changed after it had become so.
+    #[inline]
     pub(super) fn is_restated(&self, rules: Rules<'_>, at: Instant, view: &View) -> bool {
         self.settled().is_some_and(|settled| {
             let is_shown = Some(settled.period_end) == view.period_end;
@@ -97,6 +99,7 @@ impl Settled {
 
 /// Whether the period that the window shows may still change in good order. What was never measured has no reading that
 /// could.
+#[inline]
 pub(super) fn is_provisional(rules: Rules<'_>, at: Instant, view: &View, was_measured: bool) -> bool {
     was_measured && view.period_end.is_some_and(|end| at < is_final_from(rules, end))
 }

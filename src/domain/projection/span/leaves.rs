@@ -8,7 +8,8 @@ use super::super::facts::value_of;
 use super::super::fetch::fetch_series;
 use super::super::node_state::NodeState;
 use super::super::rows::{Fold, Slice};
-use super::{Step, Way};
+use super::Step;
+use super::sorting::Way;
 use crate::domain::aggregate::{Sample, SampleValue};
 use crate::domain::catalog::{Bands, Versioned};
 use crate::domain::fact::Measurements;
@@ -28,8 +29,8 @@ const LEAVES_AHEAD: usize = 8;
 pub(super) struct Leaf<'a> {
     pub node: u32,
     pub parent: Option<u32>,
-    /// What it says before the span.
-    pub before: NodeState,
+    /// What it says, as far as it has come; dirty when it has measurements behind the last step.
+    pub state: NodeState,
     pub rules: Rules<'a>,
     pub fold: Fold,
     pub bands: &'a [Versioned<Bands>],
@@ -41,7 +42,7 @@ pub(super) struct Leaf<'a> {
 pub(super) struct Common<'a> {
     pub columns: &'a Measurements,
     /// Its rows in the order of series.
-    pub ways: &'a [Way],
+    pub rows: &'a [Way],
     /// First row of the span in the columns, and its sequence.
     pub first: (usize, Sequence),
     pub every_ms: i64,
@@ -50,26 +51,26 @@ pub(super) struct Common<'a> {
     pub names: &'a [SeriesKey],
     /// All its rows are plain numbers.
     pub is_plain: bool,
+    /// See [`super::Projection::forget_unseen`].
+    pub forgets: bool,
 }
 
 /// Neighbouring series with their leaves, their rows, and a place for what they read.
 #[derive(Debug)]
-pub(super) struct Share<'a> {
+pub(super) struct Share<'a, 'b> {
     pub series: &'a mut [Series],
-    pub leaves: &'a [Option<Leaf<'a>>],
+    pub leaves: &'a mut [Leaf<'b>],
     /// Where the rows of each series end; of the whole span.
     pub ends: &'a [u32],
     /// Where the rows of the first one begin.
     pub begin: u32,
     /// By leaf, then step.
     pub read: &'a mut [Option<NodeState>],
-    /// It has rows behind the last step.
-    pub pending: &'a mut [bool],
 }
 
 impl Common<'_> {
     /// Reads the leaves of a share, on several cores where there are many rows.
-    pub fn read(&self, share: Share<'_>) {
+    pub fn read(&self, share: Share<'_, '_>) {
         let end = share.ends.get(share.series.len().saturating_sub(1));
         let count = end.map_or(0, |end| end - share.begin);
         if (count as usize) < SHARE_ROWS_MIN || share.series.len() < 2 {
@@ -82,43 +83,43 @@ impl Common<'_> {
         rayon::join(|| self.read(left), || self.read(right));
     }
 
-    fn read_alone(&self, share: Share<'_>) {
-        let mut begin = share.begin as usize;
-        let steps = self.steps.len();
-        let mut reads = share.read.chunks_mut(steps).zip(share.pending);
-        let leaves = share.leaves.chunks(LEAVES_AHEAD).zip(share.ends.chunks(LEAVES_AHEAD));
-        for (series, (leaves, ends)) in share.series.chunks_mut(LEAVES_AHEAD).zip(leaves) {
+    fn read_alone(&self, share: Share<'_, '_>) {
+        let Share {
+            series,
+            leaves,
+            ends,
+            begin,
+            read,
+        } = share;
+        let mut begin = begin as usize;
+        let mut reads = read.chunks_mut(self.steps.len());
+        let leaves = leaves.chunks_mut(LEAVES_AHEAD).zip(ends.chunks(LEAVES_AHEAD));
+        for (series, (leaves, ends)) in series.chunks_mut(LEAVES_AHEAD).zip(leaves) {
             fetch_series(series);
-            for (((series, leaf), end), (read, is_pending)) in series.iter_mut().zip(leaves).zip(ends).zip(&mut reads) {
-                let rows = self.ways.get(begin..*end as usize).unwrap_or_default();
+            for (((series, leaf), end), read) in series.iter_mut().zip(leaves).zip(ends).zip(&mut reads) {
+                let rows = self.rows.get(begin..*end as usize).unwrap_or_default();
                 begin = *end as usize;
-                if let Some(leaf) = leaf {
-                    *is_pending = self.read_leaf(leaf, series, rows, read);
-                }
+                self.read_leaf(leaf, series, rows, read);
             }
         }
     }
 
-    /// Takes a leaf through the span. True when it has measurements behind the last step.
-    fn read_leaf(
-        &self,
-        leaf: &Leaf<'_>,
-        series: &mut Series,
-        mut rows: &[Way],
-        read: &mut [Option<NodeState>],
-    ) -> bool {
-        let mut state = leaf.before;
+    /// Takes a leaf through the span.
+    fn read_leaf(&self, leaf: &mut Leaf<'_>, series: &mut Series, mut rows: &[Way], read: &mut [Option<NodeState>]) {
         for (step, read) in self.steps.iter().zip(read) {
             let count = rows.iter().take_while(|way| (way.row as usize) < step.rows).count();
             let (now, later) = rows.split_at(count);
             rows = later;
-            state.is_dirty |= self.take_rows(leaf, series, now);
-            if state.is_dirty || state.due <= step.at.0 {
-                state = leaf.read(series, &state, self.evaluation(step.at));
-                *read = Some(state);
+            leaf.state.is_dirty |= self.take_rows(leaf, series, now);
+            if leaf.state.is_dirty || leaf.state.due <= step.at.0 {
+                leaf.read(series, self.evaluation(step.at));
+                *read = Some(leaf.state);
             }
         }
-        self.take_rows(leaf, series, rows)
+        if let Some(last) = self.steps.last().filter(|_| self.forgets) {
+            series.forget_unseen(leaf.rules, last.at);
+        }
+        leaf.state.is_dirty |= self.take_rows(leaf, series, rows);
     }
 
     fn evaluation(&self, at: Instant) -> Evaluation {
@@ -173,38 +174,51 @@ impl Common<'_> {
 }
 
 impl Leaf<'_> {
-    /// What the leaf says at an evaluation, after having said something else before.
-    fn read(&self, series: &mut Series, before: &NodeState, when: Evaluation) -> NodeState {
+    /// Finds out what the leaf says at an evaluation.
+    fn read(&mut self, series: &mut Series, when: Evaluation) {
         let (reading, due) = series.evaluate(self.rules, when, Across::Own);
         let due = due.map_or(i64::MAX, |due| due.0);
         let due = due.min(next_after(self.changes, when.at));
-        before.after_leaf(reading, bands_at(self.bands, when.at), due)
+        self.state = self.state.after_leaf(reading, bands_at(self.bands, when.at), due);
     }
 }
 
-impl Share<'_> {
-    /// The series before a place among them, and the others.
-    fn split(self, middle: usize, steps: usize) -> (Self, Self) {
-        let (series, other_series) = self.series.split_at_mut(middle);
-        let (leaves, other_leaves) = self.leaves.split_at(middle);
-        let (ends, other_ends) = self.ends.split_at(middle);
-        let (read, other_read) = self.read.split_at_mut(middle * steps);
-        let (pending, other_pending) = self.pending.split_at_mut(middle);
-        let left = Share {
+impl<'a, 'b> Share<'a, 'b> {
+    /// All series of a span.
+    pub fn of_all(
+        series: &'a mut [Series],
+        leaves: &'a mut [Leaf<'b>],
+        ends: &'a [u32],
+        read: &'a mut [Option<NodeState>],
+    ) -> Self {
+        Self {
             series,
             leaves,
             ends,
-            begin: self.begin,
+            begin: 0,
             read,
-            pending,
-        };
-        let right = Share {
+        }
+    }
+
+    /// The series before a place among them, and the others.
+    fn split(self, middle: usize, steps: usize) -> (Self, Self) {
+        let (series, other_series) = self.series.split_at_mut(middle);
+        let (leaves, other_leaves) = self.leaves.split_at_mut(middle);
+        let (ends, other_ends) = self.ends.split_at(middle);
+        let (read, other_read) = self.read.split_at_mut(middle * steps);
+        let right = Self {
             series: other_series,
             leaves: other_leaves,
             ends: other_ends,
             begin: ends.last().copied().unwrap_or(self.begin),
             read: other_read,
-            pending: other_pending,
+        };
+        let left = Self {
+            series,
+            leaves,
+            ends,
+            begin: self.begin,
+            read,
         };
         (left, right)
     }

@@ -2,11 +2,12 @@
 
 use super::super::{ClockKind, ProjectionOptions};
 use super::*;
-use crate::domain::catalog::Missing;
-use crate::domain::fact::Block;
+use crate::domain::catalog::{KpiDefinition, Missing};
+use crate::domain::fact::{Block, Measurements};
 use crate::domain::id::{InstanceId, KpiId};
 use crate::domain::measurement::SeriesKey;
 use crate::domain::samples::{SLICE_MS, catalog, plain_kpi};
+use crate::domain::series::Series;
 
 const SITES: [&str; 3] = ["berlin", "oslo", "rome"];
 
@@ -40,11 +41,8 @@ fn block() -> Block {
     block
 }
 
-fn projection() -> Projection {
-    let kpi = crate::domain::catalog::KpiDefinition {
-        missing: Missing::Hold(2 * SLICE_MS),
-        ..plain_kpi()
-    };
+fn projection(missing: Missing) -> Projection {
+    let kpi = KpiDefinition { missing, ..plain_kpi() };
     let options = ProjectionOptions {
         clock: ClockKind::Event { every_ms: SLICE_MS },
         history_ms: None,
@@ -63,7 +61,8 @@ fn outcome(mut projection: Projection, mut effects: Effects) -> String {
 #[test]
 fn a_span_leaves_what_its_steps_leave() {
     let block = block();
-    let (mut slowly, mut slow_effects) = (projection(), Effects::default());
+    let hold = Missing::Hold(2 * SLICE_MS);
+    let (mut slowly, mut slow_effects) = (projection(hold), Effects::default());
     for row in 0..block.measurements.len() {
         let mut one = block.clone();
         let columns = &mut one.measurements;
@@ -74,9 +73,46 @@ fn a_span_leaves_what_its_steps_leave() {
         one.first = Sequence(1 + row as u64);
         slowly.apply(&one, &mut slow_effects);
     }
-    let (mut at_once, mut effects) = (projection(), Effects::default());
+    let (mut at_once, mut effects) = (projection(hold), Effects::default());
     at_once.apply(&block, &mut effects);
-    assert!(!at_once.desk.ways.is_empty(), "there was a span");
+    let desks = &at_once.spans.desks;
+    assert!(
+        desks.iter().all(|desk| !desk.sorted.rows.is_empty()),
+        "there was a relay"
+    );
     assert!(effects.readings.len() > 500);
     assert_eq!(outcome(at_once, effects), outcome(slowly, slow_effects));
+}
+
+#[test]
+fn what_no_window_sees_again_is_not_missed() {
+    let told = |is_forgetful: bool| {
+        let (mut projection, mut effects) = (projection(Missing::Exclude), Effects::default());
+        if is_forgetful {
+            projection.forget_unseen();
+        }
+        let block = block();
+        for part in 0..10 {
+            let mut rows = block.clone();
+            rows.measurements.truncate(600 * (part + 1));
+            rows.measurements = tail(&rows.measurements, 600 * part);
+            rows.first = Sequence(1 + 600 * part as u64);
+            projection.apply(&rows, &mut effects);
+        }
+        projection.finish(&mut effects);
+        let kept: usize = projection.series.iter().map(Series::len).sum();
+        let pictures = SITES.map(|site| projection.picture_now("t", Some(&InstanceId::parse(site).unwrap())));
+        (kept, format!("{:?} {pictures:?}", effects.readings))
+    };
+    let ((all, whole), (few, forgetful)) = (told(false), told(true));
+    assert_eq!(whole, forgetful);
+    assert!(few * 4 < all, "{few} of {all} slices are kept");
+}
+
+/// The rows behind the first ones.
+fn tail(columns: &Measurements, from: usize) -> Measurements {
+    let mut rest = Measurements::default();
+    let (series, observed_at) = (&columns.series[from..], &columns.observed_at[from..]);
+    rest.extend_numbers(series, observed_at, Instant(0), &columns.value[from..]);
+    rest
 }
