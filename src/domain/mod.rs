@@ -21,6 +21,7 @@ pub mod instant;
 pub mod late;
 pub mod measurement;
 pub mod movers;
+pub mod parts;
 pub mod projection;
 pub mod reading;
 pub mod reports;

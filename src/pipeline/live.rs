@@ -309,9 +309,8 @@ impl Live {
         let mut parts = self.projection.take_image(self.names_saved);
         parts.extend(beside::parts(&self.positions.all(), &self.board.load().recent));
         if self.names_saved == 0 {
-            parts.push(beside::definitions(&self.projection.catalog().files));
+            parts.extend([beside::definitions(&self.projection.catalog().files)]);
         }
-        let parts = parts.into_iter().map(|(key, words)| (key, Some(words))).collect();
         let result = match self.checkpoints.save(&head, parts) {
             Ok(()) => {
                 self.names_saved = self.projection.series_count();
