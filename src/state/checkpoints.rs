@@ -3,7 +3,8 @@
 //! A head and changed parts (words, by number) enter; the head and all parts leave, exactly as one save or an unbroken row
 //! of saves left them, or nothing. A part is compressed (zstd level 1 over its little-endian bytes) and cut into chunks,
 //! because sled must not see large values. Each part has two slots: a save writes the one that is not in use, in as many
-//! batches as it needs to keep memory small, and only its last batch moves the index and the head. A crash in between leaves
+//! batches as it needs to keep memory small, and only one batch behind them moves the index and the head (without a head the
+//! index counts for nothing, and need not be one batch); then the slots of before are emptied. A crash in between leaves
 //! chunks that nothing points to; the next save of that part removes them.
 //!
 //! | key | value |
@@ -38,6 +39,9 @@ pub(super) const IMAGE_FORM: u32 = FORM as u32;
 
 /// Bytes after which a batch is written: sled holds a whole batch in memory, several times over.
 const BATCH_LEN_MAX: usize = 4 << 20;
+/// Entries after which a batch is written: until the last of them is in, sled keeps a copy of its node (several kilobytes)
+/// for each.
+const BATCH_COUNT_MAX: usize = 1_000;
 
 /// zstd: level 1 halves the bytes at the speed of the disk; higher ones cost more time than they save.
 const COMPRESSION_LEVEL: i32 = 1;
@@ -115,7 +119,7 @@ impl SledCheckpoints {
     }
 
     fn commit_when_large(&self, changes: &mut Changes) -> Result<(), StateError> {
-        if changes.len() > BATCH_LEN_MAX {
+        if changes.len() > BATCH_LEN_MAX || changes.count() > BATCH_COUNT_MAX {
             self.shelf.commit(std::mem::take(changes))?;
         }
         Ok(())
@@ -207,27 +211,38 @@ const UNREADABLE: StateError = StateError::Unreadable { what: "checkpoint" };
 impl Checkpoints for SledCheckpoints {
     fn save(&mut self, head: &CheckpointHead, parts: Parts) -> Result<(), StateError> {
         self.take_gathered();
-        match self.head() {
-            Ok(Some(_)) => {}
-            // What a clear that did not end left behind, or another form, must not become part of this state.
-            Ok(None) | Err(StateError::Unreadable { .. }) => self.purge()?,
+        let is_first = match self.head() {
+            Ok(head) => head.is_none(),
+            Err(StateError::Unreadable { .. }) => true,
             Err(error) => return Err(error),
+        };
+        if is_first {
+            // What a clear that did not end left behind, or another form, must not become part of this state.
+            self.purge()?;
         }
         let mut packer = packer()?;
         let mut changes = Changes::default();
         let mut last = Changes::default();
         // Of several entries of one part the last counts; the others would only fill its slot.
-        let mut taken = BTreeSet::new();
+        let (mut taken, mut outdated) = (BTreeSet::new(), Vec::new());
         for (part, words) in parts.iter().rev().filter(|(part, _)| taken.insert(*part)) {
-            if let Some(old) = self.index_of(part)? {
-                self.remove_chunks(part, old.slot, 0, &mut last)?;
-            }
+            outdated.extend(self.index_of(part)?.map(|old| (part, old.slot)));
             let index = self.write_part((part, words), &mut packer, &mut changes)?;
             last.put(index_key(part), index.encode());
+            if is_first {
+                // Before there is a head nothing counts: the index need not be written at once either.
+                self.commit_when_large(&mut last)?;
+            }
         }
         last.put(HEAD_KEY.to_vec(), encode_head(head));
         self.shelf.commit(changes)?;
-        self.shelf.commit(last)
+        self.shelf.commit(last)?;
+        let mut changes = Changes::default();
+        for (part, slot) in outdated {
+            self.remove_chunks(part, slot, 0, &mut changes)?;
+            self.commit_when_large(&mut changes)?;
+        }
+        self.shelf.commit(changes)
     }
 
     fn load(&self) -> Result<Option<SavedState>, StateError> {
