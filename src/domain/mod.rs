@@ -29,6 +29,7 @@ pub mod restatement;
 pub mod roll_up;
 pub mod score;
 pub mod series;
+pub mod series_names;
 pub mod sketch;
 pub mod strategy;
 pub mod weighted;

@@ -60,6 +60,9 @@ pub enum LiveError {
 
 /// Messages handled before anything is posted or put into the outbox.
 const BATCH: usize = 64;
+/// Readings after which they are told before anything else is taken in: those of many large blocks would need more memory
+/// than the projection itself, among what stays.
+const READINGS_AT_ONCE: usize = 1 << 14;
 /// Instants of the past computed between two blocks: ingest waits for no more than that.
 const SCORES_AT_ONCE: usize = 4;
 /// Readings in one notice.
@@ -159,6 +162,9 @@ impl Live {
         let mut effects = Effects::default();
         let mut is_changed = self.take(first, &mut effects)?;
         for _ in 1..BATCH {
+            if effects.readings.len() >= READINGS_AT_ONCE {
+                break;
+            }
             let Ok(next) = self.messages.try_recv() else { break };
             is_changed |= self.take(next, &mut effects)?;
         }

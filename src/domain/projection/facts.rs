@@ -12,6 +12,7 @@ use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use crate::domain::measurement::{Extra, SeriesKey};
 use crate::domain::series::Rules;
+use crate::domain::series_names::SeriesView;
 
 impl Projection {
     /// Series that the journal names for the first time, in order of their numbers.
@@ -19,16 +20,12 @@ impl Projection {
         // A checkpoint may know them already.
         let known = (self.journal_series.len() as u32).saturating_sub(base) as usize;
         for key in new_series.get(known..).unwrap_or_default() {
-            self.name_series(key.clone());
+            self.name_series(key.view());
         }
     }
 
-    /// Keeps the key of the next series, with the catalog's and its neighbour's texts.
-    pub(super) fn name_series(&mut self, mut key: SeriesKey) {
-        if let Some((kpi, _)) = self.catalog.kpis.get_key_value(&key.kpi) {
-            key.kpi = kpi.clone();
-        }
-        let key = key.sharing_with(self.journal_series.last());
+    /// Keeps the name of the next series.
+    pub(super) fn name_series(&mut self, key: SeriesView<'_>) {
         self.journal_series.push(key);
         self.placed.push(Placed::NotYet);
     }
@@ -80,7 +77,7 @@ impl Projection {
     fn series_place(&mut self, series: SeriesNumber) -> Option<SeriesPlace> {
         let mut placed = *self.placed.get(series.0 as usize)?;
         if placed == Placed::NotYet {
-            let key = self.journal_series.get(series.0 as usize)?.clone();
+            let key = self.journal_series.get(series.0 as usize)?.to_key();
             placed = self.place(&key);
             *self.placed.get_mut(series.0 as usize)? = placed;
         }
@@ -91,7 +88,7 @@ impl Projection {
         let definition = self.catalog.scorecards.get(place.scorecard)?.kpis.get(place.kpi)?;
         let key = matches!(definition.aggregate, Aggregate::Distinct { .. })
             .then(|| self.journal_series.get(row.series.0 as usize));
-        let each = key.flatten().and_then(|key| key.each.as_ref());
+        let each = key.flatten().and_then(|key| key.each);
         let each = each.map(|(label, name)| (&**label, name.as_str()));
         let value = Sample::read(definition, row, each)?;
         Some(Sample {

@@ -57,10 +57,9 @@ impl Projection {
                 parts.put(INSTANCE | number as u64, |out| self.put_instance(number, out));
             }
         }
-        let chunks = self.journal_series.chunks(NAMES_CHUNK).enumerate();
-        let is_new = |chunk: usize| (chunk + 1) * NAMES_CHUNK > names_before;
-        for (chunk, names) in chunks.filter(|(chunk, _)| is_new(*chunk)) {
-            parts.put(NAMES | chunk as u64, |out| put_names(out, names));
+        // The last part of before may have been half full.
+        for chunk in names_before / NAMES_CHUNK..self.journal_series.len().div_ceil(NAMES_CHUNK) {
+            parts.put(NAMES | chunk as u64, |out| self.put_names(chunk, out));
         }
         parts
     }
@@ -190,6 +189,17 @@ impl Projection {
             .for_each(|series| series.to_words(out));
     }
 
+    fn put_names(&self, chunk: usize, out: &mut Vec<u64>) {
+        let start = chunk * NAMES_CHUNK;
+        out.push((self.journal_series.len() - start).min(NAMES_CHUNK) as u64);
+        for key in self.journal_series.from(start).take(NAMES_CHUNK) {
+            put_text(out, key.kpi.as_str());
+            put_text(out, key.source);
+            put_text(out, key.each.map_or("", |(label, _)| label));
+            put_text(out, key.each.map_or("", |(_, name)| name.as_str()));
+        }
+    }
+
     /// Which scorecard it is an instance of, and its name; with all its nodes, that say nothing yet.
     fn restore_presence(&mut self, number: u32, words: &mut Words<'_>) -> Option<()> {
         let scorecard = usize::try_from(words.next()?).ok()?;
@@ -236,7 +246,7 @@ impl Projection {
                 source: source.into(),
                 each,
             };
-            self.name_series(key);
+            self.name_series(key.view());
         }
         Some(())
     }
@@ -270,16 +280,6 @@ impl Projection {
                 ranking.replace(number as u32, f64::NAN, score);
             }
         }
-    }
-}
-
-fn put_names(out: &mut Vec<u64>, names: &[SeriesKey]) {
-    out.push(names.len() as u64);
-    for key in names {
-        put_text(out, key.kpi.as_str());
-        put_text(out, &key.source);
-        put_text(out, key.each.as_ref().map_or("", |(label, _)| label));
-        put_text(out, key.each.as_ref().map_or("", |(_, name)| name.as_str()));
     }
 }
 

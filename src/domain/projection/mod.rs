@@ -43,6 +43,7 @@ use super::measurement::SeriesKey;
 use super::reading::ReadingChange;
 use super::roll_up::Child;
 use super::series::Series;
+use super::series_names::{SeriesNames, SeriesView};
 
 use across::Total;
 use dues::Dues;
@@ -117,7 +118,7 @@ pub struct Projection {
     nodes: Vec<NodeState>,
     series: Vec<Series>,
     /// By series number of the journal.
-    journal_series: Vec<SeriesKey>,
+    journal_series: SeriesNames,
     /// Where each of them belongs; apart from the names, which are hardly ever looked at.
     placed: Vec<Placed>,
     /// Nodes of other scorecards that count in an objective node. Looked up only.
@@ -173,7 +174,7 @@ impl Projection {
             common: Common::of(&catalog),
             nodes: Vec::new(),
             series: Vec::new(),
-            journal_series: Vec::new(),
+            journal_series: SeriesNames::default(),
             placed: Vec::new(),
             included: HashMap::new(),
             counts_in: HashMap::new(),
@@ -225,7 +226,12 @@ impl Projection {
 
     /// The journal's series, in the order of their numbers.
     pub fn series_names(&self) -> Vec<SeriesKey> {
-        self.journal_series.clone()
+        self.journal_series.from(0).map(SeriesView::to_key).collect()
+    }
+
+    /// The same, as they are kept.
+    pub fn names(&self) -> &SeriesNames {
+        &self.journal_series
     }
 
     /// Collect reading changes in [`Effects`] from now on, or no more.
