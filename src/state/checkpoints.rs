@@ -97,12 +97,12 @@ impl SledCheckpoints {
     fn write_part(
         &self,
         (part, words): (u64, &[u64]),
-        packer: &mut Packer,
+        packing: &mut Packer,
         changes: &mut Changes,
     ) -> Result<PartIndex, StateError> {
         let slot = self.index_of(part)?.map_or(0, |index| 1 - index.slot.min(1));
         let raw: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let packed = packer.compress(&raw).map_err(|error| compressing(&error))?;
+        let packed = packing.compress(&raw).map_err(|error| compressing(&error))?;
         let mut chunks = 0;
         for chunk in packed.chunks(VALUE_LEN_MAX) {
             changes.put(chunk_key(part, slot, chunks), chunk.to_vec());
@@ -149,7 +149,7 @@ impl SledCheckpoints {
             let raw = self.read_part(part, index)?;
             let (words, _) = raw.as_chunks::<8>();
             parts.put(part, |out| {
-                out.extend(words.iter().map(|word| u64::from_le_bytes(*word)))
+                out.extend(words.iter().map(|word| u64::from_le_bytes(*word)));
             });
         }
         Ok(Some((head, parts)))
