@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::fetch::ROWS_AHEAD;
 use super::instances::rules_of;
 use super::node_state::NodeState;
+use super::room::make_room;
 use super::{Effects, Projection};
 use crate::domain::catalog::{self, Catalog, NodePlace, Scorecard, version_at};
 use crate::domain::instant::Instant;
@@ -101,6 +102,7 @@ impl Projection {
             path: self.path(*node),
             reading: self.reading(*node, at),
         };
+        make_room(&mut effects.readings, changed.len());
         effects.readings.extend((*changed).iter().map(change));
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Projection;
 use super::instances::{Placed, SeriesPlace, rules_of};
+use super::room::make_room;
 use crate::domain::aggregate::Sample;
 use crate::domain::board::Note;
 use crate::domain::catalog::{Aggregate, Catalog};
@@ -27,6 +28,7 @@ impl Projection {
     /// Keeps the name of the next series.
     pub(super) fn name_series(&mut self, key: SeriesView<'_>) {
         self.journal_series.push(key);
+        make_room(&mut self.placed, 1);
         self.placed.push(Placed::NotYet);
     }
 

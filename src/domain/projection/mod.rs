@@ -5,11 +5,11 @@
 //! walked, and what is walked stands in vectors, in catalog order or in order of first appearance in the journal.
 //!
 //! The rooms of this room: `shape` (the nodes of a scorecard), `instances` (who is there), `facts` (what a fact changes),
-//! `rows` (many measurements at a time), `fetch` (memory asked for ahead), `dues` (what changes by itself, and when),
-//! `evaluate` (nodes, children before parents), `across` (KPIs put together from their instances), `alerts` (rules at
-//! nodes), `timeline` (which clock evaluates when), `ranking` (best and worst instances), `pictures` (what readers see),
-//! `explain` and `strategy` (what they ask besides), `image` (checkpoints), `succession` (other definitions), `hindsight`
-//! (what is told to a copy of the past).
+//! `rows` (many measurements at a time), `fetch` (memory asked for ahead), `room` (memory for many instances), `dues` (what
+//! changes by itself, and when), `evaluate` (nodes, children before parents), `across` (KPIs put together from their
+//! instances), `alerts` (rules at nodes), `timeline` (which clock evaluates when), `ranking` (best and worst instances),
+//! `pictures` (what readers see), `explain` and `strategy` (what they ask besides), `image` (checkpoints), `succession`
+//! (other definitions), `hindsight` (what is told to a copy of the past).
 
 mod across;
 mod alerts;
@@ -24,6 +24,7 @@ mod instances;
 mod node_state;
 mod pictures;
 mod ranking;
+mod room;
 mod rows;
 mod shape;
 mod strategy;
