@@ -271,8 +271,13 @@ fn played(
         Some(_) => Following::One,
         None => Following::Journal(&mut activations),
     };
-    let mut reader = ReadAhead::new(crate::journal::open_reader(folder, Sequence(1))?);
     let is_recorded = request.clock == ClockKind::Recorded;
+    let blocks = crate::journal::open_reader(folder, Sequence(1))?;
+    let mut reader = if is_recorded || request.known_at.is_some() {
+        ReadAhead::new(blocks)
+    } else {
+        ReadAhead::joined(blocks)
+    };
     if let Some(at) = request.at.filter(|_| !is_recorded) {
         projection.look_no_further_than(at);
     }

@@ -261,6 +261,29 @@ impl Cell {
         }
     }
 
+    /// This set and another one.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        // Most of all that is merged is sums: these need not be copied first.
+        if let (Parts::Sum(sum), Parts::Sum(others)) = (&self.parts, &other.parts) {
+            let mut sum = *sum;
+            sum.merge(*others);
+            let is_later = (other.latest_at, other.latest_sequence) >= (self.latest_at, self.latest_sequence);
+            let latest = if is_later { other } else { self };
+            return Self {
+                any: self.any + other.any,
+                count: self.count + other.count,
+                latest_at: latest.latest_at,
+                latest_sequence: latest.latest_sequence,
+                latest_not_applicable: latest.latest_not_applicable,
+                parts: Parts::Sum(sum),
+            };
+        }
+        let mut both = self.clone();
+        both.merge(other);
+        both
+    }
+
     #[inline(never)]
     fn merge_parts(&mut self, other: &Parts, (mine, theirs): (u32, u32)) {
         let (mine, theirs) = (f64::from(mine), f64::from(theirs));

@@ -59,6 +59,22 @@ impl Block {
         Sequence(self.first.0 + self.len() - 1)
     }
 
+    /// Whether the next block's measurements can be appended to those of this one, with nothing lost but when each block was
+    /// recorded.
+    pub fn can_take(&self, next: &Self) -> bool {
+        let is_next = next.first.0 == self.first.0 + self.len();
+        let next_series = self.series_base as usize + self.new_series.len();
+        is_next && next_series == next.series_base as usize && self.others.is_empty() && next.others.is_empty()
+    }
+
+    /// Appends the next block, which [`Block::can_take`]: one that was recorded when that one was.
+    pub fn take(&mut self, next: Self) {
+        self.recorded_at = next.recorded_at;
+        self.positions.extend(next.positions);
+        self.new_series.extend(next.new_series);
+        self.measurements.extend(next.measurements);
+    }
+
     /// The facts in journal order, with their sequences.
     pub fn entries(&self) -> impl Iterator<Item = (Sequence, Entry<'_>)> {
         let mut row = 0_usize;
@@ -158,6 +174,21 @@ impl Measurements {
         self.received_at.resize(rows, received_at.0);
         self.shape.resize(rows, shape::NUMBER);
         self.second.resize(rows, 0.0);
+    }
+
+    /// Appends rows.
+    pub fn extend(&mut self, other: Self) {
+        let rows = self.series.len() as u32;
+        self.series.extend(other.series);
+        self.observed_at.extend(other.observed_at);
+        self.received_at.extend(other.received_at);
+        self.shape.extend(other.shape);
+        self.value.extend(other.value);
+        self.second.extend(other.second);
+        self.words
+            .extend(other.words.into_iter().map(|(row, word)| (rows + row, word)));
+        self.extras
+            .extend(other.extras.into_iter().map(|(row, extra)| (rows + row, extra)));
     }
 
     /// Keeps the first `len` rows.

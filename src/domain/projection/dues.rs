@@ -51,6 +51,12 @@ impl Dues {
         }
     }
 
+    /// Forgets the entries of nodes that are not to be kept.
+    pub fn retain(&mut self, keep: impl Fn(u32) -> bool) {
+        self.together.1.retain(|node| keep(*node));
+        self.others.retain(|Reverse((_, node))| keep(*node));
+    }
+
     /// Forgets all.
     pub fn clear(&mut self) {
         self.together.1.clear();

@@ -6,8 +6,9 @@ use super::fetch::ROWS_AHEAD;
 use super::instances::rules_of;
 use super::node_state::NodeState;
 use super::room::make_room;
+use super::span::Read;
 use super::{Effects, Projection};
-use crate::domain::catalog::{self, Catalog, NodePlace, Scorecard, version_at};
+use crate::domain::catalog::{self, Band, Bands, Catalog, NodePlace, Scorecard, Versioned, version_at};
 use crate::domain::instant::Instant;
 use crate::domain::reading::{Reading, ReadingChange};
 use crate::domain::roll_up::{Child, Rolled, roll_up};
@@ -124,26 +125,32 @@ impl Projection {
             return false;
         };
         let (place, parent) = (shape.place, shape.parent);
-        let mut after = NodeState {
-            is_dirty: false,
-            is_told: true,
-            due: next_after(&shape.changes, when.at),
-            ..before
+        let due = next_after(&shape.changes, when.at);
+        let after = match place {
+            NodePlace::Kpi(kpi) => self.evaluate_leaf(scorecard, (node, kpi), when, (&before, due)),
+            _ => self.evaluate_branch(scorecard, (node, place), when.at, (&before, due)),
         };
-        match place {
-            NodePlace::Kpi(kpi) => self.evaluate_leaf(scorecard, (node, kpi), when, &mut after),
-            _ => self.evaluate_branch(scorecard, (node, place), when.at, &mut after),
-        }
-        if after.status != before.status {
-            after.status_before = before.status;
-        }
-        if let Some(state) = self.nodes.get_mut(node as usize) {
-            *state = after;
-        }
         self.queue(node, before.due, after.due);
-        self.note_change(instance, node, &before, &after);
+        self.put(node, parent.map(|parent| base + parent), after)
+    }
+
+    /// Puts what leaves read in its place.
+    pub(super) fn put_leaves(&mut self, read: impl Iterator<Item = Read>, lists: &mut Lists) {
+        for (node, parent, state) in read {
+            lists.changed.extend(self.put(node, parent, state).then_some(node));
+            lists.evaluated.push(node);
+        }
+    }
+
+    /// Puts what a node says now in its place. True when what is told of it changed.
+    fn put(&mut self, node: u32, parent: Option<u32>, after: NodeState) -> bool {
+        let Some(state) = self.nodes.get_mut(node as usize) else {
+            return false;
+        };
+        let before = std::mem::replace(state, after);
+        self.note_change(after.instance, node, &before, &after);
         if !after.is_same_above(&before) || !before.is_told {
-            self.mark_above(node, parent.map(|parent| base + parent));
+            self.mark_above(node, parent);
         }
         after.told() != before.told() || !before.is_told
     }
@@ -190,43 +197,39 @@ impl Projection {
         }
     }
 
+    /// What a KPI says after `before`; its definition changes by itself at `due`.
     fn evaluate_leaf(
         &mut self,
         scorecard: &Scorecard,
         (node, kpi): (u32, usize),
         when: Evaluation,
-        after: &mut NodeState,
-    ) {
-        let Some(rules) = rules_of(scorecard, kpi) else { return };
-        let Some(base) = self
-            .instances
-            .get(after.instance as usize)
-            .map(|state| state.series_base)
-        else {
-            return;
+        (before, due): (&NodeState, i64),
+    ) -> NodeState {
+        let nothing = before.evaluated(due);
+        let Some(rules) = rules_of(scorecard, kpi) else {
+            return nothing;
+        };
+        let own = self.instances.get(before.instance as usize);
+        let Some(place) = own.map(|own| own.series_base as usize + kpi) else {
+            return nothing;
         };
         let across = self.across(node, scorecard, kpi, None);
         let oldest = self.oldest(when.at, rules);
-        let Some(series) = self.series.get_mut(base as usize + kpi) else {
-            return;
+        let Some(series) = self.series.get_mut(place) else {
+            return nothing;
         };
         // Nothing is older than what was taken first: most replays need not look at the oldest slice of every series.
         let trimmed = (oldest > self.oldest_taken)
             .then(|| series.trim(rules, oldest))
             .flatten();
-        let (reading, due) = series.evaluate(rules, when, across);
+        let (reading, own_due) = series.evaluate(rules, when, across);
         if let Some(trimmed) = trimmed {
             self.forget_trimmed(node, trimmed);
         }
-        let age_due = self.age_due(node, base as usize + kpi, when.at);
-        let due = [due, age_due].into_iter().flatten().min();
-        after.due = due.map_or(after.due, |due| due.0.min(after.due));
-        after.set_leaf(
-            reading,
-            version_at(&scorecard.bands, when.at)
-                .map(|bands| &**bands)
-                .unwrap_or_default(),
-        );
+        let age_due = self.age_due(node, place, when.at);
+        let dues = [own_due, age_due].into_iter().flatten();
+        let due = dues.map(|due| due.0).fold(due, i64::min);
+        before.after_leaf(reading, bands_at(&scorecard.bands, when.at), due)
     }
 
     fn evaluate_branch(
@@ -234,19 +237,14 @@ impl Projection {
         scorecard: &Scorecard,
         (node, place): (u32, NodePlace),
         at: Instant,
-        after: &mut NodeState,
-    ) {
+        (before, due): (&NodeState, i64),
+    ) -> NodeState {
         let mut children = std::mem::take(&mut self.children);
         children.clear();
         self.gather_children(scorecard, (node, at), &mut children);
         let rolled = Self::roll(scorecard, place, &children);
         self.children = children;
-        after.set_rolled(
-            rolled,
-            version_at(&scorecard.bands, at)
-                .map(|bands| &**bands)
-                .unwrap_or_default(),
-        );
+        before.after_rolled(rolled, bands_at(&scorecard.bands, at), due)
     }
 
     pub(super) fn roll<L: Copy>(scorecard: &Scorecard, place: NodePlace, children: &[Child<L>]) -> Rolled<L> {
@@ -301,8 +299,13 @@ impl Projection {
     }
 }
 
+/// The bands that hold just before `at`.
+pub(super) fn bands_at(bands: &[Versioned<Bands>], at: Instant) -> &[Band] {
+    version_at(bands, at).map(|bands| &**bands).unwrap_or_default()
+}
+
 /// The first of some instants that is still to come, as ms; `i64::MAX` after the last.
-fn next_after(changes: &[Instant], at: Instant) -> i64 {
+pub(super) fn next_after(changes: &[Instant], at: Instant) -> i64 {
     let next = changes.get(changes.partition_point(|change| *change <= at));
     next.map_or(i64::MAX, |change| change.0)
 }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use super::Projection;
 use super::instances::{Placed, SeriesPlace, rules_of};
 use super::room::make_room;
-use crate::domain::aggregate::Sample;
+use crate::domain::aggregate::{Sample, SampleValue};
 use crate::domain::board::Note;
-use crate::domain::catalog::{Aggregate, Catalog};
+use crate::domain::catalog::{Aggregate, Catalog, KpiDefinition};
 use crate::domain::fact::{Correction, Fact, MeasurementPlace, Row, SeriesNumber};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use crate::domain::measurement::{Extra, SeriesKey};
 use crate::domain::series::Rules;
-use crate::domain::series_names::SeriesView;
+use crate::domain::series_names::{SeriesNames, SeriesView};
 
 impl Projection {
     /// Series that the journal names for the first time, in order of their numbers.
@@ -88,15 +88,10 @@ impl Projection {
 
     fn sample(&self, sequence: Sequence, row: &Row<'_>, place: SeriesPlace) -> Option<Sample> {
         let definition = self.catalog.scorecards.get(place.scorecard)?.kpis.get(place.kpi)?;
-        let key = matches!(definition.aggregate, Aggregate::Distinct { .. })
-            .then(|| self.journal_series.get(row.series.0 as usize));
-        let each = key.flatten().and_then(|key| key.each);
-        let each = each.map(|(label, name)| (&**label, name.as_str()));
-        let value = Sample::read(definition, row, each)?;
         Some(Sample {
             sequence: sequence.0,
             observed_at: row.observed_at.0,
-            value,
+            value: value_of(definition, row, &self.journal_series)?,
         })
     }
 
@@ -152,6 +147,13 @@ impl Projection {
             }
         }
     }
+}
+
+/// What a row says to a KPI, with the names of the journal's series.
+pub(super) fn value_of(definition: &KpiDefinition, row: &Row<'_>, names: &SeriesNames) -> Option<SampleValue> {
+    let key = matches!(definition.aggregate, Aggregate::Distinct { .. }).then(|| names.get(row.series.0 as usize));
+    let each = key.flatten().and_then(|key| key.each);
+    Sample::read(definition, row, each.map(|(label, name)| (&**label, name.as_str())))
 }
 
 fn rules_at(catalog: &Catalog, place: SeriesPlace) -> Option<Rules<'_>> {

@@ -32,6 +32,16 @@ struct Way {
     instance: usize,
 }
 
+/// Asks for what the evaluation of these series will touch.
+pub(super) fn fetch_series(series: &[Series]) {
+    let first: usize = series
+        .iter()
+        .map(|series| series.see_newest() + series.see_closed())
+        .sum();
+    let second: usize = series.iter().map(Series::see_front).sum();
+    black_box(first + second);
+}
+
 impl Projection {
     /// Asks for what measurements of these series will touch.
     pub(super) fn fetch(&self, series: &[u32]) {

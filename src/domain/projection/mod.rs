@@ -6,10 +6,10 @@
 //!
 //! The rooms of this room: `shape` (the nodes of a scorecard), `instances` (who is there), `facts` (what a fact changes),
 //! `rows` (many measurements at a time), `fetch` (memory asked for ahead), `room` (memory for many instances), `dues` (what
-//! changes by itself, and when), `evaluate` (nodes, children before parents), `across` (KPIs put together from their
-//! instances), `alerts` (rules at nodes), `timeline` (which clock evaluates when), `ranking` (best and worst instances),
-//! `pictures` (what readers see), `explain` and `strategy` (what they ask besides), `image` (checkpoints), `succession`
-//! (other definitions), `hindsight` (what is told to a copy of the past).
+//! changes by itself, and when), `evaluate` (nodes, children before parents), `span` (many steps of an event clock at once),
+//! `across` (KPIs put together from their instances), `alerts` (rules at nodes), `timeline` (which clock evaluates when),
+//! `ranking` (best and worst instances), `pictures` (what readers see), `explain` and `strategy` (what they ask besides),
+//! `image` (checkpoints), `succession` (other definitions), `hindsight` (what is told to a copy of the past).
 
 mod across;
 mod alerts;
@@ -27,6 +27,7 @@ mod ranking;
 mod room;
 mod rows;
 mod shape;
+mod span;
 mod strategy;
 mod succession;
 mod timeline;
@@ -55,6 +56,7 @@ use node_state::NodeState;
 use ranking::Ranking;
 use rows::Fold;
 use shape::Shape;
+use span::Desk;
 pub use succession::Refold;
 use timeline::ClockState;
 
@@ -136,6 +138,8 @@ pub struct Projection {
     children: Vec<Child<u32>>,
     /// Empty between instants; kept for its memory.
     lists: Lists,
+    /// Of no meaning between spans; kept for its memory.
+    desk: Desk,
     /// (instant, node): when a reading changes by itself, or was to. Entries that are not the node's own `due` any more are void.
     dues: Dues,
     alerting: Alerting,
@@ -184,6 +188,7 @@ impl Projection {
             dirty: vec![Vec::new(); ranks],
             children: Vec::new(),
             lists: Lists::default(),
+            desk: Desk::default(),
             dues: Dues::default(),
             alerting: Alerting::default(),
             touched_alerts: BTreeSet::new(),

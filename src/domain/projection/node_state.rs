@@ -210,6 +210,42 @@ impl NodeState {
         self.status = band_of(bands, reading.score);
     }
 
+    /// What a KPI says after this when it reads something, and may read something else by itself at `due`.
+    #[must_use]
+    pub fn after_leaf(&self, reading: LeafReading, bands: &[Band], due: i64) -> Self {
+        let mut after = self.evaluated(due);
+        after.set_leaf(reading, bands);
+        after.keep_status_before(self.status);
+        after
+    }
+
+    /// What another node says after this when its children make something, and may change by itself at `due`.
+    #[must_use]
+    pub fn after_rolled(&self, rolled: Rolled<u32>, bands: &[Band], due: i64) -> Self {
+        let mut after = self.evaluated(due);
+        after.set_rolled(rolled, bands);
+        after.keep_status_before(self.status);
+        after
+    }
+
+    /// The same, evaluated.
+    #[must_use]
+    pub fn evaluated(&self, due: i64) -> Self {
+        Self {
+            is_dirty: false,
+            is_told: true,
+            due,
+            ..*self
+        }
+    }
+
+    /// Remembers what the status was, if it is another one now.
+    fn keep_status_before(&mut self, before: u8) {
+        if self.status != before {
+            self.status_before = before;
+        }
+    }
+
     /// Takes in what the children make.
     pub fn set_rolled(&mut self, rolled: Rolled<u32>, bands: &[Band]) {
         self.score = or_nan(rolled.score);

@@ -29,6 +29,16 @@ pub(super) struct Fold {
 }
 
 impl Fold {
+    /// Width of its slices, ms; `None` where they are the calendar's.
+    pub fn slice_ms(&self) -> Option<i64> {
+        (self.slice_ms != 0).then_some(self.slice_ms)
+    }
+
+    /// Whether a plain number is a sample as it stands.
+    pub fn takes_plain(&self) -> bool {
+        self.takes_plain
+    }
+
     /// Those of a catalog, by scorecard and KPI.
     pub fn all(catalog: &Catalog, options: ProjectionOptions) -> Arc<[Vec<Self>]> {
         let of_scorecard = |scorecard: &Scorecard| {
@@ -62,16 +72,15 @@ impl Fold {
 
 /// The slice of the measurement before: the next one is mostly in the same.
 #[derive(Debug, Clone, Copy, Default)]
-struct Slice {
+pub(super) struct Slice {
     width_ms: i64,
     start: i64,
     number: i64,
 }
 
 impl Slice {
-    fn of(&mut self, at: i64, width_ms: i64) -> i64 {
-        let is_inside = self.width_ms == width_ms && at >= self.start && at - self.start < width_ms;
-        if !is_inside {
+    pub fn of(&mut self, at: i64, width_ms: i64) -> i64 {
+        if self.width_ms != width_ms || !self.has(at) {
             let number = at.div_euclid(width_ms);
             *self = Self {
                 width_ms,
@@ -80,6 +89,11 @@ impl Slice {
             };
         }
         self.number
+    }
+
+    /// Whether an instant is in it.
+    pub fn has(&self, at: i64) -> bool {
+        at >= self.start && at - self.start < self.width_ms
     }
 }
 

@@ -192,7 +192,7 @@ impl Projection {
 
     fn adopt_names(&mut self, before: &mut Projection) {
         self.journal_series = std::mem::take(&mut before.journal_series);
-        self.oldest_taken = before.oldest_taken;
+        self.oldest_taken = self.oldest_taken.min(before.oldest_taken);
         self.placed = vec![Placed::NotYet; before.placed.len()];
     }
 

@@ -5,6 +5,7 @@
 //! which instants there are.
 
 use super::rows::{Now, Run};
+use super::span::Read;
 use super::{ClockKind, Effects, Projection};
 use crate::domain::fact::{Block, Entry, Fact};
 use crate::domain::id::Sequence;
@@ -139,20 +140,20 @@ impl Projection {
     /// Everything that happens at one instant of the recorded clock, after its facts were taken in.
     fn happen_at(&mut self, at: Instant, effects: &mut Effects) {
         // A reading that changes by itself changes at its own due instant, so it held until just before.
-        self.evaluate_at(
-            Evaluation {
-                at,
-                last_before: at.plus_ms(-1),
-                is_every_instant: false,
-            },
-            effects,
-        );
+        let when = Evaluation {
+            at,
+            last_before: at.plus_ms(-1),
+            is_every_instant: false,
+        };
+        self.evaluate_at(when, std::iter::empty(), effects);
         self.clock = ClockState::Recorded { at };
     }
 
-    fn evaluate_at(&mut self, when: Evaluation, effects: &mut Effects) {
-        self.mark_due(when.at);
+    /// What some leaves read is known already; everything else is evaluated.
+    fn evaluate_at(&mut self, when: Evaluation, read: impl Iterator<Item = Read>, effects: &mut Effects) {
         let mut lists = std::mem::take(&mut self.lists);
+        self.put_leaves(read, &mut lists);
+        self.mark_due(when.at);
         self.evaluate_dirty(when, &mut lists);
         if self.options.with_readings {
             self.tell(&mut lists.changed, when.at, effects);
@@ -187,6 +188,11 @@ impl Projection {
         None
     }
 
+    /// Whether there is anything to evaluate at a step.
+    pub(super) fn has_to_step(&mut self, at: Instant) -> bool {
+        self.is_dirty() || self.next_node_due().is_some_and(|due| due <= at)
+    }
+
     fn mark_due(&mut self, at: Instant) {
         while self.next_node_due().is_some_and(|due| due <= at) {
             let Some((_, node)) = self.dues.first() else { return };
@@ -204,6 +210,7 @@ impl Projection {
     fn pass_run(&mut self, mut run: Run<'_>, effects: &mut Effects) {
         let until = self.observed_until;
         loop {
+            while self.take_span(&mut run, effects) {}
             let ClockState::Event { every_ms, started } = self.clock else {
                 return;
             };
@@ -248,7 +255,7 @@ impl Projection {
                 }
                 next = next.max(due);
             }
-            self.step(next, every_ms, effects);
+            self.step((next, every_ms), std::iter::empty(), effects);
             next = next.plus_ms(every_ms);
         }
         self.clock = ClockState::Event {
@@ -257,16 +264,19 @@ impl Projection {
         };
     }
 
-    fn step(&mut self, at: Instant, every_ms: i64, effects: &mut Effects) {
+    pub(super) fn step(
+        &mut self,
+        (at, every_ms): (Instant, i64),
+        read: impl Iterator<Item = Read>,
+        effects: &mut Effects,
+    ) {
         self.run_timers(at.plus_ms(-1), effects);
-        self.evaluate_at(
-            Evaluation {
-                at,
-                last_before: at.plus_ms(-every_ms),
-                is_every_instant: true,
-            },
-            effects,
-        );
+        let when = Evaluation {
+            at,
+            last_before: at.plus_ms(-every_ms),
+            is_every_instant: true,
+        };
+        self.evaluate_at(when, read, effects);
     }
 
     /// The input of an event clock has ended: everything is evaluated once more, at the next multiple of the step.
@@ -276,7 +286,7 @@ impl Projection {
             started: Some((_, next)),
         } = self.clock
         {
-            self.step(next, every_ms, effects);
+            self.step((next, every_ms), std::iter::empty(), effects);
             self.clock = ClockState::Event {
                 every_ms,
                 started: Some((next, next.plus_ms(every_ms))),

@@ -111,13 +111,10 @@ impl Series {
         let mut closed = known.unwrap_or_else(|| Box::new(Closed::at(view.turn)));
         let start = || self.start(view.first);
         let back = closed.back_until((to - 1, *newest), &self.slices, start);
-        let mut cell = back.cell.clone();
-        cell.merge(newest_cell);
+        let mut cell = back.cell.and(newest_cell);
         let mut oldest = back.oldest;
         if let Some((slice, front)) = closed.front.from(view, &self.slices) {
-            let mut whole = front.clone();
-            whole.merge(&cell);
-            (cell, oldest) = (whole, *slice);
+            (cell, oldest) = (front.and(&cell), *slice);
         }
         self.closed = Some(closed);
         Sight {

@@ -32,6 +32,21 @@ fn cuts() -> impl Strategy<Value = Cuts> {
     vec((1..12_usize, delay_ms), 1..8)
 }
 
+/// The measurements of a stream without ids and words beside them, and nothing else: such are taken in many at once.
+fn only_measured(ndjson: &str) -> String {
+    let plain = |line: &str| {
+        let mut line: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).ok()?;
+        if line.contains_key("corrects") || line.contains_key("retracts") {
+            return None;
+        }
+        for key in ["id", "note", "by"] {
+            line.remove(key);
+        }
+        serde_json::to_string(&line).ok().map(|line| line + "\n")
+    };
+    ndjson.lines().filter_map(plain).collect()
+}
+
 /// Blocks and nothing else, then time until the end.
 fn replayed(story: &Story, clock: ClockKind) -> (Told, Projection) {
     let mut projection = story.projection(clock);
@@ -84,6 +99,16 @@ proptest! {
         let (one, _) = replayed(&story(&case.files, &case.ndjson, &one), clock);
         let (other, _) = replayed(&story(&case.files, &case.ndjson, &other), clock);
         same(&one, &other)?;
+    }
+
+    #[test]
+    fn many_steps_at_once_leave_what_one_after_the_other_leaves(case in any_case()) {
+        let clock = ClockKind::Event { every_ms: case.every_ms };
+        let ndjson = only_measured(&case.ndjson);
+        let (one, mut by_row) = replayed(&story(&case.files, &ndjson, &vec![(1, 0)]), clock);
+        let (other, mut at_once) = replayed(&story(&case.files, &ndjson, &vec![(usize::MAX, 0)]), clock);
+        same(&one, &other)?;
+        prop_assert_eq!(image(&mut by_row), image(&mut at_once));
     }
 
     #[test]

@@ -1,0 +1,211 @@
+//! The leaves of a span: each goes through all its measurements and steps at one go, and several cores share them.
+//!
+//! Series with their rows, sorted, enter; what each leaf reads at each step leaves, and series that have taken the rows in.
+//! A leaf knows nothing of the others, so the outcome is the same however they are shared.
+
+use super::super::evaluate::{bands_at, next_after};
+use super::super::facts::value_of;
+use super::super::fetch::fetch_series;
+use super::super::node_state::NodeState;
+use super::super::rows::{Fold, Slice};
+use super::{Step, Way};
+use crate::domain::aggregate::{Sample, SampleValue};
+use crate::domain::catalog::{Bands, Versioned};
+use crate::domain::fact::Measurements;
+use crate::domain::id::Sequence;
+use crate::domain::instant::Instant;
+use crate::domain::series::{Across, Evaluation, Rules, Series};
+use crate::domain::series_names::SeriesNames;
+
+/// Leaves are shared between cores down to so many measurements.
+const SHARE_ROWS_MIN: usize = 4_096;
+
+/// Leaves whose memory is asked for together.
+const LEAVES_AHEAD: usize = 8;
+
+/// A KPI of a scorecard or of an instance of it, with all that its evaluation needs beside its series.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Leaf<'a> {
+    pub node: u32,
+    pub parent: Option<u32>,
+    /// What it says before the span.
+    pub before: NodeState,
+    pub rules: Rules<'a>,
+    pub fold: Fold,
+    pub bands: &'a [Versioned<Bands>],
+    pub changes: &'a [Instant],
+}
+
+/// What all leaves of a span have in common.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Common<'a> {
+    pub columns: &'a Measurements,
+    /// Its rows in the order of series.
+    pub ways: &'a [Way],
+    /// First row of the span in the columns, and its sequence.
+    pub first: (usize, Sequence),
+    pub every_ms: i64,
+    pub steps: &'a [Step],
+    /// By journal series.
+    pub names: &'a SeriesNames,
+    /// All its rows are plain numbers.
+    pub is_plain: bool,
+}
+
+/// Neighbouring series with their leaves, their rows, and a place for what they read.
+#[derive(Debug)]
+pub(super) struct Share<'a> {
+    pub series: &'a mut [Series],
+    pub leaves: &'a [Option<Leaf<'a>>],
+    /// Where the rows of each series end; of the whole span.
+    pub ends: &'a [u32],
+    /// Where the rows of the first one begin.
+    pub begin: u32,
+    /// By leaf, then step.
+    pub read: &'a mut [Option<NodeState>],
+    /// It has rows behind the last step.
+    pub pending: &'a mut [bool],
+}
+
+impl Common<'_> {
+    /// Reads the leaves of a share, on several cores where there are many rows.
+    pub fn read(&self, share: Share<'_>) {
+        let end = share.ends.get(share.series.len().saturating_sub(1));
+        let count = end.map_or(0, |end| end - share.begin);
+        if (count as usize) < SHARE_ROWS_MIN || share.series.len() < 2 {
+            return self.read_alone(share);
+        }
+        let half = share.begin + count / 2;
+        let middle = share.ends.iter().position(|end| *end > half).unwrap_or(1);
+        let middle = middle.clamp(1, share.series.len() - 1);
+        let (left, right) = share.split(middle, self.steps.len());
+        rayon::join(|| self.read(left), || self.read(right));
+    }
+
+    fn read_alone(&self, share: Share<'_>) {
+        let mut begin = share.begin as usize;
+        let steps = self.steps.len();
+        let mut reads = share.read.chunks_mut(steps).zip(share.pending);
+        let leaves = share.leaves.chunks(LEAVES_AHEAD).zip(share.ends.chunks(LEAVES_AHEAD));
+        for (series, (leaves, ends)) in share.series.chunks_mut(LEAVES_AHEAD).zip(leaves) {
+            fetch_series(series);
+            for (((series, leaf), end), (read, is_pending)) in series.iter_mut().zip(leaves).zip(ends).zip(&mut reads) {
+                let rows = self.ways.get(begin..*end as usize).unwrap_or_default();
+                begin = *end as usize;
+                if let Some(leaf) = leaf {
+                    *is_pending = self.read_leaf(leaf, series, rows, read);
+                }
+            }
+        }
+    }
+
+    /// Takes a leaf through the span. True when it has measurements behind the last step.
+    fn read_leaf(
+        &self,
+        leaf: &Leaf<'_>,
+        series: &mut Series,
+        mut rows: &[Way],
+        read: &mut [Option<NodeState>],
+    ) -> bool {
+        let mut state = leaf.before;
+        for (step, read) in self.steps.iter().zip(read) {
+            let count = rows.iter().take_while(|way| (way.row as usize) < step.rows).count();
+            let (now, later) = rows.split_at(count);
+            rows = later;
+            state.is_dirty |= self.take_rows(leaf, series, now);
+            if state.is_dirty || state.due <= step.at.0 {
+                state = leaf.read(series, &state, self.evaluation(step.at));
+                *read = Some(state);
+            }
+        }
+        self.take_rows(leaf, series, rows)
+    }
+
+    fn evaluation(&self, at: Instant) -> Evaluation {
+        Evaluation {
+            at,
+            last_before: at.plus_ms(-self.every_ms),
+            is_every_instant: true,
+        }
+    }
+
+    /// Takes rows in. True when there was one.
+    fn take_rows(&self, leaf: &Leaf<'_>, series: &mut Series, rows: &[Way]) -> bool {
+        let aggregate = &leaf.rules.definition.aggregate;
+        let Some(slice_ms) = leaf.fold.slice_ms() else {
+            let samples = rows.iter().filter_map(|way| self.sample(leaf, way));
+            return samples
+                .inspect(|sample| series.add(leaf.rules, sample, false, Instant(i64::MIN)))
+                .count()
+                > 0;
+        };
+        let is_plain = self.is_plain && leaf.fold.takes_plain();
+        let mut slice = Slice::default();
+        let mut rest = rows;
+        let mut is_one_taken = false;
+        while let Some(first) = rest.first() {
+            let number = slice.of(first.observed_at, slice_ms);
+            let count = rest.iter().take_while(|way| slice.has(way.observed_at)).count();
+            let (same, others) = rest.split_at(count);
+            rest = others;
+            is_one_taken |= if is_plain {
+                let number_of = |way: &Way| self.sample_of(way, SampleValue::Number(way.value));
+                series.add_run(aggregate, number, same.iter().map(number_of))
+            } else {
+                series.add_run(aggregate, number, same.iter().filter_map(|way| self.sample(leaf, way)))
+            };
+        }
+        is_one_taken
+    }
+
+    fn sample(&self, leaf: &Leaf<'_>, way: &Way) -> Option<Sample> {
+        let row = self.columns.row(self.first.0 + way.row as usize)?;
+        Some(self.sample_of(way, value_of(leaf.rules.definition, &row, self.names)?))
+    }
+
+    fn sample_of(&self, way: &Way, value: SampleValue) -> Sample {
+        Sample {
+            sequence: self.first.1.0 + u64::from(way.row),
+            observed_at: way.observed_at,
+            value,
+        }
+    }
+}
+
+impl Leaf<'_> {
+    /// What the leaf says at an evaluation, after having said something else before.
+    fn read(&self, series: &mut Series, before: &NodeState, when: Evaluation) -> NodeState {
+        let (reading, due) = series.evaluate(self.rules, when, Across::Own);
+        let due = due.map_or(i64::MAX, |due| due.0);
+        let due = due.min(next_after(self.changes, when.at));
+        before.after_leaf(reading, bands_at(self.bands, when.at), due)
+    }
+}
+
+impl Share<'_> {
+    /// The series before a place among them, and the others.
+    fn split(self, middle: usize, steps: usize) -> (Self, Self) {
+        let (series, other_series) = self.series.split_at_mut(middle);
+        let (leaves, other_leaves) = self.leaves.split_at(middle);
+        let (ends, other_ends) = self.ends.split_at(middle);
+        let (read, other_read) = self.read.split_at_mut(middle * steps);
+        let (pending, other_pending) = self.pending.split_at_mut(middle);
+        let left = Share {
+            series,
+            leaves,
+            ends,
+            begin: self.begin,
+            read,
+            pending,
+        };
+        let right = Share {
+            series: other_series,
+            leaves: other_leaves,
+            ends: other_ends,
+            begin: ends.last().copied().unwrap_or(self.begin),
+            read: other_read,
+            pending: other_pending,
+        };
+        (left, right)
+    }
+}
