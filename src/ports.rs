@@ -24,6 +24,7 @@ use crate::domain::id::{InstanceId, KpiId, Sequence};
 use crate::domain::instant::Instant;
 use crate::domain::measurement::RejectionReason;
 use crate::domain::movers::Movers;
+use crate::domain::parts::Parts;
 use crate::domain::projection::{ExplainQuestion, Explained};
 use crate::domain::reading::{Reading, ReadingChange};
 use crate::domain::reports::Reports;
@@ -165,8 +166,8 @@ pub struct Seen {
 ///
 /// Promises: `load` gives back exactly what one `save` or an unbroken row of saves left, or `None`; never a mixture.
 pub trait Checkpoints: Send {
-    /// Saves changed parts (`None` removes one) and the head. Incremental: parts not named stay as they were.
-    fn save(&mut self, head: &CheckpointHead, parts: Vec<ChangedPart>) -> Result<(), StateError>;
+    /// Saves changed parts and the head. Incremental: parts not named stay as they were; of several of one key the last counts.
+    fn save(&mut self, head: &CheckpointHead, parts: Parts) -> Result<(), StateError>;
 
     /// The last state saved: its head and all its parts.
     fn load(&self) -> Result<Option<SavedState>, StateError>;
@@ -175,11 +176,8 @@ pub trait Checkpoints: Send {
     fn clear(&mut self) -> Result<(), StateError>;
 }
 
-/// A part by its key, or that it is gone.
-pub type ChangedPart = (u64, Option<Vec<u64>>);
-
 /// A saved state: its head, and its parts by key.
-pub type SavedState = (CheckpointHead, Vec<(u64, Vec<u64>)>);
+pub type SavedState = (CheckpointHead, Parts);
 
 /// What a saved state reflects.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,6 +16,7 @@ use crate::domain::board::Picture;
 use crate::domain::catalog::Catalog;
 use crate::domain::id::{InstanceId, Sequence};
 use crate::domain::instant::Instant;
+use crate::domain::parts::Parts;
 use crate::domain::projection::{ClockKind, Projection, ProjectionOptions};
 use crate::domain::restatement::{INSTANTS_MAX, Restatement, instants};
 use crate::journal::{FileArchive, Trims};
@@ -60,7 +61,7 @@ impl Milestones for WhereRoom {
         self.room.is_there() && self.milestones.is_due(sequence)
     }
 
-    fn keep(&self, head: &CheckpointHead, parts: &[(u64, Vec<u64>)]) -> Result<(), StateError> {
+    fn keep(&self, head: &CheckpointHead, parts: &Parts) -> Result<(), StateError> {
         self.milestones.keep(head, parts)
     }
 }

@@ -15,6 +15,7 @@ use crate::domain::instant::{DAY_MS, Instant};
 use crate::domain::measurement::{AdmitLimits, Rejection};
 use crate::domain::movers::Movers;
 use crate::domain::projection::{ClockKind, Effects, ExplainQuestion, Explained, Projection, ProjectionOptions};
+use crate::domain::series_names::SeriesNames;
 use crate::ingest::file::{FileError, FileForm, FileReports};
 use crate::journal::{FileArchive, Trims};
 use crate::pipeline::activation::{ActivationError, Activations};
@@ -192,7 +193,7 @@ fn replay_files(
         .ok_or_else(|| ReplayError::NoCatalog("a file".to_owned()))?;
     let catalog = parse(files)?;
     let mut projection = projection(request, &catalog);
-    let ledger = Ledger::new(Box::new(MemorySeenIds::default()), Vec::new(), FILE_LIMITS);
+    let ledger = Ledger::new(Box::new(MemorySeenIds::default()), SeriesNames::default(), FILE_LIMITS);
     let mut replay = FileReplay::new(Arc::clone(&catalog), AdmitLimits::default(), ledger);
     let (mut index, mut rejected) = (0, 0);
     for path in paths {

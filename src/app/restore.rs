@@ -14,7 +14,6 @@ use crate::domain::catalog::Catalog;
 use crate::domain::fact::{Block, Fact};
 use crate::domain::id::{Sequence, Slug};
 use crate::domain::instant::Instant;
-use crate::domain::measurement::SeriesKey;
 use crate::domain::projection::{Effects, Projection, ProjectionOptions};
 use crate::domain::reading::ReadingChange;
 use crate::journal::Base;
@@ -111,7 +110,7 @@ pub fn restore(
     for position in &beside.positions {
         positions.advance(position);
     }
-    let names: Vec<SeriesKey> = projection.series_names();
+    let names = projection.names().clone();
     let names_saved = if is_fresh { 0 } else { names.len() };
     let mut ledger = Ledger::new(seen, names, limits);
     ledger.trimmed(cut);

@@ -50,8 +50,8 @@ pub(super) fn projection_of(base: &Base, options: ProjectionOptions) -> Option<(
     let (_, files) = active(&base.block)?;
     let catalog = TomlDefinitions.parse(files).ok()?;
     let mut state = base.state.clone();
-    let form = state.extract_if(.., |(key, _)| *key == FORM).next();
-    if form.is_none_or(|(_, words)| words != [IMAGE_FORM]) {
+    let form = state.take(|key| key == FORM);
+    if form != [(FORM, vec![IMAGE_FORM])] {
         return None;
     }
     let (parts, beside) = beside::split(state);
@@ -151,7 +151,7 @@ impl Folding {
         let mut state = self.projection.take_image(0);
         let newest: Vec<AlertTransition> = self.recent.into_iter().rev().collect();
         state.extend(beside::parts(&[], &newest));
-        state.push((FORM, vec![IMAGE_FORM]));
+        state.put(FORM, |out| out.push(IMAGE_FORM));
         (block, state)
     }
 }
@@ -426,7 +426,7 @@ mod tests {
         append(&mut journal, 6, |block| measure(block, 2, 10.0));
     }
 
-    fn played(dir: &Path, mut projection: Projection) -> Vec<(u64, Vec<u64>)> {
+    fn played(dir: &Path, mut projection: Projection) -> BaseState {
         let history = Arc::new(JournalFolder(dir.to_owned()));
         let mut activations = Activations::new(Arc::new(TomlDefinitions), history);
         let mut reader = open_reader(dir, Sequence(1)).unwrap();
@@ -462,7 +462,7 @@ mod tests {
         let (projection, _) = projection_of(&base, OPTIONS).unwrap();
         assert_eq!(projection.sequence(), Sequence(4));
         assert!(played(folder.path(), projection) == whole, "the end is the same");
-        base.state.retain(|(key, _)| *key != FORM);
+        base.state.take(|key| key == FORM);
         assert!(
             projection_of(&base, OPTIONS).is_none(),
             "a form that is not known is not guessed"

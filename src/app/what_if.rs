@@ -17,6 +17,7 @@ use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use crate::domain::measurement::{AdmitLimits, Rejection};
 use crate::domain::projection::ClockKind;
+use crate::domain::series_names::SeriesNames;
 use crate::ingest::file::FileReports;
 use crate::journal::{Trims, open_reader};
 use crate::pipeline::activation::Activations;
@@ -139,7 +140,7 @@ fn of_files(
     let files = request.replay.catalog.as_deref();
     let base = parse(files.ok_or_else(|| ReplayError::NoCatalog("a file".to_owned()))?)?;
     let replay = |catalog: &Arc<Catalog>| {
-        let ledger = Ledger::new(Box::new(MemorySeenIds::default()), Vec::new(), FILE_LIMITS);
+        let ledger = Ledger::new(Box::new(MemorySeenIds::default()), SeriesNames::default(), FILE_LIMITS);
         FileReplay::new(Arc::clone(catalog), AdmitLimits::default(), ledger)
     };
     let replays = Sides {

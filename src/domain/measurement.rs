@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::id::InstanceId;
 use super::instant::Instant;
+use super::series_names::SeriesView;
 
 /// What a source sent, decoded but not yet judged. Unknown fields are gone.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -95,6 +96,15 @@ pub struct SeriesKey {
 }
 
 impl SeriesKey {
+    /// To look at and to compare with.
+    pub fn view(&self) -> SeriesView<'_> {
+        SeriesView {
+            kpi: &self.kpi,
+            source: &self.source,
+            each: self.each.as_ref(),
+        }
+    }
+
     /// The same, with the texts of another key where they are equal: a million series have few sources and labels, and
     /// the series of an instance mostly come one after the other.
     #[must_use]

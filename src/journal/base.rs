@@ -15,6 +15,7 @@ use super::files::FileHandle;
 use super::segment::{Chain, Depth, Look, START, Store, damaged, io_error, look};
 use crate::domain::fact::{Block, Fact};
 use crate::domain::id::Sequence;
+use crate::domain::parts::Parts;
 use crate::ports::JournalError;
 
 /// First bytes of the state behind the block.
@@ -24,7 +25,7 @@ const STATE_MAGIC: [u8; 4] = *b"\xFFKPS";
 const STATE_LEVEL: i32 = 1;
 
 /// Parts of a saved projection, by key: see [`crate::ports::SavedState`].
-pub type BaseState = Vec<(u64, Vec<u64>)>;
+pub type BaseState = Parts;
 
 /// What stands for the blocks that were dropped.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,7 +91,7 @@ pub(super) fn encode(block: &Block, previous: &Hash, state: &BaseState) -> Resul
     let mut bytes = Vec::new();
     BlockEncoder::new()?.encode(block, previous, &mut bytes)?;
     let words = state.iter().flat_map(|(key, words)| {
-        let head = [*key, words.len() as u64];
+        let head = [key, words.len() as u64];
         head.into_iter().chain(words.iter().copied())
     });
     let plain: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
@@ -134,14 +135,13 @@ fn state(packed: &[u8], len: u64) -> Result<BaseState, FormatError> {
         let word: [u8; 8] = word.try_into().unwrap_or_default();
         u64::from_le_bytes(word)
     });
-    let mut parts = Vec::new();
+    let mut parts = Parts::default();
     while let Some(key) = words.next() {
         let len = usize::try_from(words.next().ok_or_else(wrong)?).map_err(|_| wrong())?;
-        let part: Vec<u64> = words.by_ref().take(len).collect();
-        if part.len() < len {
+        if len > words.len() {
             return Err(wrong());
         }
-        parts.push((key, part));
+        parts.put(key, |out| out.extend(words.by_ref().take(len)));
     }
     Ok(parts)
 }

@@ -11,6 +11,7 @@ use crate::domain::catalog::{CatalogFile, Target};
 use crate::domain::fact::SourcePosition;
 use crate::domain::id::{Sequence, Slug};
 use crate::domain::instant::Instant;
+use crate::domain::parts::Parts;
 use crate::domain::words::{put_text, take_text};
 
 /// Keys of the parts; the projection's own keys have smaller highest bytes.
@@ -60,10 +61,8 @@ pub fn definitions(files: &[CatalogFile]) -> (u64, Vec<u64>) {
 }
 
 /// A checkpoint's parts: those of the projection, and what is beside it.
-pub fn split(parts: Vec<(u64, Vec<u64>)>) -> (Vec<(u64, Vec<u64>)>, Beside) {
-    let (beside, own): (Vec<_>, Vec<_>) = parts
-        .into_iter()
-        .partition(|(key, _)| matches!(*key, POSITIONS | RECENT | DEFINITIONS));
+pub fn split(mut parts: Parts) -> (Parts, Beside) {
+    let beside = parts.take(|key| matches!(key, POSITIONS | RECENT | DEFINITIONS));
     let mut found = Beside::default();
     for (key, words) in beside {
         let mut words = words.into_iter();
@@ -73,7 +72,7 @@ pub fn split(parts: Vec<(u64, Vec<u64>)>) -> (Vec<(u64, Vec<u64>)>, Beside) {
             _ => found.definitions = std::iter::from_fn(|| take_file(&mut words)).collect(),
         }
     }
-    (own, found)
+    (parts, found)
 }
 
 type Words<'a> = &'a mut dyn Iterator<Item = u64>;
@@ -251,7 +250,8 @@ mod tests {
             recent,
             definitions: files,
         };
-        assert_eq!(split(all), (vec![own], expected));
+        let own = [own].into_iter().collect();
+        assert_eq!(split(all.into_iter().collect()), (own, expected));
     }
 
     #[test]
@@ -259,7 +259,8 @@ mod tests {
         let recent = vec![transition(TransitionKind::Firing, None, Some("me")); 2];
         let [_, (key, words)] = parts(&[], &recent);
         for len in 0..words.len() {
-            let (_, beside) = split(vec![(key, words.iter().copied().take(len).collect())]);
+            let part = (key, words.iter().copied().take(len).collect());
+            let (_, beside) = split([part].into_iter().collect());
             assert_eq!(beside.recent.len(), usize::from(len >= words.len() / 2), "{len} words");
         }
     }

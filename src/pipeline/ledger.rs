@@ -17,6 +17,7 @@ use crate::domain::fact::{Block, Correction, Entry, Fact, MeasurementPlace, Retr
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use crate::domain::measurement::{Extra, Measurement, Rejection, RejectionReason, SeriesKey, Submission};
+use crate::domain::series_names::{SeriesNames, SeriesView};
 use crate::ports::{Seen, SeenIds, StateError};
 use content::{content_of, content_of_retraction};
 pub use rows::Tally;
@@ -52,7 +53,7 @@ pub struct Ledger {
     /// Numbers by the hash of their names: a second copy of the names would take as much again.
     series: HashTable<SeriesNumber>,
     hasher: RandomState,
-    keys: Vec<SeriesKey>,
+    keys: SeriesNames,
     limits: LedgerLimits,
     /// Facts up to here were dropped by retention.
     trimmed: Sequence,
@@ -66,7 +67,7 @@ type Verdict = Result<Taken, (RejectionReason, String)>;
 
 impl Ledger {
     /// A ledger that knows these series, in the order of their numbers.
-    pub fn new(seen: Box<dyn SeenIds>, series: Vec<SeriesKey>, limits: LedgerLimits) -> Self {
+    pub fn new(seen: Box<dyn SeenIds>, series: SeriesNames, limits: LedgerLimits) -> Self {
         let mut ledger = Self {
             seen,
             drafted: Vec::new(),
@@ -128,7 +129,7 @@ impl Ledger {
             .iter()
             .skip((self.series_count().saturating_sub(block.series_base)) as usize)
         {
-            self.name(key.clone());
+            self.name(key.view());
         }
         if block.last() <= self.seen.position() {
             return Ok(());
@@ -146,7 +147,7 @@ impl Ledger {
                     return;
                 };
                 if let Some(id) = extra.id.clone() {
-                    let source = Arc::clone(&key.source);
+                    let source = Arc::clone(key.source);
                     let content = content_of(key, &row.measured_value(), None, extra);
                     let place = MeasurementPlace {
                         sequence,
@@ -178,7 +179,7 @@ impl Ledger {
                 let source = self
                     .keys
                     .get(retraction.target.series.0 as usize)
-                    .map(|key| Arc::clone(&key.source));
+                    .map(|key| Arc::clone(key.source));
                 if let (Some(source), Some(id)) = (source, retraction.extra.id.clone()) {
                     let content = content_of_retraction(&retraction.retracts);
                     self.remember(source, id, Seen { content, ..place });
@@ -200,10 +201,11 @@ impl Ledger {
             retracted: false,
         };
         self.remember_place(seen);
-        let key = self.keys.get(place.series.0 as usize).cloned();
+        let key = self.keys.get(place.series.0 as usize);
         if let (Some(key), Some(id)) = (key, correction.extra.id.clone()) {
-            let content = content_of(&key, &correction.value, Some(&correction.corrects), &correction.extra);
-            self.remember(key.source, id, Seen { content, ..seen });
+            let content = content_of(key, &correction.value, Some(&correction.corrects), &correction.extra);
+            let source = Arc::clone(key.source);
+            self.remember(source, id, Seen { content, ..seen });
         }
     }
 
@@ -220,7 +222,7 @@ impl Ledger {
         } = measurement;
         let mut content = 0;
         if let Some(id) = &extra.id {
-            content = content_of(&series, &value, None, &extra);
+            content = content_of(series.view(), &value, None, &extra);
             let dated = measurement.is_dated.then_some(observed_at);
             match self.find(&series.source, id)? {
                 Some(seen) if self.is_remembered(&seen, block.recorded_at) => {
@@ -255,7 +257,7 @@ impl Ledger {
 
     fn correct(&mut self, block: &mut Block, corrects: Box<str>, new: Measurement) -> Result<Verdict, LedgerError> {
         let source = Arc::clone(&new.series.source);
-        let content = content_of(&new.series, &new.value, Some(&corrects), &new.extra);
+        let content = content_of(new.series.view(), &new.value, Some(&corrects), &new.extra);
         let dated = new.is_dated.then_some(new.observed_at);
         if let Some(known) = self.known_duplicate(&source, &new.extra, block.recorded_at)? {
             return Ok(same_or_conflict(
@@ -270,7 +272,8 @@ impl Ledger {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let key = self.keys.get(target.series.0 as usize);
-        if key.is_none_or(|key| (&key.kpi, &key.each) != (&new.series.kpi, &new.series.each)) {
+        let meant = new.series.view();
+        if key.is_none_or(|key| (key.kpi, key.each) != (meant.kpi, meant.each)) {
             let measured = key.map_or_else(String::new, |key| key.kpi.to_string());
             let detail = format!(
                 "`{corrects}` is a measurement of `{measured}`, not of `{}`: correct it there",
@@ -330,7 +333,7 @@ impl Ledger {
             Ok(target) => target,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let measured = self.keys.get(target.series.0 as usize).map(|key| &key.kpi);
+        let measured = self.keys.get(target.series.0 as usize).map(|key| key.kpi);
         if kpi.is_some() && kpi.as_ref() != measured {
             let detail = format!("`{retracts}` is a measurement of another KPI: name that one, or none");
             return Ok(Err((RejectionReason::UnknownCorrection, detail)));
@@ -416,6 +419,7 @@ impl Ledger {
     }
 
     fn number(&mut self, block: &mut Block, key: &SeriesKey) -> Result<SeriesNumber, (RejectionReason, String)> {
+        let key = key.view();
         let hash = self.hasher.hash_one(key);
         let is_named = |number: &SeriesNumber| self.keys.get(number.0 as usize) == Some(key);
         if let Some(number) = self.series.find(hash, is_named) {
@@ -429,13 +433,15 @@ impl Ledger {
             );
             return Err((RejectionReason::TooManySeries, detail));
         }
-        block.new_series.push(key.clone());
-        Ok(self.name(key.clone()))
+        let number = self.name(key);
+        // With the texts that are kept.
+        let named = self.keys.get(number.0 as usize).unwrap_or(key);
+        block.new_series.push(named.to_key());
+        Ok(number)
     }
 
-    fn name(&mut self, key: SeriesKey) -> SeriesNumber {
+    fn name(&mut self, key: SeriesView<'_>) -> SeriesNumber {
         let number = SeriesNumber(self.series_count());
-        let key = key.sharing_with(self.keys.last());
         self.keys.push(key);
         self.enter(number);
         number

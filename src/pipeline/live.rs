@@ -60,6 +60,9 @@ pub enum LiveError {
 
 /// Messages handled before anything is posted or put into the outbox.
 const BATCH: usize = 64;
+/// Readings after which they are told before anything else is taken in: those of many large blocks would need more memory
+/// than the projection itself, among what stays.
+const READINGS_AT_ONCE: usize = 1 << 14;
 /// Instants of the past computed between two blocks: ingest waits for no more than that.
 const SCORES_AT_ONCE: usize = 4;
 /// Readings in one notice.
@@ -159,6 +162,9 @@ impl Live {
         let mut effects = Effects::default();
         let mut is_changed = self.take(first, &mut effects)?;
         for _ in 1..BATCH {
+            if effects.readings.len() >= READINGS_AT_ONCE {
+                break;
+            }
             let Ok(next) = self.messages.try_recv() else { break };
             is_changed |= self.take(next, &mut effects)?;
         }
@@ -309,9 +315,8 @@ impl Live {
         let mut parts = self.projection.take_image(self.names_saved);
         parts.extend(beside::parts(&self.positions.all(), &self.board.load().recent));
         if self.names_saved == 0 {
-            parts.push(beside::definitions(&self.projection.catalog().files));
+            parts.extend([beside::definitions(&self.projection.catalog().files)]);
         }
-        let parts = parts.into_iter().map(|(key, words)| (key, Some(words))).collect();
         let result = match self.checkpoints.save(&head, parts) {
             Ok(()) => {
                 self.names_saved = self.projection.series_count();

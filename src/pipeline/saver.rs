@@ -9,11 +9,12 @@ use std::thread::JoinHandle;
 
 use tracing::warn;
 
-use crate::ports::{ChangedPart, CheckpointHead, Checkpoints, StateError};
+use crate::domain::parts::Parts;
+use crate::ports::{CheckpointHead, Checkpoints, StateError};
 
 type Store = Box<dyn Checkpoints>;
 /// The store goes with the job and comes back with what became of it.
-type Job = (Store, CheckpointHead, Vec<ChangedPart>);
+type Job = (Store, CheckpointHead, Parts);
 type Done = (Store, Result<(), StateError>);
 
 /// Saved states, written by another thread.
@@ -61,7 +62,7 @@ impl Saver {
     }
 
     /// Begins to save, once the save before is over; an error is that of the save before.
-    pub fn save(&mut self, head: &CheckpointHead, parts: Vec<ChangedPart>) -> Result<(), StateError> {
+    pub fn save(&mut self, head: &CheckpointHead, parts: Parts) -> Result<(), StateError> {
         self.wait();
         if let Some(error) = self.failed.take() {
             return Err(error);
@@ -121,7 +122,7 @@ mod tests {
     struct Diary(Arc<Mutex<Vec<String>>>);
 
     impl Checkpoints for Diary {
-        fn save(&mut self, head: &CheckpointHead, parts: Vec<ChangedPart>) -> Result<(), StateError> {
+        fn save(&mut self, head: &CheckpointHead, parts: Parts) -> Result<(), StateError> {
             let sequence = head.sequence.0;
             self.0
                 .lock()
@@ -152,16 +153,20 @@ mod tests {
         }
     }
 
+    fn parts(count: u64) -> Parts {
+        (0..count).map(|key| (key, Vec::new())).collect()
+    }
+
     #[test]
     fn saves_come_one_after_the_other_and_a_failure_is_told_by_the_next() {
         let diary = Arc::new(Mutex::new(Vec::new()));
         let mut saver = Saver::new(Box::new(Diary(Arc::clone(&diary))));
         assert!(!saver.is_busy());
-        assert!(saver.save(&head(1), vec![(1, None)]).is_ok());
-        assert!(saver.save(&head(2), Vec::new()).is_ok(), "it only begins");
-        assert!(saver.save(&head(3), Vec::new()).is_err(), "the one before failed");
+        assert!(saver.save(&head(1), parts(1)).is_ok());
+        assert!(saver.save(&head(2), parts(0)).is_ok(), "it only begins");
+        assert!(saver.save(&head(3), parts(0)).is_err(), "the one before failed");
         assert!(saver.clear().is_ok());
-        assert!(saver.save(&head(5), vec![(1, None), (2, None)]).is_ok());
+        assert!(saver.save(&head(5), parts(2)).is_ok());
         drop(saver);
         let told = diary.lock().unwrap().clone();
         assert_eq!(

@@ -17,6 +17,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::fact::Block;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
+use crate::domain::parts::Parts;
 use crate::domain::projection::{Effects, Projection, ProjectionOptions};
 use crate::ports::{Archive, BlockReader, CheckpointHead, Definitions, History, JournalError, Milestones, QueryError};
 
@@ -248,7 +249,7 @@ impl<'a> Traveller<'a> {
             fingerprint: catalog.fingerprint.clone(),
         };
         let mut parts = self.projection.whole_image();
-        parts.push(beside::definitions(&catalog.files));
+        parts.extend([beside::definitions(&catalog.files)]);
         if let Err(error) = self.roads.milestones.keep(&head, &parts) {
             warn!(%error, "milestone could not be kept");
         }
@@ -326,7 +327,7 @@ impl Milestones for NoMilestones {
         false
     }
 
-    fn keep(&self, _: &CheckpointHead, _: &[(u64, Vec<u64>)]) -> Result<(), crate::ports::StateError> {
+    fn keep(&self, _: &CheckpointHead, _: &Parts) -> Result<(), crate::ports::StateError> {
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ use crate::domain::board::Picture;
 use crate::domain::catalog::Catalog;
 use crate::domain::id::{InstanceId, Sequence};
 use crate::domain::instant::Instant;
+use crate::domain::parts::Parts;
 use crate::domain::reading::Reading;
 use crate::domain::restatement::Restatement;
 
@@ -30,7 +31,7 @@ pub trait Milestones: Send + Sync {
     fn is_due(&self, sequence: Sequence) -> bool;
 
     /// Keeps a whole state. Others may go for it.
-    fn keep(&self, head: &CheckpointHead, parts: &[(u64, Vec<u64>)]) -> Result<(), StateError>;
+    fn keep(&self, head: &CheckpointHead, parts: &Parts) -> Result<(), StateError>;
 }
 
 /// Questions about what was known at an instant: answered from the journal, beside the corridor and never in its way.

@@ -3,7 +3,8 @@
 //! A head and changed parts (words, by number) enter; the head and all parts leave, exactly as one save or an unbroken row
 //! of saves left them, or nothing. A part is compressed (zstd level 1 over its little-endian bytes) and cut into chunks,
 //! because sled must not see large values. Each part has two slots: a save writes the one that is not in use, in as many
-//! batches as it needs to keep memory small, and only its last batch moves the index and the head. A crash in between leaves
+//! batches as it needs to keep memory small, and only one batch behind them moves the index and the head (without a head the
+//! index counts for nothing, and need not be one batch); then the slots of before are emptied. A crash in between leaves
 //! chunks that nothing points to; the next save of that part removes them.
 //!
 //! | key | value |
@@ -20,7 +21,8 @@ use super::gathering::Gathering;
 use super::shelf::{Changes, Shelf, VALUE_LEN_MAX, first_word};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
-use crate::ports::{ChangedPart, CheckpointHead, Checkpoints, StateError};
+use crate::domain::parts::Parts;
+use crate::ports::{CheckpointHead, Checkpoints, SavedState, StateError};
 
 /// Name of the tree.
 pub(super) const TREE: &str = "checkpoints";
@@ -37,6 +39,9 @@ pub(super) const IMAGE_FORM: u32 = FORM as u32;
 
 /// Bytes after which a batch is written: sled holds a whole batch in memory, several times over.
 const BATCH_LEN_MAX: usize = 4 << 20;
+/// Entries after which a batch is written: until the last of them is in, sled keeps a copy of its node (several kilobytes)
+/// for each.
+const BATCH_COUNT_MAX: usize = 1_000;
 
 /// zstd: level 1 halves the bytes at the speed of the disk; higher ones cost more time than they save.
 const COMPRESSION_LEVEL: i32 = 1;
@@ -46,11 +51,8 @@ const COMPRESSION_LEVEL: i32 = 1;
 pub struct SledCheckpoints {
     shelf: Arc<Shelf>,
     /// What the scan that opened the shelf gathered, until it is asked for or outdated.
-    gathered: Arc<Mutex<Option<Saved>>>,
+    gathered: Arc<Mutex<Option<SavedState>>>,
 }
-
-/// A head and its parts, by number.
-pub(super) type Saved = (CheckpointHead, Vec<(u64, Vec<u64>)>);
 
 /// Where a part is, and what it must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +75,7 @@ impl SledCheckpoints {
     }
 
     /// What was gathered when the shelf was opened, once.
-    fn take_gathered(&self) -> Option<Saved> {
+    fn take_gathered(&self) -> Option<SavedState> {
         self.gathered.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -92,13 +94,15 @@ impl SledCheckpoints {
     }
 
     /// Writes a part into its unused slot, and says where it is.
-    fn write_part(&self, part: u64, words: &[u64], changes: &mut Changes) -> Result<PartIndex, StateError> {
+    fn write_part(
+        &self,
+        (part, words): (u64, &[u64]),
+        packing: &mut Packer,
+        changes: &mut Changes,
+    ) -> Result<PartIndex, StateError> {
         let slot = self.index_of(part)?.map_or(0, |index| 1 - index.slot.min(1));
         let raw: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let packed = zstd::bulk::compress(&raw, COMPRESSION_LEVEL).map_err(|error| StateError::Store {
-            operation: "compress",
-            reason: error.to_string(),
-        })?;
+        let packed = packing.compress(&raw).map_err(|error| compressing(&error))?;
         let mut chunks = 0;
         for chunk in packed.chunks(VALUE_LEN_MAX) {
             changes.put(chunk_key(part, slot, chunks), chunk.to_vec());
@@ -115,7 +119,7 @@ impl SledCheckpoints {
     }
 
     fn commit_when_large(&self, changes: &mut Changes) -> Result<(), StateError> {
-        if changes.len() > BATCH_LEN_MAX {
+        if changes.len() > BATCH_LEN_MAX || changes.count() > BATCH_COUNT_MAX {
             self.shelf.commit(std::mem::take(changes))?;
         }
         Ok(())
@@ -130,11 +134,11 @@ impl SledCheckpoints {
         Ok(())
     }
 
-    fn read(&self) -> Result<Option<Saved>, StateError> {
+    fn read(&self) -> Result<Option<SavedState>, StateError> {
         let Some(head) = self.head()? else {
             return Ok(None);
         };
-        let mut parts = Vec::new();
+        let mut parts = Parts::default();
         for entry in self.shelf.entries(&[INDEX], &[INDEX]) {
             let (key, value) = entry?;
             let part = key
@@ -142,12 +146,17 @@ impl SledCheckpoints {
                 .and_then(|rest| rest.try_into().ok())
                 .map(u64::from_be_bytes);
             let (part, index) = part.zip(PartIndex::decode(&value)).ok_or(UNREADABLE)?;
-            parts.push((part, self.read_part(part, index)?));
+            let raw = self.read_part(part, index)?;
+            let (words, _) = raw.as_chunks::<8>();
+            parts.put(part, |out| {
+                out.extend(words.iter().map(|word| u64::from_le_bytes(*word)));
+            });
         }
         Ok(Some((head, parts)))
     }
 
-    fn read_part(&self, part: u64, index: PartIndex) -> Result<Vec<u64>, StateError> {
+    /// The bytes of a part's words.
+    fn read_part(&self, part: u64, index: PartIndex) -> Result<Vec<u8>, StateError> {
         let mut packed = Vec::new();
         let mut chunks = 0;
         for entry in self
@@ -163,8 +172,7 @@ impl SledCheckpoints {
         if !whole {
             return Err(UNREADABLE);
         }
-        let words = raw.chunks_exact(8).filter_map(|word| word.try_into().ok());
-        Ok(words.map(u64::from_le_bytes).collect())
+        Ok(raw)
     }
 
     /// Removes everything, the head first: without it the rest is nothing.
@@ -183,39 +191,61 @@ impl SledCheckpoints {
     }
 }
 
+/// Compresses one part after the other in memory that it keeps: made anew for each of a hundred thousand, it would cost
+/// more than the bytes.
+type Packer = zstd::bulk::Compressor<'static>;
+
+fn packer() -> Result<Packer, StateError> {
+    Packer::new(COMPRESSION_LEVEL).map_err(|error| compressing(&error))
+}
+
+fn compressing(error: &std::io::Error) -> StateError {
+    StateError::Store {
+        operation: "compress",
+        reason: error.to_string(),
+    }
+}
+
 const UNREADABLE: StateError = StateError::Unreadable { what: "checkpoint" };
 
 impl Checkpoints for SledCheckpoints {
-    fn save(&mut self, head: &CheckpointHead, parts: Vec<ChangedPart>) -> Result<(), StateError> {
+    fn save(&mut self, head: &CheckpointHead, parts: Parts) -> Result<(), StateError> {
         self.take_gathered();
-        match self.head() {
-            Ok(Some(_)) => {}
-            // What a clear that did not end left behind, or another form, must not become part of this state.
-            Ok(None) | Err(StateError::Unreadable { .. }) => self.purge()?,
+        let is_first = match self.head() {
+            Ok(head) => head.is_none(),
+            Err(StateError::Unreadable { .. }) => true,
             Err(error) => return Err(error),
+        };
+        if is_first {
+            // What a clear that did not end left behind, or another form, must not become part of this state.
+            self.purge()?;
         }
+        let mut packer = packer()?;
         let mut changes = Changes::default();
         let mut last = Changes::default();
         // Of several entries of one part the last counts; the others would only fill its slot.
-        let mut taken = BTreeSet::new();
+        let (mut taken, mut outdated) = (BTreeSet::new(), Vec::new());
         for (part, words) in parts.iter().rev().filter(|(part, _)| taken.insert(*part)) {
-            if let Some(old) = self.index_of(*part)? {
-                self.remove_chunks(*part, old.slot, 0, &mut last)?;
-            }
-            match words {
-                None => last.remove(index_key(*part)),
-                Some(words) => {
-                    let index = self.write_part(*part, words, &mut changes)?;
-                    last.put(index_key(*part), index.encode());
-                }
+            outdated.extend(self.index_of(part)?.map(|old| (part, old.slot)));
+            let index = self.write_part((part, words), &mut packer, &mut changes)?;
+            last.put(index_key(part), index.encode());
+            if is_first {
+                // Before there is a head nothing counts: the index need not be written at once either.
+                self.commit_when_large(&mut last)?;
             }
         }
         last.put(HEAD_KEY.to_vec(), encode_head(head));
         self.shelf.commit(changes)?;
-        self.shelf.commit(last)
+        self.shelf.commit(last)?;
+        let mut changes = Changes::default();
+        for (part, slot) in outdated {
+            self.remove_chunks(part, slot, 0, &mut changes)?;
+            self.commit_when_large(&mut changes)?;
+        }
+        self.shelf.commit(changes)
     }
 
-    fn load(&self) -> Result<Option<Saved>, StateError> {
+    fn load(&self) -> Result<Option<SavedState>, StateError> {
         if let Some(saved) = self.take_gathered() {
             return Ok(Some(saved));
         }
@@ -298,6 +328,7 @@ fn chunk_key(part: u64, slot: u8, chunk: u32) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::promises::parts;
     use super::*;
 
     fn shelf() -> SledCheckpoints {
@@ -311,27 +342,29 @@ mod tests {
         let db = sled::Config::new().temporary(true).open().unwrap();
         let lock = Arc::new(tempfile::tempfile().unwrap());
         let open = || SledCheckpoints::open(|visit| Shelf::open((&db, &lock), TREE, visit)).unwrap();
-        let parts = [(1, words(3)), (2, vec![7]), (9, Vec::new())];
-        let all = parts.iter().map(|(part, words)| (*part, Some(words.clone()))).collect();
-        open().save(&head(1), all).unwrap();
+        let saved = parts([(1, words(3)), (2, vec![7]), (9, Vec::new())]);
+        open().save(&head(1), saved).unwrap();
         // A part saved twice is in its other slot, and a save that did not end left chunks in the first.
         let mut other = open();
-        other.save(&head(2), vec![(1, Some(words(5)))]).unwrap();
+        other.save(&head(2), parts([(1, words(5))])).unwrap();
         let mut changes = Changes::default();
-        other.write_part(1, &words(7), &mut changes).unwrap();
+        other
+            .write_part((1, &words(7)), &mut packer().unwrap(), &mut changes)
+            .unwrap();
         other.shelf.commit(changes).unwrap();
 
-        let expected = Some((head(2), vec![(1, words(5)), (2, vec![7]), (9, Vec::new())]));
+        let expected = Some((head(2), parts([(1, words(5)), (2, vec![7]), (9, Vec::new())])));
         let mut opened = open();
         assert_eq!(*opened.gathered.lock().unwrap(), expected);
         assert_eq!(opened.load().unwrap(), expected);
         assert_eq!(*opened.gathered.lock().unwrap(), None);
         assert_eq!(opened.load().unwrap(), expected, "read again it is the same");
         opened = open();
-        opened.save(&head(3), vec![(2, None)]).unwrap();
+        opened.save(&head(3), parts([(2, vec![8])])).unwrap();
         assert_eq!(
             opened.load().unwrap(),
-            Some((head(3), vec![(1, words(5)), (9, Vec::new())]))
+            Some((head(3), parts([(1, words(5)), (2, vec![8]), (9, Vec::new())]))),
+            "what was gathered before a save is outdated"
         );
     }
 
@@ -357,39 +390,41 @@ mod tests {
     #[test]
     fn a_save_that_did_not_end_never_was() {
         let mut shelf = shelf();
-        shelf.save(&head(1), vec![(1, Some(words(3)))]).unwrap();
+        shelf.save(&head(1), parts([(1, words(3))])).unwrap();
         let before = chunks(&shelf);
         let mut changes = Changes::default();
         shelf
-            .write_part(1, &[words(5), words(7)].concat(), &mut changes)
+            .write_part(
+                (1, &[words(5), words(7)].concat()),
+                &mut packer().unwrap(),
+                &mut changes,
+            )
             .unwrap();
         shelf.shelf.commit(changes).unwrap();
-        assert_eq!(shelf.load().unwrap(), Some((head(1), vec![(1, words(3))])));
+        assert_eq!(shelf.load().unwrap(), Some((head(1), parts([(1, words(3))]))));
         assert!(chunks(&shelf) > before);
-        shelf.save(&head(2), vec![(1, Some(words(9)))]).unwrap();
-        assert_eq!(shelf.load().unwrap(), Some((head(2), vec![(1, words(9))])));
+        shelf.save(&head(2), parts([(1, words(9))])).unwrap();
+        assert_eq!(shelf.load().unwrap(), Some((head(2), parts([(1, words(9))]))));
         assert_eq!(chunks(&shelf), before, "what the broken save left is gone");
     }
 
     #[test]
     fn a_clear_that_did_not_end_leaves_nothing_for_the_next_save() {
         let mut shelf = shelf();
-        shelf.save(&head(1), vec![(1, Some(words(3)))]).unwrap();
+        shelf.save(&head(1), parts([(1, words(3))])).unwrap();
         let mut changes = Changes::default();
         changes.remove(HEAD_KEY.to_vec());
         shelf.shelf.commit(changes).unwrap();
         assert_eq!(shelf.load().unwrap(), None);
-        shelf.save(&head(2), vec![(2, Some(vec![2]))]).unwrap();
-        assert_eq!(shelf.load().unwrap(), Some((head(2), vec![(2, vec![2])])));
+        shelf.save(&head(2), parts([(2, vec![2])])).unwrap();
+        assert_eq!(shelf.load().unwrap(), Some((head(2), parts([(2, vec![2])]))));
     }
 
     #[test]
     fn a_part_that_does_not_fit_clears_the_whole() {
         for place in [chunk_key(1, 0, 1), index_key(1), HEAD_KEY.to_vec()] {
             let mut shelf = shelf();
-            shelf
-                .save(&head(1), vec![(1, Some(words(3))), (2, Some(vec![2]))])
-                .unwrap();
+            shelf.save(&head(1), parts([(1, words(3)), (2, vec![2])])).unwrap();
             let mut value = shelf.shelf.get(&place).unwrap().unwrap().to_vec();
             value[0] ^= 1;
             let mut changes = Changes::default();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::promises::{DESTINATIONS, at, entry, head, noise, open, seen, state_dir};
+use super::promises::{DESTINATIONS, at, entry, head, noise, open, parts, seen, state_dir};
 use super::transition::tests::transition;
 use super::*;
 use crate::domain::id::Sequence;
@@ -28,7 +28,7 @@ fn fill(store: &StateStore, commits: std::ops::RangeInclusive<u64>) {
             .remember(Sequence(number), &(0..50).map(id).collect::<Vec<_>>())
             .unwrap();
         checkpoints
-            .save(&head(number), vec![(number % 5, Some(noise(number, PART_LEN)))])
+            .save(&head(number), parts([(number % 5, noise(number, PART_LEN))]))
             .unwrap();
         outbox.put(at(number), &[transition(&number.to_string())]).unwrap();
         if number % 10 == 0 {
@@ -259,8 +259,8 @@ fn small_store() -> (tempfile::TempDir, PathBuf) {
         let (store, _) = open(&dir);
         let known = [entry("crm", &number.to_string(), seen(number))];
         store.seen_ids().remember(Sequence(number), &known).unwrap();
-        let part = (number, Some(noise(number, 20)));
-        store.checkpoints().save(&head(number), vec![part]).unwrap();
+        let part = parts([(number, noise(number, 20))]);
+        store.checkpoints().save(&head(number), part).unwrap();
         store
             .outbox()
             .put(at(number), &[transition(&number.to_string())])
@@ -282,7 +282,7 @@ fn assert_whole_or_empty(store: &StateStore, tale: &str) {
         );
     }
     if let Some((found, parts)) = store.checkpoints().load().unwrap() {
-        let expected: Vec<_> = (1..=found.sequence.0)
+        let expected = (1..=found.sequence.0)
             .map(|number| (number, noise(number, 20)))
             .collect();
         assert!(parts == expected, "{tale}: {found:?}");

@@ -5,16 +5,16 @@
 //! does not fit: then it is read again in the ordinary way, which says what is wrong.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 
-use zstd::stream::write::Decoder;
+use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
-use super::checkpoints::{CHUNK, HEAD_KEY, INDEX, PartIndex, Saved, decode_head};
+use super::checkpoints::{CHUNK, HEAD_KEY, INDEX, PartIndex, decode_head};
 use super::shelf::first_word;
-use crate::ports::CheckpointHead;
+use crate::domain::parts::Parts;
+use crate::ports::{CheckpointHead, SavedState};
 
-/// Words that are made room for at once. A part of more grows; an index that lies costs no more than this.
-const ROOM_MAX: usize = 1 << 27;
+/// Bytes that are unpacked at a time.
+const PORTION_LEN: usize = 1 << 17;
 
 /// A saved state on its way.
 #[derive(Default)]
@@ -22,7 +22,8 @@ pub(super) struct Gathering {
     head: Option<CheckpointHead>,
     indices: BTreeMap<u64, PartIndex>,
     current: Option<Part>,
-    parts: Vec<(u64, Vec<u64>)>,
+    unpacker: Option<Unpacker>,
+    parts: Parts,
     is_broken: bool,
 }
 
@@ -31,7 +32,16 @@ struct Part {
     number: u64,
     index: PartIndex,
     chunks: u32,
-    decoder: Decoder<'static, Words>,
+    words: u64,
+    /// Bytes of a word that is not whole yet.
+    pending: Vec<u8>,
+    hasher: blake3::Hasher,
+}
+
+/// Unpacks one part after the other in memory that it keeps.
+struct Unpacker {
+    decoder: Decoder<'static>,
+    portion: Vec<u8>,
 }
 
 impl Gathering {
@@ -65,72 +75,48 @@ impl Gathering {
         let Some(index) = self.indices.get(&number).filter(|index| index.slot == slot).copied() else {
             return Some(());
         };
-        if self.current.as_ref().is_none_or(|part| part.number != number) {
-            self.end_part()?;
-            let decoder = Decoder::new(Words::with_room(index.words)).ok()?;
-            self.current = Some(Part {
-                number,
-                index,
-                chunks: 0,
-                decoder,
-            });
-        }
-        let part = self.current.as_mut()?;
-        part.chunks += 1;
-        part.decoder.write_all(value).ok()
-    }
-
-    fn end_part(&mut self) -> Option<()> {
-        let Some(mut part) = self.current.take() else {
-            return Some(());
+        let unpacker = match &mut self.unpacker {
+            Some(unpacker) => unpacker,
+            none => none.insert(Unpacker::new()?),
         };
-        part.decoder.flush().ok()?;
-        let words = part.decoder.into_inner();
-        let fits = part.chunks == part.index.chunks
-            && words.pending.is_empty()
-            && words.whole.len() as u64 == part.index.words
-            && first_word(&words.hasher.finalize()) == part.index.check;
-        fits.then(|| self.parts.push((part.number, words.whole)))
+        let part = match &mut self.current {
+            Some(part) if part.number == number => part,
+            current => {
+                current.take().is_none_or(|before| before.is_whole()).then_some(())?;
+                unpacker.decoder.reinit().ok()?;
+                self.parts.put(number, |_| ());
+                current.insert(Part::new(number, index))
+            }
+        };
+        part.chunks += 1;
+        unpacker.unpack(value, |bytes| part.take(bytes, &mut self.parts))
     }
 
     /// The state, where all of it came and fits.
-    pub(super) fn finish(mut self) -> Option<Saved> {
+    pub(super) fn finish(self) -> Option<SavedState> {
         if self.is_broken {
             return None;
         }
-        self.end_part()?;
+        self.current.is_none_or(|last| last.is_whole()).then_some(())?;
         let is_whole = self.parts.len() == self.indices.len();
         self.head.filter(|_| is_whole).map(|head| (head, self.parts))
     }
 }
 
-/// Bytes as words, and their hash.
-struct Words {
-    hasher: blake3::Hasher,
-    whole: Vec<u64>,
-    /// Bytes of a word that is not whole yet.
-    pending: Vec<u8>,
-}
-
-impl Words {
-    fn with_room(len: u64) -> Self {
-        let len = usize::try_from(len).unwrap_or(ROOM_MAX).min(ROOM_MAX);
+impl Part {
+    fn new(number: u64, index: PartIndex) -> Self {
         Self {
-            hasher: blake3::Hasher::new(),
-            whole: Vec::with_capacity(len),
+            number,
+            index,
+            chunks: 0,
+            words: 0,
             pending: Vec::with_capacity(8),
+            hasher: blake3::Hasher::new(),
         }
     }
 
-    fn push(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<8>();
-        self.whole.extend(words.iter().map(|word| u64::from_le_bytes(*word)));
-        self.pending.extend_from_slice(rest);
-    }
-}
-
-impl Write for Words {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    /// Adds bytes to what was put last.
+    fn take(&mut self, bytes: &[u8], parts: &mut Parts) {
         self.hasher.update(bytes);
         let missing = if self.pending.is_empty() {
             0
@@ -140,18 +126,49 @@ impl Write for Words {
         let (first, rest) = bytes.split_at(missing);
         self.pending.extend_from_slice(first);
         if let Ok(word) = <[u8; 8]>::try_from(self.pending.as_slice()) {
-            self.whole.push(u64::from_le_bytes(word));
+            self.append(&[word], parts);
             self.pending.clear();
         }
-        self.push(rest);
-        Ok(bytes.len())
+        let (words, rest) = rest.as_chunks::<8>();
+        self.append(words, parts);
+        self.pending.extend_from_slice(rest);
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    fn append(&mut self, words: &[[u8; 8]], parts: &mut Parts) {
+        self.words += words.len() as u64;
+        parts.append(words.iter().map(|word| u64::from_le_bytes(*word)));
+    }
+
+    fn is_whole(&self) -> bool {
+        self.chunks == self.index.chunks
+            && self.pending.is_empty()
+            && self.words == self.index.words
+            && first_word(&self.hasher.finalize()) == self.index.check
     }
 }
 
+impl Unpacker {
+    fn new() -> Option<Self> {
+        Some(Self {
+            decoder: Decoder::new().ok()?,
+            portion: vec![0; PORTION_LEN],
+        })
+    }
+
+    /// Gives what some bytes of a part unpack to, in portions.
+    fn unpack(&mut self, bytes: &[u8], mut take: impl FnMut(&[u8])) -> Option<()> {
+        let mut packed = InBuffer::around(bytes);
+        loop {
+            let mut portion = OutBuffer::around(self.portion.as_mut_slice());
+            self.decoder.run(&mut packed, &mut portion).ok()?;
+            take(portion.as_slice());
+            // A portion that is not full means that nothing is kept back.
+            if packed.pos() == bytes.len() && portion.pos() < PORTION_LEN {
+                return Some(());
+            }
+        }
+    }
+}
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,10 +183,18 @@ mod tests {
             .map(|word| u64::from_le_bytes(*word))
             .collect();
         for len in [1, 3, 7, 8, 9, 64, 255] {
-            let mut words = Words::with_room(3);
-            bytes.chunks(len).for_each(|portion| words.write_all(portion).unwrap());
-            assert_eq!((&words.whole, words.pending.len()), (&expected, 0), "portions of {len}");
-            assert_eq!(words.hasher.finalize(), blake3::hash(&bytes));
+            let mut parts = Parts::default();
+            parts.put(7, |_| ());
+            let index = PartIndex {
+                slot: 0,
+                chunks: 0,
+                words: expected.len() as u64,
+                check: first_word(&blake3::hash(&bytes)),
+            };
+            let mut part = Part::new(7, index);
+            bytes.chunks(len).for_each(|portion| part.take(portion, &mut parts));
+            assert!(part.is_whole(), "portions of {len}");
+            assert_eq!(parts.into_iter().collect::<Vec<_>>(), [(7, expected.clone())]);
         }
     }
 }

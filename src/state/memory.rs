@@ -9,7 +9,8 @@ use super::DONE_IDS_MAX;
 use crate::domain::alert::AlertTransition;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
-use crate::ports::{ChangedPart, CheckpointHead, Checkpoints, Outbox, Seen, SeenIds, StateError};
+use crate::domain::parts::Parts;
+use crate::ports::{CheckpointHead, Checkpoints, Outbox, SavedState, Seen, SeenIds, StateError};
 
 /// Ids already seen, in memory.
 #[derive(Debug, Default)]
@@ -45,18 +46,13 @@ pub struct MemoryCheckpoints {
 }
 
 impl Checkpoints for MemoryCheckpoints {
-    fn save(&mut self, head: &CheckpointHead, parts: Vec<ChangedPart>) -> Result<(), StateError> {
-        for (part, words) in parts {
-            match words {
-                Some(words) => self.parts.insert(part, words),
-                None => self.parts.remove(&part),
-            };
-        }
+    fn save(&mut self, head: &CheckpointHead, parts: Parts) -> Result<(), StateError> {
+        self.parts.extend(parts);
         self.head = Some(head.clone());
         Ok(())
     }
 
-    fn load(&self) -> Result<Option<(CheckpointHead, Vec<(u64, Vec<u64>)>)>, StateError> {
+    fn load(&self) -> Result<Option<SavedState>, StateError> {
         let parts = || self.parts.iter().map(|(part, words)| (*part, words.clone())).collect();
         Ok(self.head.clone().map(|head| (head, parts())))
     }

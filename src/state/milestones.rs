@@ -28,6 +28,7 @@ use super::checkpoints::IMAGE_FORM;
 use super::shelf::first_word;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
+use crate::domain::parts::Parts;
 use crate::ports::{CheckpointHead, Milestones, SavedState, StateError};
 
 const MAGIC: &[u8; 8] = b"kpidpast";
@@ -191,17 +192,24 @@ impl MilestoneFolder {
         }
         let packed = covered.get(len..).ok_or(Unfit::Damaged)?;
         let mut words = Words(zstd::stream::read::Decoder::new(packed).map_err(|_| Unfit::Damaged)?);
-        let mut parts = Vec::new();
+        let mut parts = Parts::default();
         while let Some(key) = words.next().map_err(|_| Unfit::Damaged)? {
             let count = words.next().ok().flatten().ok_or(Unfit::Damaged)?;
-            let part = (0..count).map(|_| words.next().ok().flatten());
-            parts.push((key, part.collect::<Option<Vec<u64>>>().ok_or(Unfit::Damaged)?));
+            let mut part = (0..count).map(|_| words.next().ok().flatten());
+            let mut is_whole = true;
+            parts.put(key, |out| {
+                out.extend(part.by_ref().map_while(|word| {
+                    is_whole &= word.is_some();
+                    word
+                }));
+            });
+            is_whole.then_some(()).ok_or(Unfit::Damaged)?;
         }
         Ok((head, parts))
     }
 
     /// Writes a file under another name.
-    fn write(&self, path: &Path, head: &CheckpointHead, parts: &[(u64, Vec<u64>)]) -> std::io::Result<()> {
+    fn write(&self, path: &Path, head: &CheckpointHead, parts: &Parts) -> std::io::Result<()> {
         fs::create_dir_all(&self.dir)?;
         let hashing = Hashing {
             out: BufWriter::with_capacity(1 << 18, File::create(path)?),
@@ -210,7 +218,7 @@ impl MilestoneFolder {
         let mut out = hashing;
         out.write_all(&self.encode_head(head))?;
         let mut packed = zstd::stream::write::Encoder::new(out, COMPRESSION_LEVEL)?;
-        for (key, words) in parts {
+        for (key, words) in parts.iter() {
             packed.write_all(&key.to_le_bytes())?;
             packed.write_all(&(words.len() as u64).to_le_bytes())?;
             for word in words {
@@ -319,7 +327,7 @@ impl Milestones for MilestoneFolder {
         sequence.0 - before >= step && after.is_none_or(|after| after - sequence.0 >= step)
     }
 
-    fn keep(&self, head: &CheckpointHead, parts: &[(u64, Vec<u64>)]) -> Result<(), StateError> {
+    fn keep(&self, head: &CheckpointHead, parts: &Parts) -> Result<(), StateError> {
         let Some(limits) = self.limits else { return Ok(()) };
         let path = self.path(head.sequence);
         let unfinished = path.with_extension(UNFINISHED);

@@ -11,6 +11,7 @@ use crate::domain::alert::AlertTransition;
 use crate::domain::fact::{MeasurementPlace, SeriesNumber};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
+use crate::domain::parts::Parts;
 use crate::ports::{CheckpointHead, Checkpoints, Outbox, Seen, SeenIds};
 
 pub(super) const DESTINATIONS: &[&str] = &["nats", "webhook"];
@@ -60,6 +61,10 @@ pub(super) fn noise(seed: u64, len: usize) -> Vec<u64> {
         mixed ^ (mixed >> 31)
     };
     (0..len).map(|_| word()).collect()
+}
+
+pub(super) fn parts<const N: usize>(parts: [(u64, Vec<u64>); N]) -> Parts {
+    parts.into_iter().collect()
 }
 
 pub(super) fn at(number: u64) -> (Sequence, Instant) {
@@ -230,26 +235,25 @@ fn on_every_checkpoints(promise: fn(&mut dyn Checkpoints)) {
 }
 
 #[test]
-fn parts_not_named_stay_and_parts_removed_are_gone() {
+fn parts_not_named_stay_as_they_were() {
     on_every_checkpoints(|shelf| {
         assert_eq!(shelf.load().unwrap(), None);
         shelf
             .save(
                 &head(1),
-                vec![
-                    (7, Some(vec![1, 2])),
-                    (u64::MAX, Some(vec![])),
-                    (0, Some(vec![u64::MAX])),
-                ],
+                parts([(7, vec![1, 2]), (u64::MAX, vec![]), (0, vec![u64::MAX])]),
             )
             .unwrap();
         shelf
-            .save(
-                &head(2),
-                vec![(0, None), (7, Some(vec![3])), (8, Some(noise(8, 100))), (9, None)],
-            )
+            .save(&head(2), parts([(7, vec![3]), (8, noise(8, 100)), (9, vec![])]))
             .unwrap();
-        let expected = vec![(7, vec![3]), (8, noise(8, 100)), (u64::MAX, vec![])];
+        let expected = parts([
+            (0, vec![u64::MAX]),
+            (7, vec![3]),
+            (8, noise(8, 100)),
+            (9, vec![]),
+            (u64::MAX, vec![]),
+        ]);
         assert_eq!(shelf.load().unwrap(), Some((head(2), expected)));
     });
 }
@@ -258,12 +262,12 @@ fn parts_not_named_stay_and_parts_removed_are_gone() {
 fn nothing_is_left_after_a_clear() {
     on_every_checkpoints(|shelf| {
         shelf
-            .save(&head(1), vec![(1, Some(vec![1])), (2, Some(noise(2, 9_000)))])
+            .save(&head(1), parts([(1, vec![1]), (2, noise(2, 9_000))]))
             .unwrap();
         shelf.clear().unwrap();
         assert_eq!(shelf.load().unwrap(), None);
-        shelf.save(&head(2), vec![(3, Some(vec![3]))]).unwrap();
-        assert_eq!(shelf.load().unwrap(), Some((head(2), vec![(3, vec![3])])));
+        shelf.save(&head(2), parts([(3, vec![3])])).unwrap();
+        assert_eq!(shelf.load().unwrap(), Some((head(2), parts([(3, vec![3])]))));
     });
 }
 
@@ -271,14 +275,14 @@ fn nothing_is_left_after_a_clear() {
 fn of_two_entries_of_one_part_the_later_counts() {
     on_every_checkpoints(|shelf| {
         shelf
-            .save(&head(1), vec![(1, Some(noise(1, 9_000))), (1, Some(vec![2]))])
+            .save(&head(1), parts([(1, noise(1, 9_000)), (1, vec![2])]))
             .unwrap();
         shelf
-            .save(&head(2), vec![(1, Some(vec![3])), (1, Some(noise(4, 9_000)))])
+            .save(&head(2), parts([(1, vec![3]), (1, noise(4, 9_000))]))
             .unwrap();
-        assert_eq!(shelf.load().unwrap(), Some((head(2), vec![(1, noise(4, 9_000))])));
-        shelf.save(&head(3), vec![(1, Some(vec![5])), (1, None)]).unwrap();
-        assert_eq!(shelf.load().unwrap(), Some((head(3), vec![])));
+        assert_eq!(shelf.load().unwrap(), Some((head(2), parts([(1, noise(4, 9_000))]))));
+        shelf.save(&head(3), parts([(1, vec![5]), (1, vec![])])).unwrap();
+        assert_eq!(shelf.load().unwrap(), Some((head(3), parts([(1, vec![])]))));
     });
 }
 
@@ -288,7 +292,7 @@ fn a_part_of_many_megabytes_is_cut_small_enough_for_sled() {
     let large = noise(1, 700_000);
     let (store, _) = open(&dir);
     for round in 1..=3 {
-        let parts = vec![(1, Some(large[round..].to_vec())), (2, Some(vec![2]))];
+        let parts = parts([(1, large[round..].to_vec()), (2, vec![2])]);
         store.checkpoints().save(&head(round as u64), parts).unwrap();
     }
     store.flush().unwrap();
@@ -296,7 +300,7 @@ fn a_part_of_many_megabytes_is_cut_small_enough_for_sled() {
     assert_eq!(std::fs::read_dir(dir.join("blobs")).unwrap().count(), 0);
     let (store, report) = open(&dir);
     assert_eq!(report, OpenReport::Opened);
-    let expected = vec![(1, large[3..].to_vec()), (2, vec![2])];
+    let expected = parts([(1, large[3..].to_vec()), (2, vec![2])]);
     assert!(store.checkpoints().load().unwrap() == Some((head(3), expected)));
 }
 
@@ -437,8 +441,8 @@ proptest! {
                     store = open(&dir).0;
                 }
                 _ => {
-                    let words = (what > 2).then(|| noise(number as u64, len));
-                    let parts = vec![(part, words), (part + 1, Some(vec![part]))];
+                    let words = if what > 2 { noise(number as u64, len) } else { Vec::new() };
+                    let parts = parts([(part, words), (part + 1, vec![part])]);
                     store.checkpoints().save(&head, parts.clone()).unwrap();
                     memory.save(&head, parts).unwrap();
                 }

@@ -71,6 +71,11 @@ impl Changes {
         self.len
     }
 
+    /// Keys, to bound a batch.
+    pub(super) fn count(&self) -> usize {
+        self.by_key.len()
+    }
+
     fn change(&mut self, key: Vec<u8>, value: Option<Vec<u8>>, is_new: bool) {
         self.len += key.len() + value.as_ref().map_or(0, Vec::len);
         // A key that was new for the first change is new for the shelf, whatever follows in the same batch.

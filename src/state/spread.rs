@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use crate::ports::{ChangedPart, CheckpointHead, Checkpoints, Milestones, SavedState, StateError};
+use crate::domain::parts::Parts;
+use crate::ports::{CheckpointHead, Checkpoints, Milestones, SavedState, StateError};
 
 /// Saved states, of which some are kept for good.
 pub struct SpreadCheckpoints<C> {
@@ -29,7 +30,7 @@ impl<C: Checkpoints> SpreadCheckpoints<C> {
 }
 
 impl<C: Checkpoints> Checkpoints for SpreadCheckpoints<C> {
-    fn save(&mut self, head: &CheckpointHead, parts: Vec<ChangedPart>) -> Result<(), StateError> {
+    fn save(&mut self, head: &CheckpointHead, parts: Parts) -> Result<(), StateError> {
         self.latest.save(head, parts)?;
         if self.milestones.is_due(head.sequence)
             && let Err(error) = self.keep()
@@ -51,7 +52,7 @@ impl<C: Checkpoints> Checkpoints for SpreadCheckpoints<C> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::promises::{head, noise};
+    use super::super::promises::{head, noise, parts};
     use super::super::{MemoryCheckpoints, MilestoneFolder, MilestoneLimits};
     use super::*;
 
@@ -67,20 +68,20 @@ mod tests {
         let shelf: Arc<dyn Milestones> = Arc::clone(&milestones) as Arc<dyn Milestones>;
         let mut checkpoints = SpreadCheckpoints::new(MemoryCheckpoints::default(), shelf);
         checkpoints
-            .save(&head(4), vec![(1, Some(noise(1, 9))), (2, Some(vec![2]))])
+            .save(&head(4), parts([(1, noise(1, 9)), (2, vec![2])]))
             .unwrap();
-        checkpoints.save(&head(12), vec![(1, Some(vec![1]))]).unwrap();
+        checkpoints.save(&head(12), parts([(1, vec![1])])).unwrap();
         checkpoints.clear().unwrap();
-        checkpoints.save(&head(15), vec![(3, Some(vec![3]))]).unwrap();
-        checkpoints.save(&head(30), vec![(4, Some(vec![4]))]).unwrap();
+        checkpoints.save(&head(15), parts([(3, vec![3])])).unwrap();
+        checkpoints.save(&head(30), parts([(4, vec![4])])).unwrap();
         assert_eq!(
             milestones.heads(),
             [head(12), head(30)],
             "others came too soon after one"
         );
-        let before = Some((head(12), vec![(1, vec![1]), (2, vec![2])]));
+        let before = Some((head(12), parts([(1, vec![1]), (2, vec![2])])));
         assert_eq!(milestones.load(head(12).sequence), before);
-        let after = Some((head(30), vec![(3, vec![3]), (4, vec![4])]));
+        let after = Some((head(30), parts([(3, vec![3]), (4, vec![4])])));
         assert_eq!(milestones.load(head(30).sequence), after);
     }
 }

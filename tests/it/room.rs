@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use kpid::domain::fact::SourcePosition;
 use kpid::domain::instant::Instant;
 use kpid::domain::measurement::AdmitLimits;
+use kpid::domain::series_names::SeriesNames;
 use kpid::ingest::decode::{DecodeLimits, Envelope, decode};
 use kpid::journal::MemoryJournal;
 use kpid::pipeline::appender::{Appender, NextDue};
@@ -74,7 +75,7 @@ async fn a_batch_behind_one_that_was_refused_is_refused_too_and_both_are_taken_i
     };
     let appender = Appender {
         journal: Box::new(MemoryJournal::default()),
-        ledger: Ledger::new(Box::new(MemorySeenIds::default()), Vec::new(), limits),
+        ledger: Ledger::new(Box::new(MemorySeenIds::default()), SeriesNames::default(), limits),
         clock: Arc::clone(&clock),
         jobs: waiting,
         messages,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::fetch::ROWS_AHEAD;
 use super::instances::rules_of;
 use super::node_state::NodeState;
+use super::room::make_room;
 use super::span::Read;
 use super::{Effects, Projection};
 use crate::domain::catalog::{self, Band, Bands, Catalog, NodePlace, Scorecard, Versioned, version_at};
@@ -102,6 +103,7 @@ impl Projection {
             path: self.path(*node),
             reading: self.reading(*node, at),
         };
+        make_room(&mut effects.readings, changed.len());
         effects.readings.extend((*changed).iter().map(change));
     }
 

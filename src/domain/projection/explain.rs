@@ -273,12 +273,12 @@ impl Projection {
     fn journal_series_of(&self, leaves: &[u32]) -> HashMap<SeriesNumber, (SeriesKey, Vec<usize>)> {
         let index: HashMap<u32, usize> = leaves.iter().enumerate().map(|(index, leaf)| (*leaf, index)).collect();
         let mut series = HashMap::new();
-        for (number, (key, placed)) in self.journal_series.iter().zip(&self.placed).enumerate() {
+        for (number, (key, placed)) in self.journal_series.from(0).zip(&self.placed).enumerate() {
             let Placed::At { node, .. } = *placed else { continue };
             let nodes = [Some(node), self.overall_node(node)].into_iter().flatten();
             let counts: Vec<usize> = nodes.filter_map(|node| index.get(&node).copied()).collect();
             if !counts.is_empty() {
-                series.insert(SeriesNumber(number as u32), (key.clone(), counts));
+                series.insert(SeriesNumber(number as u32), (key.to_key(), counts));
             }
         }
         series

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Projection;
 use super::instances::{Placed, SeriesPlace, rules_of};
+use super::room::make_room;
 use crate::domain::aggregate::{Sample, SampleValue};
 use crate::domain::board::Note;
 use crate::domain::catalog::{Aggregate, Catalog, KpiDefinition};
@@ -12,6 +13,7 @@ use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use crate::domain::measurement::{Extra, SeriesKey};
 use crate::domain::series::Rules;
+use crate::domain::series_names::{SeriesNames, SeriesView};
 
 impl Projection {
     /// Series that the journal names for the first time, in order of their numbers.
@@ -19,17 +21,14 @@ impl Projection {
         // A checkpoint may know them already.
         let known = (self.journal_series.len() as u32).saturating_sub(base) as usize;
         for key in new_series.get(known..).unwrap_or_default() {
-            self.name_series(key.clone());
+            self.name_series(key.view());
         }
     }
 
-    /// Keeps the key of the next series, with the catalog's and its neighbour's texts.
-    pub(super) fn name_series(&mut self, mut key: SeriesKey) {
-        if let Some((kpi, _)) = self.catalog.kpis.get_key_value(&key.kpi) {
-            key.kpi = kpi.clone();
-        }
-        let key = key.sharing_with(self.journal_series.last());
+    /// Keeps the name of the next series.
+    pub(super) fn name_series(&mut self, key: SeriesView<'_>) {
         self.journal_series.push(key);
+        make_room(&mut self.placed, 1);
         self.placed.push(Placed::NotYet);
     }
 
@@ -80,7 +79,7 @@ impl Projection {
     fn series_place(&mut self, series: SeriesNumber) -> Option<SeriesPlace> {
         let mut placed = *self.placed.get(series.0 as usize)?;
         if placed == Placed::NotYet {
-            let key = self.journal_series.get(series.0 as usize)?.clone();
+            let key = self.journal_series.get(series.0 as usize)?.to_key();
             placed = self.place(&key);
             *self.placed.get_mut(series.0 as usize)? = placed;
         }
@@ -151,9 +150,9 @@ impl Projection {
 }
 
 /// What a row says to a KPI, with the names of the journal's series.
-pub(super) fn value_of(definition: &KpiDefinition, row: &Row<'_>, names: &[SeriesKey]) -> Option<SampleValue> {
+pub(super) fn value_of(definition: &KpiDefinition, row: &Row<'_>, names: &SeriesNames) -> Option<SampleValue> {
     let key = matches!(definition.aggregate, Aggregate::Distinct { .. }).then(|| names.get(row.series.0 as usize));
-    let each = key.flatten().and_then(|key| key.each.as_ref());
+    let each = key.flatten().and_then(|key| key.each);
     Sample::read(definition, row, each.map(|(label, name)| (&**label, name.as_str())))
 }
 

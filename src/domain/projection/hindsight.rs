@@ -10,10 +10,11 @@ use crate::domain::fact::Entry;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use crate::domain::measurement::SeriesKey;
+use crate::domain::parts::Parts;
 
 impl Projection {
     /// All parts of the image, as if none had been taken.
-    pub fn whole_image(&mut self) -> Vec<(u64, Vec<u64>)> {
+    pub fn whole_image(&mut self) -> Parts {
         self.forget_saved();
         self.take_image(0)
     }

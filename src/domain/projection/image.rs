@@ -1,6 +1,6 @@
 //! The projection as words, for checkpoints, and back.
 //!
-//! An image comes in parts, each a row of 64-bit words under a key: the head, one part an instance, and the names of the
+//! An image comes in [`Parts`], each a row of 64-bit words under a key: the head, one part an instance, and the names of the
 //! journal's series by the thousand. [`Projection::take_image`] gives only the parts that changed since it was last asked.
 //! What can be derived from the catalog (shapes, rules, links) is made anew, so an image fits one catalog only.
 
@@ -16,6 +16,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::id::{InstanceId, KpiId, Sequence};
 use crate::domain::instant::Instant;
 use crate::domain::measurement::SeriesKey;
+use crate::domain::parts::Parts;
 use crate::domain::reading::Absence;
 use crate::domain::series::Series;
 use crate::domain::words::{put_text, take_text};
@@ -39,27 +40,27 @@ const ABSENCES: [Absence; 6] = [
     Absence::InsufficientCoverage,
 ];
 
-type Part = (u64, Vec<u64>);
 /// A part as it is read: a type of its own, because a call for each of many million words would cost as much as reading them.
 type Words<'a> = std::iter::Copied<std::slice::Iter<'a, u64>>;
 
 impl Projection {
     /// The parts that changed since the last call; `names_before` is how many series names were given already.
-    pub fn take_image(&mut self, names_before: usize) -> Vec<Part> {
-        let mut parts = vec![(HEAD, self.head_words())];
+    pub fn take_image(&mut self, names_before: usize) -> Parts {
+        let mut parts = Parts::default();
+        parts.put(HEAD, |out| self.put_head(out));
         for number in 0..self.instances.len() {
             if self
                 .instances
                 .get_mut(number)
                 .is_some_and(|state| std::mem::take(&mut state.is_unsaved))
             {
-                parts.push((INSTANCE | number as u64, self.instance_words(number)));
+                parts.put(INSTANCE | number as u64, |out| self.put_instance(number, out));
             }
         }
-        let chunks = self.journal_series.chunks(NAMES_CHUNK).enumerate();
-        let is_new = |chunk: usize| (chunk + 1) * NAMES_CHUNK > names_before;
-        let new_chunks = chunks.filter(|(chunk, _)| is_new(*chunk));
-        parts.extend(new_chunks.map(|(chunk, names)| (NAMES | chunk as u64, names_words(names))));
+        // The last part of before may have been half full.
+        for chunk in names_before / NAMES_CHUNK..self.journal_series.len().div_ceil(NAMES_CHUNK) {
+            parts.put(NAMES | chunk as u64, |out| self.put_names(chunk, out));
+        }
         parts
     }
 
@@ -69,9 +70,9 @@ impl Projection {
     }
 
     /// A projection from all parts of an image. `None` where they do not make sense.
-    pub fn from_image(catalog: Arc<Catalog>, options: ProjectionOptions, parts: &[Part]) -> Option<Self> {
+    pub fn from_image(catalog: Arc<Catalog>, options: ProjectionOptions, parts: &Parts) -> Option<Self> {
         let mut projection = Self::new(catalog, options);
-        let mut parts: Vec<&Part> = parts.iter().collect();
+        let mut parts: Vec<(u64, &[u64])> = parts.iter().collect();
         parts.sort_by_key(|(key, _)| *key);
         // All are there before the first is filled in: one that appears marks nodes in which it counts.
         let of_instances = || parts.iter().filter(|(key, _)| key & !NUMBER_MASK == INSTANCE);
@@ -92,12 +93,12 @@ impl Projection {
         Some(projection)
     }
 
-    fn head_words(&self) -> Vec<u64> {
-        let mut out = vec![
+    fn put_head(&self, out: &mut Vec<u64>) {
+        out.extend([
             self.sequence.0,
             self.instances.len() as u64,
             self.journal_series.len() as u64,
-        ];
+        ]);
         match self.clock {
             ClockState::Recorded { at } => out.extend([0, at.0 as u64, 0, 0]),
             ClockState::Event {
@@ -115,16 +116,15 @@ impl Projection {
         out.push(alerts.len() as u64);
         for (key, active) in alerts {
             put_text(
-                &mut out,
+                out,
                 self.catalog
                     .rules
                     .get(key.rule as usize)
                     .map_or("", |rule| rule.id.as_str()),
             );
             out.push(u64::from(key.node));
-            put_active(&mut out, active);
+            put_active(out, active);
         }
-        out
     }
 
     fn restore_head(&mut self, words: &mut dyn Iterator<Item = u64>) -> Option<()> {
@@ -165,13 +165,12 @@ impl Projection {
         Some(())
     }
 
-    fn instance_words(&self, number: usize) -> Vec<u64> {
-        let mut out = Vec::new();
+    fn put_instance(&self, number: usize, out: &mut Vec<u64>) {
         let Some(state) = self.instances.get(number) else {
-            return out;
+            return;
         };
         out.push(state.scorecard as u64);
-        put_text(&mut out, state.name.as_ref().map_or("", InstanceId::as_str));
+        put_text(out, state.name.as_ref().map_or("", InstanceId::as_str));
         let nodes = self.shapes.get(state.scorecard).map_or(0, |shape| shape.nodes.len());
         let kpis = self
             .catalog
@@ -180,15 +179,25 @@ impl Projection {
             .map_or(0, |scorecard| scorecard.kpis.len());
         let (node_base, series_base) = (state.node_base as usize, state.series_base as usize);
         for (number, node) in self.nodes.iter().enumerate().skip(node_base).take(nodes) {
-            put_node(&mut out, number as u32, node);
-            put_note(&mut out, self.notes.get(&(number as u32)));
+            put_node(out, number as u32, node);
+            put_note(out, self.notes.get(&(number as u32)));
         }
         self.series
             .iter()
             .skip(series_base)
             .take(kpis)
-            .for_each(|series| series.to_words(&mut out));
-        out
+            .for_each(|series| series.to_words(out));
+    }
+
+    fn put_names(&self, chunk: usize, out: &mut Vec<u64>) {
+        let start = chunk * NAMES_CHUNK;
+        out.push((self.journal_series.len() - start).min(NAMES_CHUNK) as u64);
+        for key in self.journal_series.from(start).take(NAMES_CHUNK) {
+            put_text(out, key.kpi.as_str());
+            put_text(out, key.source);
+            put_text(out, key.each.map_or("", |(label, _)| label));
+            put_text(out, key.each.map_or("", |(_, name)| name.as_str()));
+        }
     }
 
     /// Which scorecard it is an instance of, and its name; with all its nodes, that say nothing yet.
@@ -237,7 +246,7 @@ impl Projection {
                 source: source.into(),
                 each,
             };
-            self.name_series(key);
+            self.name_series(key.view());
         }
         Some(())
     }
@@ -272,17 +281,6 @@ impl Projection {
             }
         }
     }
-}
-
-fn names_words(names: &[SeriesKey]) -> Vec<u64> {
-    let mut out = vec![names.len() as u64];
-    for key in names {
-        put_text(&mut out, key.kpi.as_str());
-        put_text(&mut out, &key.source);
-        put_text(&mut out, key.each.as_ref().map_or("", |(label, _)| label));
-        put_text(&mut out, key.each.as_ref().map_or("", |(_, name)| name.as_str()));
-    }
-    out
 }
 
 fn put_active(out: &mut Vec<u64>, active: &Active) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::node_state::NodeState;
+use super::room::make_room;
 use super::{Projection, Shape};
 use crate::domain::alert::{AlertRule, Metric};
 use crate::domain::catalog::{Aggregate, Catalog, Include, KpiDefinition, NodeKind, NodePlace, Scorecard};
@@ -155,6 +156,8 @@ impl Projection {
             .scorecards
             .get(scorecard)
             .map_or(0, |scorecard| scorecard.kpis.len());
+        make_room(&mut self.nodes, shape.nodes.len());
+        make_room(&mut self.series, kpis);
         self.nodes
             .extend(shape.nodes.iter().map(|node| NodeState::new(instance, node.kind)));
         self.series.resize_with(self.series.len() + kpis, Series::default);

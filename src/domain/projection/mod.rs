@@ -5,11 +5,11 @@
 //! walked, and what is walked stands in vectors, in catalog order or in order of first appearance in the journal.
 //!
 //! The rooms of this room: `shape` (the nodes of a scorecard), `instances` (who is there), `facts` (what a fact changes),
-//! `rows` (many measurements at a time), `fetch` (memory asked for ahead), `dues` (what changes by itself, and when),
-//! `evaluate` (nodes, children before parents), `span` (many steps of an event clock at once), `across` (KPIs put together from their instances), `alerts` (rules at
-//! nodes), `timeline` (which clock evaluates when), `ranking` (best and worst instances), `pictures` (what readers see),
-//! `explain` and `strategy` (what they ask besides), `image` (checkpoints), `succession` (other definitions), `hindsight`
-//! (what is told to a copy of the past).
+//! `rows` (many measurements at a time), `fetch` (memory asked for ahead), `room` (memory for many instances), `dues` (what
+//! changes by itself, and when), `evaluate` (nodes, children before parents), `span` (many steps of an event clock at once),
+//! `across` (KPIs put together from their instances), `alerts` (rules at nodes), `timeline` (which clock evaluates when),
+//! `ranking` (best and worst instances), `pictures` (what readers see), `explain` and `strategy` (what they ask besides),
+//! `image` (checkpoints), `succession` (other definitions), `hindsight` (what is told to a copy of the past).
 
 mod across;
 mod alerts;
@@ -24,6 +24,7 @@ mod instances;
 mod node_state;
 mod pictures;
 mod ranking;
+mod room;
 mod rows;
 mod shape;
 mod span;
@@ -44,6 +45,7 @@ use super::measurement::SeriesKey;
 use super::reading::ReadingChange;
 use super::roll_up::Child;
 use super::series::Series;
+use super::series_names::{SeriesNames, SeriesView};
 
 use across::Total;
 use dues::Dues;
@@ -119,7 +121,7 @@ pub struct Projection {
     nodes: Vec<NodeState>,
     series: Vec<Series>,
     /// By series number of the journal.
-    journal_series: Vec<SeriesKey>,
+    journal_series: SeriesNames,
     /// Where each of them belongs; apart from the names, which are hardly ever looked at.
     placed: Vec<Placed>,
     /// Nodes of other scorecards that count in an objective node. Looked up only.
@@ -179,7 +181,7 @@ impl Projection {
             common: Common::of(&catalog),
             nodes: Vec::new(),
             series: Vec::new(),
-            journal_series: Vec::new(),
+            journal_series: SeriesNames::default(),
             placed: Vec::new(),
             included: HashMap::new(),
             counts_in: HashMap::new(),
@@ -233,7 +235,12 @@ impl Projection {
 
     /// The journal's series, in the order of their numbers.
     pub fn series_names(&self) -> Vec<SeriesKey> {
-        self.journal_series.clone()
+        self.journal_series.from(0).map(SeriesView::to_key).collect()
+    }
+
+    /// The same, as they are kept.
+    pub fn names(&self) -> &SeriesNames {
+        &self.journal_series
     }
 
     /// From now on slices may be dropped that no reading and no trend of now or later sees. For who asks nothing of an earlier

@@ -118,12 +118,12 @@ impl Refold {
             journal_series,
             ..
         } = &self.projection;
-        let unknown = journal_series.get(self.wanted.len()..).unwrap_or_default();
+        let unknown = journal_series.from(self.wanted.len());
         let is_anew = |kpi: &KpiId| {
             let (scorecard, kpi) = catalog.kpis.get(kpi)?;
             self.anew.get(*scorecard)?.get(*kpi).copied()
         };
-        let wanted: Vec<bool> = unknown.iter().map(|key| is_anew(&key.kpi).unwrap_or(false)).collect();
+        let wanted: Vec<bool> = unknown.map(|key| is_anew(key.kpi).unwrap_or(false)).collect();
         self.wanted.extend(wanted);
     }
 }
@@ -190,8 +190,8 @@ impl Projection {
         }
     }
 
-    fn adopt_names(&mut self, before: &Projection) {
-        self.journal_series.clone_from(&before.journal_series);
+    fn adopt_names(&mut self, before: &mut Projection) {
+        self.journal_series = std::mem::take(&mut before.journal_series);
         self.oldest_taken = self.oldest_taken.min(before.oldest_taken);
         self.placed = vec![Placed::NotYet; before.placed.len()];
     }
@@ -378,10 +378,10 @@ impl Heir {
 /// Instances of a scorecard that the journal has measurements for so far: those that are there under these definitions.
 fn measured_instances(before: &Projection, (catalog, scorecard): (&Catalog, usize)) -> HashSet<InstanceId> {
     let label = catalog.scorecards.get(scorecard).and_then(|own| own.each.as_deref());
-    let keys = before.journal_series.iter();
+    let keys = before.journal_series.from(0);
     let named = keys.filter_map(|key| {
-        let (under, name) = key.each.as_ref()?;
-        let is_own = catalog.kpis.get(&key.kpi).is_some_and(|(place, _)| *place == scorecard);
+        let (under, name) = key.each?;
+        let is_own = catalog.kpis.get(key.kpi).is_some_and(|(place, _)| *place == scorecard);
         (is_own && Some(&**under) == label).then(|| name.clone())
     });
     named.collect()

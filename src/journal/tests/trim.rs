@@ -70,7 +70,8 @@ fn base_of(blocks: &[Block], up_to: Sequence) -> (Block, BaseState) {
         others: vec![(0, definitions)],
         ..Block::default()
     };
-    (block, vec![(1 << 56, vec![7, 8, 9]), (9 << 56, Vec::new())])
+    let state = [(1 << 56, vec![7, 8, 9]), (9 << 56, Vec::new())];
+    (block, state.into_iter().collect())
 }
 
 /// A block that holds one fact.
@@ -186,7 +187,8 @@ fn a_base_put_in_the_place_of_the_true_one_is_found_out() {
     let first = trims(&files).first().unwrap();
     let path = Path::new(DIR).join(format!("{:020}.base", first.0));
     let base = trims(&files).base().unwrap().unwrap();
-    let forged = crate::journal::base::encode(&base.block, &base.previous, &vec![(1, vec![1])]).unwrap();
+    let state = [(1, vec![1])].into_iter().collect();
+    let forged = crate::journal::base::encode(&base.block, &base.previous, &state).unwrap();
     let kept = files.bytes(&path);
     files.tamper(&path, |bytes| *bytes = forged);
     let error = proved(&files).unwrap_err().to_string();

@@ -1,16 +1,17 @@
 //! What a submission says, as a digest: the same id with the same content is the same measurement.
 
-use crate::domain::measurement::{Extra, MeasuredValue, SeriesKey};
+use crate::domain::measurement::{Extra, MeasuredValue};
+use crate::domain::series_names::SeriesView;
 
 /// A digest of what a measurement says, without its instant, its note and its name.
-pub(super) fn content_of(series: &SeriesKey, value: &MeasuredValue, corrects: Option<&str>, extra: &Extra) -> u64 {
+pub(super) fn content_of(series: SeriesView<'_>, value: &MeasuredValue, corrects: Option<&str>, extra: &Extra) -> u64 {
     let mut hasher = blake3::Hasher::new();
     let mut text = |part: &str| {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part.as_bytes());
     };
     text(series.kpi.as_str());
-    if let Some((label, name)) = &series.each {
+    if let Some((label, name)) = series.each {
         text(label);
         text(name.as_str());
     }

@@ -168,6 +168,7 @@ mod tests {
 
     use super::*;
     use crate::domain::id::{KpiId, Sequence};
+    use crate::domain::series_names::SeriesNames;
     use crate::pipeline::ledger::LedgerLimits;
     use crate::state::MemorySeenIds;
 
@@ -232,7 +233,7 @@ mod tests {
             dedup_window_ms: 1_000,
             series_max: 3,
         };
-        Ledger::new(Box::new(MemorySeenIds::default()), Vec::new(), limits)
+        Ledger::new(Box::new(MemorySeenIds::default()), SeriesNames::default(), limits)
     }
 
     fn block(ledger: &Ledger, first: Sequence) -> Block {

@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::id::{InstanceId, KpiId};
 use crate::domain::instant::DAY_MS;
 use crate::domain::measurement::MeasuredValue;
+use crate::domain::series_names::SeriesNames;
 
 /// Ids in memory, with the promises of the port.
 #[derive(Default)]
@@ -46,7 +47,7 @@ impl Desk {
             series_max: 2,
         };
         Self {
-            ledger: Ledger::new(Box::new(Ids::default()), Vec::new(), limits),
+            ledger: Ledger::new(Box::new(Ids::default()), SeriesNames::default(), limits),
             blocks: Vec::new(),
             next: Sequence(1),
         }

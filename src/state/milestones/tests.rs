@@ -1,7 +1,7 @@
 //! Milestones: what comes back, what is left out, and how they stay spread.
 
 use super::*;
-use crate::state::promises::{head, noise};
+use crate::state::promises::{head, noise, parts};
 
 const LIMITS: MilestoneLimits = MilestoneLimits {
     facts_min: 10,
@@ -18,7 +18,7 @@ fn folder(limits: MilestoneLimits) -> (tempfile::TempDir, MilestoneFolder) {
 fn state(number: u64) -> SavedState {
     (
         head(number),
-        vec![(1, noise(number, 90)), (7, vec![number]), (1 << 60, Vec::new())],
+        parts([(1, noise(number, 90)), (7, vec![number]), (1 << 60, Vec::new())]),
     )
 }
 
@@ -144,7 +144,7 @@ fn a_large_state_is_kept_after_as_many_more_facts() {
         bytes_max: 1 << 30,
         ..LIMITS
     });
-    let parts = vec![(1, noise(7, 200_000))];
+    let parts = parts([(1, noise(7, 200_000))]);
     folder.keep(&head(1_000), &parts).unwrap();
     let (_, bytes) = folder.files()[0];
     let step = (bytes - SMALL_BYTES) / BYTES_A_FACT;

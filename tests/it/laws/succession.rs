@@ -8,6 +8,7 @@ use kpid::domain::catalog::{Catalog, CatalogFile};
 use kpid::domain::fact::Block;
 use kpid::domain::id::Sequence;
 use kpid::domain::instant::{DAY_MS, Instant, MINUTE_MS};
+use kpid::domain::parts::Parts;
 use kpid::domain::projection::{ClockKind, Effects, Projection, Refold};
 use kpid::pipeline::activation::{Activations, catch_up};
 use kpid::ports::{BlockReader, Definitions, History, JournalError};
@@ -173,7 +174,7 @@ proptest! {
         for block in before {
             told.add(&applied(&mut following, &mut running, block));
         }
-        let parts: Vec<(u64, Vec<u64>)> = image(&mut running).into_iter().collect();
+        let parts: Parts = image(&mut running).into_iter().collect();
         let catalog = Arc::clone(running.catalog());
         let mut restored = Projection::from_image(catalog, options(change.clock()), &parts).expect("its own image");
         let mut told_after = Told::default();

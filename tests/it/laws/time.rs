@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kpid::domain::instant::{DAY_MS, HOUR_MS, Instant};
+use kpid::domain::parts::Parts;
 use kpid::domain::projection::{ClockKind, Effects, Projection};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -178,7 +179,7 @@ proptest! {
             }
             parts.extend(running.take_image(names));
             names = running.series_count();
-            let kept: Vec<(u64, Vec<u64>)> = parts.clone().into_iter().collect();
+            let kept: Parts = parts.clone().into_iter().collect();
             let restored = Projection::from_image(Arc::clone(&story.catalog), options(clock), &kept);
             let mut restored = restored.expect("an image that was just taken");
             let mut tail = Told::default();
@@ -205,7 +206,7 @@ fn a_checkpoint_is_what_was_saved_where_an_objective_counts_an_instance() {
     let story = story(&files, line, &vec![(1, 0)]);
     let (_, mut saved) = replayed(&story, ClockKind::Recorded);
     let image_saved = image(&mut saved);
-    let parts: Vec<(u64, Vec<u64>)> = image_saved.clone().into_iter().collect();
+    let parts: Parts = image_saved.clone().into_iter().collect();
     let restored = Projection::from_image(Arc::clone(&story.catalog), options(ClockKind::Recorded), &parts);
     assert_eq!(image(&mut restored.expect("its own image")), image_saved);
 }

@@ -140,7 +140,7 @@ fn lived(
             fingerprint: projection.catalog().fingerprint.clone(),
         };
         let mut parts = projection.whole_image();
-        parts.push(beside::definitions(&projection.catalog().files));
+        parts.extend([beside::definitions(&projection.catalog().files)]);
         milestones.keep(&head, &parts).unwrap();
     }
     seen

@@ -17,6 +17,7 @@ use kpid::domain::id::Sequence;
 use kpid::domain::instant::{DAY_MS, Instant};
 use kpid::domain::measurement::{AdmitLimits, Report};
 use kpid::domain::projection::{ClockKind, Effects, Projection, ProjectionOptions};
+use kpid::domain::series_names::SeriesNames;
 use kpid::ingest::file::{FileForm, FileReports};
 use kpid::journal::MemoryJournal;
 use kpid::pipeline::ledger::{Ledger, LedgerLimits};
@@ -49,7 +50,7 @@ pub fn story_with(files: &[File], ndjson: &str, cuts: &Cuts, others: &[(usize, &
         dedup_window_ms: 100_000 * DAY_MS,
         series_max: u32::MAX,
     };
-    let mut ledger = Ledger::new(Box::new(MemorySeenIds::default()), Vec::new(), limits);
+    let mut ledger = Ledger::new(Box::new(MemorySeenIds::default()), SeriesNames::default(), limits);
     let mut journal = MemoryJournal::default();
     let reports = reports(ndjson);
     // Some lines are refused for instants far away: most are of the stream's own time.

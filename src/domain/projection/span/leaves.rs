@@ -15,8 +15,8 @@ use crate::domain::catalog::{Bands, Versioned};
 use crate::domain::fact::Measurements;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
-use crate::domain::measurement::SeriesKey;
 use crate::domain::series::{Across, Evaluation, Rules, Series};
+use crate::domain::series_names::SeriesNames;
 
 /// Leaves are shared between cores down to so many measurements.
 const SHARE_ROWS_MIN: usize = 4_096;
@@ -48,7 +48,7 @@ pub(super) struct Common<'a> {
     pub every_ms: i64,
     pub steps: &'a [Step],
     /// By journal series.
-    pub names: &'a [SeriesKey],
+    pub names: &'a SeriesNames,
     /// All its rows are plain numbers.
     pub is_plain: bool,
     /// See [`super::Projection::forget_unseen`].
