@@ -218,6 +218,25 @@ async fn alerts_of_many_nodes_leave_together_and_those_of_one_after_another() {
 }
 
 #[tokio::test]
+async fn an_alert_does_not_wait_for_one_of_another_node_that_is_on_the_way() {
+    let destination = Destination::new(0, 0);
+    let house = House::new(&destination);
+    let tasks = vec![house.deliver()];
+    house.decide(&[transition("a1", "a")]);
+    destination.wait_for(1).await;
+    house.decide(&[transition("b1", "b"), transition("a2", "a")]);
+    destination.wait_for(2).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(destination.seen(), ["a1 begins", "b1 begins"]);
+    destination.alerts.add_permits(3);
+    destination.wait_for(6).await;
+    let seen = destination.seen();
+    let at = |words: &str| seen.iter().position(|seen| seen == words).unwrap();
+    assert!(at("a1 ends") < at("a2 begins"), "{seen:?}");
+    house.close(tasks).await;
+}
+
+#[tokio::test]
 async fn one_that_failed_is_delivered_again_and_the_others_are_not() {
     let destination = Destination::new(100, 0);
     destination.refused.lock().unwrap().push("b");
