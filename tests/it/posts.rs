@@ -258,8 +258,29 @@ async fn one_that_failed_is_delivered_again_and_the_others_are_not() {
 }
 
 #[tokio::test]
+async fn a_thousand_readings_leave_a_few_at_a_time() {
+    let destination = Destination::new(0, 0);
+    let house = House::new(&destination);
+    let nodes: Vec<ReadingChange> = (0..1_000).map(|n| change(&format!("it/n{n:04}"))).collect();
+    house.readings.put(&nodes);
+    let tasks = vec![house.keep(Duration::from_mins(1))];
+    destination.readings.add_permits(2);
+    destination.wait_for(2).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let seen = destination.seen().len();
+    assert!(
+        (2..=64).contains(&seen),
+        "{seen} before the destination took the first ones"
+    );
+    destination.readings.add_permits(1_000);
+    destination.wait_for(1_000).await;
+    assert_eq!(destination.seen().len(), 1_000, "each once");
+    house.close(tasks).await;
+}
+
+#[tokio::test]
 async fn every_node_that_changes_all_the_time_leaves_in_its_turn() {
-    let destination = Destination::new(0, 100);
+    let destination = Destination::new(0, 1_000);
     let house = House::new(&destination);
     let nodes: Vec<ReadingChange> = (0..1_500).map(|n| change(&format!("it/n{n:04}"))).collect();
     house.readings.put(&nodes);
