@@ -193,7 +193,8 @@ pub struct CheckpointHead {
 /// Transitions that are decided and not yet delivered.
 ///
 /// Promises: a transition put is pending until it is done; `put` of an id that is pending or done changes nothing.
-/// `position` is saved together with what was put.
+/// `position` is saved together with what was put; a crash takes back both, but never what a saved state of the projection
+/// includes.
 pub trait Outbox: Send + Sync {
     /// Transitions that rest on facts up to here, decided up to this instant, were put.
     fn position(&self) -> Result<Option<(Sequence, Instant)>, StateError>;
@@ -209,7 +210,7 @@ pub trait Outbox: Send + Sync {
 }
 
 /// What may go wrong with derived state. It is never worse than a rebuild.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StateError {
     /// The store failed.
     #[error("state store {operation} failed: {reason}")]

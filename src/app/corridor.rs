@@ -22,6 +22,7 @@ use crate::pipeline::appender::{AppendError, Appender};
 use crate::pipeline::intake::Job;
 use crate::pipeline::ledger::LedgerLimits;
 use crate::pipeline::live::{Live, LiveError, Message};
+use crate::pipeline::recent::Recent;
 use crate::pipeline::saver::Saver;
 use crate::ports::{Definitions, Journal, Outbox, Room};
 use crate::settings::Settings;
@@ -172,8 +173,8 @@ impl Corridor {
             room: frame.disk,
             names_saved: restored.names_saved,
             activations: restored.activations,
+            recent: Recent::of(&restored.recent),
         };
-        live.keep_recent(&restored.recent);
         live.post();
         let applied = live.projection.sequence().0;
         house.applied.store(applied, Ordering::Release);

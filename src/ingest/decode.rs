@@ -57,20 +57,21 @@ pub struct Envelope<'a> {
 /// Decodes a payload into reports of their own.
 pub fn decode(payload: &[u8], envelope: &Envelope<'_>, limits: &DecodeLimits) -> Decoded {
     let mut reports = Reports::default();
-    let spans = decode_into(payload, envelope, limits, &mut reports);
+    let mut spans = Vec::new();
+    decode_into(payload, envelope, limits, (&mut reports, &mut spans));
     Decoded {
         reports: reports.into_iter().collect(),
         spans,
     }
 }
 
-/// Decodes a payload and adds what it holds to a batch. Gives the bytes of each measurement, in the payload.
+/// Decodes a payload and adds what it holds to a batch, and the bytes of each measurement, in the payload, to others.
 pub fn decode_into(
     payload: &[u8],
     envelope: &Envelope<'_>,
     limits: &DecodeLimits,
-    reports: &mut Reports,
-) -> Vec<Range<usize>> {
+    (reports, spans): (&mut Reports, &mut Vec<Range<usize>>),
+) {
     let reader = Reader {
         envelope,
         limits,
@@ -79,22 +80,24 @@ pub fn decode_into(
     let mut decoder = Decoder {
         reader,
         reports,
-        spans: Vec::new(),
+        full_at: spans.len().saturating_add(limits.batch_len_max),
+        spans,
     };
     let whole = trimmed(payload, without_mark(payload)..payload.len());
     match std::str::from_utf8(payload) {
         Ok(text) => decoder.payload(text, whole),
         Err(_) => decoder.broken_text(payload, whole),
     }
-    decoder.spans
 }
 
 /// Walks over a payload and keeps what was read.
 struct Decoder<'e, 'r> {
     reader: Reader<'e>,
     reports: &'r mut Reports,
-    /// One a measurement of this payload.
-    spans: Vec<Range<usize>>,
+    /// One a measurement, behind those of payloads before.
+    spans: &'r mut Vec<Range<usize>>,
+    /// So many are as many as one payload may hold.
+    full_at: usize,
 }
 
 /// A way to read one measurement into an empty report.
@@ -190,7 +193,7 @@ impl<'e> Decoder<'e, '_> {
     }
 
     fn is_full(&self) -> bool {
-        self.spans.len() >= self.reader.limits.batch_len_max
+        self.spans.len() >= self.full_at
     }
 
     fn reserve(&mut self, count: usize) {

@@ -82,8 +82,9 @@ impl Door {
             return Err(Refused::Busy(self.limits));
         };
         let payload = self.read(body, announced(&head.headers)).await?;
-        let mut reports = Reports::default();
-        let spans = decode_into(&payload, &envelope(&head.headers), &self.limits.decode, &mut reports);
+        let (mut reports, mut spans) = (Reports::default(), Vec::new());
+        let envelope = envelope(&head.headers);
+        decode_into(&payload, &envelope, &self.limits.decode, (&mut reports, &mut spans));
         self.submit(reports, &spans, &payload).await
     }
 

@@ -148,10 +148,10 @@ mod tests {
                 recorded_at: Instant(self.0 as i64),
                 ..Block::default()
             };
-            let (series, value) = (vec![self.0 as u32; LEN], vec![self.0 as f64; LEN]);
+            let (series, observed_at, value) = (vec![self.0 as u32; LEN], vec![0; LEN], vec![self.0 as f64; LEN]);
             block
                 .measurements
-                .extend_numbers(&series, &vec![0; LEN], Instant(0), &value);
+                .extend_numbers(&series, &observed_at, Instant(0), &value);
             if self.0 == 3 {
                 let (fingerprint, files) = (String::new(), Vec::new());
                 let fact = Fact::CatalogActivated { fingerprint, files };

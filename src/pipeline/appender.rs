@@ -259,32 +259,43 @@ impl Appender {
         drafted.or_else(|| self.positions.get(source)).unwrap_or(0)
     }
 
+    /// Makes the block durable and tells who waits for it: the senders, then the projection, then the memory of ids, which
+    /// nobody waits for but the next block.
     fn commit(&mut self, block: Block, receipts: Vec<(Reply, Receipt)>) -> Result<(), AppendError> {
-        if !block.is_empty() || !block.positions.is_empty() {
-            let started = std::time::Instant::now();
-            self.journal.append(&block)?;
-            metrics::histogram!(metric::COMMIT_SECONDS).record(started.elapsed().as_secs_f64());
-            metrics::histogram!(metric::BLOCK_FACTS).record(block.len() as f64);
-            metrics::counter!(metric::BLOCKS).increment(1);
-            self.ledger.committed(&block)?;
-            block
-                .positions
-                .iter()
-                .for_each(|position| self.positions.advance(position));
-            self.house.journal_end.store(block.last().0, Ordering::Release);
-            metrics::gauge!(metric::JOURNAL_SEQUENCE).set(block.last().0 as f64);
-            self.house.recorded_at.store(block.recorded_at.0, Ordering::Release);
+        let block = Arc::new(block);
+        let is_there = !block.is_empty() || !block.positions.is_empty();
+        if is_there {
+            self.append(&block)?;
         }
         let sequence = block.last();
         for (reply, receipt) in receipts {
             // A sender that has gone away finds out from the journal when it sends again.
             let _ = reply.send(Ok(Receipt { sequence, ..receipt }));
         }
-        if block.is_empty() {
-            Ok(())
-        } else {
-            self.send(Message::Block(Arc::new(block)))
+        if !block.is_empty() {
+            self.send(Message::Block(Arc::clone(&block)))?;
         }
+        if is_there {
+            self.ledger.committed(&block)?;
+        }
+        Ok(())
+    }
+
+    /// The positions move before anybody can save a state that has the block.
+    fn append(&mut self, block: &Block) -> Result<(), AppendError> {
+        let started = std::time::Instant::now();
+        self.journal.append(block)?;
+        metrics::histogram!(metric::COMMIT_SECONDS).record(started.elapsed().as_secs_f64());
+        metrics::histogram!(metric::BLOCK_FACTS).record(block.len() as f64);
+        metrics::counter!(metric::BLOCKS).increment(1);
+        block
+            .positions
+            .iter()
+            .for_each(|position| self.positions.advance(position));
+        self.house.journal_end.store(block.last().0, Ordering::Release);
+        metrics::gauge!(metric::JOURNAL_SEQUENCE).set(block.last().0 as f64);
+        self.house.recorded_at.store(block.recorded_at.0, Ordering::Release);
+        Ok(())
     }
 }
 

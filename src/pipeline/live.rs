@@ -20,9 +20,10 @@ use super::instances::{has_many, no_instance};
 use super::intake::SourcePositions;
 use super::lookup::Lookup;
 use super::readings::LatestReadings;
+use super::recent::Recent;
 use super::saver::Saver;
-use crate::domain::alert::{AlertPhase, AlertTransition, AlertView};
-use crate::domain::board::{Board, Picture, RECENT_TRANSITIONS_MAX};
+use crate::domain::alert::{AlertPhase, AlertView};
+use crate::domain::board::{Board, Picture};
 use crate::domain::fact::Block;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
@@ -117,6 +118,8 @@ pub struct Live {
     pub names_saved: usize,
     /// For blocks that name other definitions.
     pub activations: Activations,
+    /// The latest transitions.
+    pub recent: Recent,
 }
 
 impl Live {
@@ -240,7 +243,7 @@ impl Live {
         for transition in &effects.transitions {
             metrics::counter!(metric::ALERT_TRANSITIONS, "kind" => transition.kind.word()).increment(1);
         }
-        self.keep_recent(&effects.transitions);
+        self.recent.add(&effects.transitions);
         if self.notices.receiver_count() > 0 {
             let Effects { readings, transitions } = effects;
             let alerts = transitions
@@ -255,23 +258,6 @@ impl Live {
             }
         }
         Ok(())
-    }
-
-    /// Keeps the latest transitions on the board.
-    pub fn keep_recent(&mut self, transitions: &[AlertTransition]) {
-        if transitions.is_empty() {
-            return;
-        }
-        let board = self.board.load_full();
-        let newest = transitions.iter().rev().cloned();
-        let recent = newest
-            .chain(board.recent.iter().cloned())
-            .take(RECENT_TRANSITIONS_MAX)
-            .collect();
-        self.board.store(Arc::new(Board {
-            recent: Arc::new(recent),
-            ..(*board).clone()
-        }));
     }
 
     /// Posts the board: what changed is drawn anew, the rest is taken over by pointer.
@@ -295,7 +281,7 @@ impl Live {
             catalog: Arc::clone(self.projection.catalog()),
             scorecards: self.projection.boards(&before.scorecards),
             alerts,
-            recent: Arc::clone(&before.recent),
+            recent: self.recent.shown(&before.recent),
         }));
     }
 
@@ -313,7 +299,7 @@ impl Live {
             fingerprint: self.projection.catalog().fingerprint.clone(),
         };
         let mut parts = self.projection.take_image(self.names_saved);
-        parts.extend(beside::parts(&self.positions.all(), &self.board.load().recent));
+        parts.extend(beside::parts(&self.positions.all(), self.recent.latest()));
         if self.names_saved == 0 {
             parts.extend([beside::definitions(&self.projection.catalog().files)]);
         }

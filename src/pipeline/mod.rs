@@ -9,7 +9,7 @@
 //! | apply | [`live`] | one thread, owner of the projection |
 //! | publish | [`outbox`] and beside it [`readings`], `publish` | two tasks a destination |
 //! | apply, when other definitions take over | [`activation`] | the same thread |
-//! | show | [`live`] posts the board, `http` shows it; [`lookup`] finds what moved it | readers |
+//! | show | [`live`] posts the board with the [`recent`] transitions, `http` shows it; [`lookup`] finds what moved it | readers |
 //! | show the past | [`hindsight`] asks [`travel`] and [`restatement`] | a thread a question, few at one time |
 //!
 //! It goes one way. The appender is the authority on time: it stamps blocks, and it sends ticks down the same channel, so
@@ -28,6 +28,7 @@ pub mod live;
 pub mod lookup;
 pub mod outbox;
 pub mod readings;
+pub mod recent;
 pub mod replay;
 pub mod restatement;
 pub mod saver;

@@ -6,16 +6,18 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{FuturesOrdered, StreamExt};
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 use crate::domain::alert::AlertTransition;
+use crate::domain::id::Slug;
 use crate::ports::{Delivery, Outbox, PublishError, Publisher, StateError};
 use crate::telemetry::metric;
 
-/// Transitions taken from the outbox at once.
-const BATCH: usize = 64;
+/// Transitions on their way to a destination at the same time.
+const TOGETHER_MAX: usize = 64;
 /// Waits between attempts: doubled from the first to the last.
 pub(super) const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -58,59 +60,101 @@ impl Delivering {
         }
     }
 
-    /// Delivers a batch. `Ok(Ok(true))` when there may be more.
+    /// Delivers what is pending and what is decided meanwhile, until nothing is left. `Ok(Ok(true))` when there was something.
+    /// After a failure nothing more is begun; it is told when all that was begun has ended.
     async fn deliver(&self) -> Result<Result<bool, PublishError>, StateError> {
-        let destination = self.publisher.destination();
-        let pending = self.outbox.pending(destination, BATCH)?;
-        metrics::gauge!(metric::OUTBOX_PENDING, "destination" => destination).set(pending.len() as f64);
-        let mut rest = pending.as_slice();
-        while !rest.is_empty() {
-            let (together, later) = rest.split_at(apart(rest));
-            if let Err(error) = self.deliver_together(together).await? {
-                return Ok(Err(error));
+        let mut on_the_way = OnTheWay::default();
+        let (mut outcome, mut is_new) = (Ok(false), true);
+        loop {
+            if is_new && outcome.is_ok() {
+                self.begin(&mut on_the_way)?;
             }
-            rest = later;
+            let is_idle = on_the_way.line.is_empty();
+            tokio::select! {
+                Some((entry, published)) = on_the_way.line.next() => {
+                    on_the_way.leave(&entry);
+                    outcome = outcome.and(self.settle(&entry, published)?);
+                    is_new = on_the_way.line.len() <= TOGETHER_MAX / 2;
+                }
+                () = self.decided.notified(), if !is_idle => is_new = true,
+                else => return Ok(outcome),
+            }
         }
-        Ok(Ok(!pending.is_empty()))
     }
 
-    /// Delivers transitions of different rules and nodes, begun in order and waited for together: a hundred alerts take
-    /// hardly longer than one. The first failure is told when all have ended.
-    async fn deliver_together(&self, some: &[Entry]) -> Result<Result<(), PublishError>, StateError> {
+    /// Begins in order what is pending, up to one of a rule and node of which another is on the way: those of one must be
+    /// told one after another, and a hundred of different ones take hardly longer than one.
+    fn begin<'a>(&'a self, on_the_way: &mut OnTheWay<'a>) -> Result<(), StateError> {
         let destination = self.publisher.destination();
-        let mut on_the_way = FuturesOrdered::new();
-        for (key, transition) in some {
-            on_the_way.push_back(async move { (*key, transition, self.publisher.publish(transition).await) });
-        }
-        let mut outcome = Ok(());
-        while let Some((key, transition, published)) = on_the_way.next().await {
-            match published {
-                Ok(delivery) => {
-                    self.outbox.done(destination, key)?;
-                    count(destination, delivery);
-                    info!(id = transition.id, rule = %transition.rule, path = %transition.path, kind = transition.kind.word(), "alert delivered");
-                }
-                Err(error) => {
-                    metrics::counter!(metric::PUBLISHED, "destination" => destination, "result" => "failed")
-                        .increment(1);
-                    outcome = outcome.and(Err(error));
-                }
+        let pending = self.outbox.pending(destination, TOGETHER_MAX)?;
+        metrics::gauge!(metric::OUTBOX_PENDING, "destination" => destination).set(pending.len() as f64);
+        for entry in pending {
+            if on_the_way.keys.contains(&entry.0) {
+                continue;
             }
+            if !on_the_way.enter(&entry) {
+                break;
+            }
+            let publishing = async move {
+                let published = self.publisher.publish(&entry.1).await;
+                (entry, published)
+            };
+            on_the_way.line.push(publishing.boxed());
         }
-        Ok(outcome)
+        Ok(())
+    }
+
+    /// Keeps that a destination has a transition, or says why it has not.
+    fn settle(
+        &self,
+        (key, transition): &Entry,
+        published: Result<Delivery, PublishError>,
+    ) -> Result<Result<bool, PublishError>, StateError> {
+        let destination = self.publisher.destination();
+        let delivery = match published {
+            Ok(delivery) => delivery,
+            Err(error) => {
+                metrics::counter!(metric::PUBLISHED, "destination" => destination, "result" => "failed").increment(1);
+                return Ok(Err(error));
+            }
+        };
+        self.outbox.done(destination, *key)?;
+        count(destination, delivery);
+        info!(id = transition.id, rule = %transition.rule, path = %transition.path, kind = transition.kind.word(), "alert delivered");
+        Ok(Ok(true))
     }
 }
 
 /// A transition with its key in the outbox.
 type Entry = (u64, AlertTransition);
 
-/// How many from the first on are of different rules and nodes: those of one must be told one after another.
-fn apart(pending: &[Entry]) -> usize {
-    let mut seen = HashSet::with_capacity(pending.len());
-    let again = pending
-        .iter()
-        .position(|(_, transition)| !seen.insert((transition.rule.as_str(), &*transition.path)));
-    again.unwrap_or(pending.len())
+/// Transitions that were begun and have not ended.
+#[derive(Default)]
+struct OnTheWay<'a> {
+    line: FuturesUnordered<BoxFuture<'a, (Entry, Result<Delivery, PublishError>)>>,
+    keys: HashSet<u64>,
+    /// Their rules and nodes.
+    places: HashSet<(Slug, Arc<str>)>,
+}
+
+impl OnTheWay<'_> {
+    /// False when another one of its rule and node is on the way.
+    fn enter(&mut self, (key, transition): &Entry) -> bool {
+        let is_first = self.places.insert(place_of(transition));
+        if is_first {
+            self.keys.insert(*key);
+        }
+        is_first
+    }
+
+    fn leave(&mut self, (key, transition): &Entry) {
+        self.keys.remove(key);
+        self.places.remove(&place_of(transition));
+    }
+}
+
+fn place_of(transition: &AlertTransition) -> (Slug, Arc<str>) {
+    (transition.rule.clone(), Arc::clone(&transition.path))
 }
 
 pub(super) fn say_failed(error: &PublishError, retry: Duration) {

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::bytes::{Reader, put_text};
 use super::gathering::Gathering;
+use super::outbox::SledOutbox;
 use super::shelf::{Changes, Shelf, VALUE_LEN_MAX, first_word};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
@@ -50,6 +51,8 @@ const COMPRESSION_LEVEL: i32 = 1;
 #[derive(Clone)]
 pub struct SledCheckpoints {
     shelf: Arc<Shelf>,
+    /// What is decided up to a saved state is written before it: nobody decides it again.
+    before: Option<SledOutbox>,
     /// What the scan that opened the shelf gathered, until it is asked for or outdated.
     gathered: Arc<Mutex<Option<SavedState>>>,
 }
@@ -71,7 +74,19 @@ impl SledCheckpoints {
         let mut gathering = Gathering::default();
         let shelf = Arc::new(open(&mut |key, value| gathering.visit(key, value))?);
         let gathered = Arc::new(Mutex::new(gathering.finish()));
-        Ok(Self { shelf, gathered })
+        Ok(Self {
+            shelf,
+            before: None,
+            gathered,
+        })
+    }
+
+    /// A handle that writes this outbox before each save.
+    pub(super) fn after(&self, outbox: SledOutbox) -> Self {
+        Self {
+            before: Some(outbox),
+            ..self.clone()
+        }
     }
 
     /// What was gathered when the shelf was opened, once.
@@ -120,7 +135,7 @@ impl SledCheckpoints {
 
     fn commit_when_large(&self, changes: &mut Changes) -> Result<(), StateError> {
         if changes.len() > BATCH_LEN_MAX || changes.count() > BATCH_COUNT_MAX {
-            self.shelf.commit(std::mem::take(changes))?;
+            self.shelf.commit(&std::mem::take(changes))?;
         }
         Ok(())
     }
@@ -179,7 +194,7 @@ impl SledCheckpoints {
     fn purge(&self) -> Result<(), StateError> {
         let mut changes = Changes::default();
         changes.remove(HEAD_KEY.to_vec());
-        self.shelf.commit(changes)?;
+        self.shelf.commit(&changes)?;
         let mut changes = Changes::default();
         for kind in [INDEX, CHUNK] {
             for entry in self.shelf.entries(&[kind], &[kind]) {
@@ -187,7 +202,7 @@ impl SledCheckpoints {
                 self.commit_when_large(&mut changes)?;
             }
         }
-        self.shelf.commit(changes)
+        self.shelf.commit(&changes)
     }
 }
 
@@ -211,6 +226,9 @@ const UNREADABLE: StateError = StateError::Unreadable { what: "checkpoint" };
 impl Checkpoints for SledCheckpoints {
     fn save(&mut self, head: &CheckpointHead, parts: Parts) -> Result<(), StateError> {
         self.take_gathered();
+        if let Some(outbox) = &self.before {
+            outbox.write()?;
+        }
         let is_first = match self.head() {
             Ok(head) => head.is_none(),
             Err(StateError::Unreadable { .. }) => true,
@@ -235,14 +253,14 @@ impl Checkpoints for SledCheckpoints {
             }
         }
         last.put(HEAD_KEY.to_vec(), encode_head(head));
-        self.shelf.commit(changes)?;
-        self.shelf.commit(last)?;
+        self.shelf.commit(&changes)?;
+        self.shelf.commit(&last)?;
         let mut changes = Changes::default();
         for (part, slot) in outdated {
             self.remove_chunks(part, slot, 0, &mut changes)?;
             self.commit_when_large(&mut changes)?;
         }
-        self.shelf.commit(changes)
+        self.shelf.commit(&changes)
     }
 
     fn load(&self) -> Result<Option<SavedState>, StateError> {
@@ -351,7 +369,7 @@ mod tests {
         other
             .write_part((1, &words(7)), &mut packer().unwrap(), &mut changes)
             .unwrap();
-        other.shelf.commit(changes).unwrap();
+        other.shelf.commit(&changes).unwrap();
 
         let expected = Some((head(2), parts([(1, words(5)), (2, vec![7]), (9, Vec::new())])));
         let mut opened = open();
@@ -400,7 +418,7 @@ mod tests {
                 &mut changes,
             )
             .unwrap();
-        shelf.shelf.commit(changes).unwrap();
+        shelf.shelf.commit(&changes).unwrap();
         assert_eq!(shelf.load().unwrap(), Some((head(1), parts([(1, words(3))]))));
         assert!(chunks(&shelf) > before);
         shelf.save(&head(2), parts([(1, words(9))])).unwrap();
@@ -414,7 +432,7 @@ mod tests {
         shelf.save(&head(1), parts([(1, words(3))])).unwrap();
         let mut changes = Changes::default();
         changes.remove(HEAD_KEY.to_vec());
-        shelf.shelf.commit(changes).unwrap();
+        shelf.shelf.commit(&changes).unwrap();
         assert_eq!(shelf.load().unwrap(), None);
         shelf.save(&head(2), parts([(2, vec![2])])).unwrap();
         assert_eq!(shelf.load().unwrap(), Some((head(2), parts([(2, vec![2])]))));
@@ -429,7 +447,7 @@ mod tests {
             value[0] ^= 1;
             let mut changes = Changes::default();
             changes.put(place, value);
-            shelf.shelf.commit(changes).unwrap();
+            shelf.shelf.commit(&changes).unwrap();
             assert_eq!(shelf.load().unwrap(), None);
             assert_eq!(chunks(&shelf), 0);
         }

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `store` | opening, setting aside, making durable |
 //! | `shelf` | one sled tree under a digest, written in atomic batches |
+//! | `later` | a shelf whose changes wait in memory, and `rounds`, the thread that has them written |
 //! | `seen` | ids already seen: the latest in memory, `runs` of the others, with `filter` in front of the disk |
 //! | `checkpoints` | saved states of the projection, cut into chunks; `gathering` reads one while the store opens |
 //! | `milestones`, `spread` | past states of the projection, a file each, left behind by checkpoints |
@@ -20,11 +21,15 @@ mod checkpoints;
 mod damage;
 mod filter;
 mod gathering;
+#[cfg(test)]
+mod kills;
+mod later;
 mod memory;
 mod milestones;
 mod outbox;
 #[cfg(test)]
 mod promises;
+mod rounds;
 mod runs;
 mod seen;
 mod shelf;

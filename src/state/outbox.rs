@@ -4,6 +4,9 @@
 //! it has one. What every known destination has becomes a tombstone that keeps its id, so that deciding it again after a
 //! crash puts nothing. It never delivers anything itself, and never forgets a transition that is pending.
 //!
+//! What is put and done is written a moment later, all at one time. A crash takes back the last moment with its position:
+//! the transitions of it are decided again, as long as no checkpoint is beyond them. So who saves one writes this first.
+//!
 //! | key | value |
 //! |---|---|
 //! | 0, `position` | sequence and instant |
@@ -11,9 +14,12 @@
 //! | 2, id | key |
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bytes::{Reader, put_text};
+use super::later::Later;
+use super::rounds::Rounds;
 use super::shelf::{Changes, Shelf};
 use super::transition;
 use super::{DONE_IDS_MAX, memory::unknown_destination};
@@ -33,10 +39,12 @@ const ID: u8 = 2;
 #[derive(Clone)]
 pub struct SledOutbox {
     shared: Arc<Shared>,
+    /// Ends with the last handle.
+    _rounds: Option<Arc<Rounds>>,
 }
 
 struct Shared {
-    shelf: Shelf,
+    shelf: Later,
     destinations: Vec<&'static str>,
     ids_max: usize,
     memory: Mutex<Memory>,
@@ -88,16 +96,30 @@ impl SledOutbox {
                 settled.put(key.to_vec(), tombstone(transition)?);
             }
         }
-        shelf.commit(settled)?;
+        shelf.commit(&settled)?;
         let shared = Shared {
-            shelf,
+            shelf: Later::new(shelf),
             destinations: destinations.to_vec(),
             ids_max,
             memory: Mutex::new(memory),
         };
         Ok(Self {
             shared: Arc::new(shared),
+            _rounds: None,
         })
+    }
+
+    /// A handle that keeps these rounds going.
+    pub(super) fn with(&self, rounds: &Arc<Rounds>) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            _rounds: Some(Arc::clone(rounds)),
+        }
+    }
+
+    /// Writes what was put and done so far.
+    pub(super) fn write(&self) -> Result<(), StateError> {
+        self.shared.shelf.write()
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -123,18 +145,18 @@ impl SledOutbox {
         if excess == 0 {
             return Ok((removed, stopped));
         }
-        for found in self.shared.shelf.entries(&[ENTRY], &entry_key(oldest)) {
-            let (key, value) = found?;
-            stopped = number_of(&key)?;
+        self.shared.shelf.visit(&[ENTRY], &entry_key(oldest), |key, value| {
+            stopped = number_of(key)?;
             if removed == excess {
-                break;
+                return Ok(ControlFlow::Break(()));
             }
-            if let Entry::Done { id } = Entry::decode(&value)? {
+            if let Entry::Done { id } = Entry::decode(value)? {
                 changes.remove(id_key(id));
                 changes.remove(key.to_vec());
                 removed += 1;
             }
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok((removed, stopped))
     }
 }
@@ -168,7 +190,7 @@ impl Outbox for SledOutbox {
         let (removed, oldest) = self.prune(excess, memory.oldest, &mut changes)?;
         let position = [up_to.0.0.to_le_bytes(), up_to.1.0.to_le_bytes()].concat();
         changes.put(POSITION_KEY.to_vec(), position);
-        self.shared.shelf.commit(changes)?;
+        self.shared.shelf.make(changes)?;
         (memory.next_key, memory.ids, memory.oldest) = (next_key, ids - removed, oldest);
         Ok(())
     }
@@ -179,21 +201,21 @@ impl Outbox for SledOutbox {
         let from = memory.first_pending.get(index).copied().unwrap_or(0);
         let mut found = Vec::new();
         let mut first = None;
-        for entry in self.shared.shelf.entries(&[ENTRY], &entry_key(from)) {
-            let (key, value) = entry?;
-            let Entry::Pending { has_it, transition } = Entry::decode(&value)? else {
-                continue;
+        self.shared.shelf.visit(&[ENTRY], &entry_key(from), |key, value| {
+            let Entry::Pending { has_it, transition } = Entry::decode(value)? else {
+                return Ok(ControlFlow::Continue(()));
             };
             if has_it.contains(&destination) {
-                continue;
+                return Ok(ControlFlow::Continue(()));
             }
-            let number = number_of(&key)?;
+            let number = number_of(key)?;
             first = first.or(Some(number));
             if found.len() == count {
-                break;
+                return Ok(ControlFlow::Break(()));
             }
             found.push((number, transition::decode(transition).ok_or(UNREADABLE)?));
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         let first = first.unwrap_or(memory.next_key);
         if let Some(slot) = memory.first_pending.get_mut(index) {
             *slot = first;
@@ -221,7 +243,7 @@ impl Outbox for SledOutbox {
         };
         let mut changes = Changes::default();
         changes.put(entry_key(key), value);
-        self.shared.shelf.commit(changes)?;
+        self.shared.shelf.make(changes)?;
         memory.oldest = memory.oldest.min(key);
         Ok(())
     }

@@ -167,7 +167,7 @@ impl Runs {
         let mut last = Changes::default();
         put_position(&mut last, up_to);
         if entries.is_empty() {
-            return tree.commit(last);
+            return tree.commit(&last);
         }
         let (number, chunks) = self.put((tree, SMALL), entries, last)?;
         self.small.push((number, chunks));
@@ -215,7 +215,7 @@ impl Runs {
         self.next += 1;
         let chunks = put_chunks(tree, (kind, number), entries)?;
         last.put_new(head_key(number), (entries.len() as u64).to_le_bytes().to_vec());
-        tree.commit(last)?;
+        tree.commit(&last)?;
         Ok((number, chunks))
     }
 }
@@ -246,7 +246,7 @@ fn put_chunks(tree: &Shelf, run: (u8, u64), entries: &[SavedEntry]) -> Result<u3
             changes.put_new(chunk_key(run, chunk), value);
             chunk += 1;
         }
-        tree.commit(changes)?;
+        tree.commit(&changes)?;
     }
     Ok(chunk)
 }
@@ -259,7 +259,7 @@ fn remove(tree: &Shelf, run: (u8, u64), chunks: u32) -> Result<(), StateError> {
         for chunk in part {
             changes.remove(chunk_key(run, *chunk));
         }
-        tree.commit(changes)?;
+        tree.commit(&changes)?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bytes::Reader;
 use super::filter::{Filter, HashedKey};
+use super::rounds::Rounds;
 use super::runs::{Runs, SavedEntry, SavedSeen, Scan};
 use super::shelf::{Changes, Shelf};
 use crate::domain::fact::{MeasurementPlace, SeriesNumber};
@@ -28,7 +29,8 @@ pub(super) const SINGLE_TREE: &str = "seen_ids";
 /// Where both trees have their position.
 pub(super) const POSITION_KEY: &[u8] = b"\0position";
 
-/// Where it says up to which fact it was told of: it moves with every block, so that a journal that lost its end is noticed.
+/// Where it says up to which fact it was told of, so that a journal that lost its end is noticed. It moves without the ids
+/// themselves, a moment after a block.
 const REACHED_KEY: &[u8] = b"\0reached";
 
 /// Ids of a large run: some megabytes of memory until there are that many.
@@ -46,6 +48,8 @@ type Entry = (Arc<str>, Box<str>, Seen);
 #[derive(Clone)]
 pub struct SledSeenIds {
     shared: Arc<Shared>,
+    /// Ends with the last handle.
+    _rounds: Option<Arc<Rounds>>,
 }
 
 struct Shared {
@@ -53,11 +57,17 @@ struct Shared {
     /// What an earlier version left.
     single: Shelf,
     memory: Mutex<Memory>,
+    /// Held by who notes how far it was told, so that it never goes back.
+    noting: Mutex<()>,
 }
 
 struct Memory {
     position: Sequence,
     reached: Sequence,
+    /// Of that, what is in sled.
+    reached_saved: Sequence,
+    /// Why nothing can be saved any more.
+    failed: Option<StateError>,
     /// The position in sled, and blocks since then.
     saved: (Sequence, u64),
     /// What is in no large run.
@@ -87,9 +97,13 @@ impl SledSeenIds {
             Some(position) => position,
             None => sequence_in(&single, POSITION_KEY)?.unwrap_or(Sequence::ZERO),
         };
+        let reached_saved = sequence_in(&shelf, REACHED_KEY)?.unwrap_or(Sequence::ZERO);
         let memory = Mutex::new(Memory {
             position,
-            reached: sequence_in(&shelf, REACHED_KEY)?.unwrap_or(position),
+            // A run moves the position alone.
+            reached: reached_saved.max(position),
+            reached_saved,
+            failed: None,
             saved: (position, 0),
             recent,
             unsaved: Vec::new(),
@@ -100,10 +114,20 @@ impl SledSeenIds {
             runs: shelf,
             single,
             memory,
+            noting: Mutex::default(),
         };
         Ok(Self {
             shared: Arc::new(shared),
+            _rounds: None,
         })
+    }
+
+    /// A handle that keeps these rounds going.
+    pub(super) fn with(&self, rounds: &Arc<Rounds>) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            _rounds: Some(Arc::clone(rounds)),
+        }
     }
 
     /// The last fact that it was told of, whether or not what came up to there is still known.
@@ -119,7 +143,15 @@ impl SledSeenIds {
 
     /// Moves everything known so far, and the position, into sled.
     pub(super) fn save(&self) -> Result<(), StateError> {
-        self.shared.save(&mut self.shared.lock())
+        self.shared.save(&mut self.shared.lock())?;
+        self.shared.save_reached()
+    }
+
+    /// Has sled know how far it was told; what goes wrong is told to who remembers next.
+    pub(super) fn note_reached(&self) {
+        if let Err(error) = self.shared.save_reached() {
+            self.shared.lock().failed = Some(error);
+        }
     }
 }
 
@@ -134,6 +166,22 @@ fn sequence_in(shelf: &Shelf, key: &[u8]) -> Result<Option<Sequence>, StateError
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Without the lock, so that nobody who remembers waits for sled.
+    fn save_reached(&self) -> Result<(), StateError> {
+        let _turn = self.noting.lock().unwrap_or_else(PoisonError::into_inner);
+        let memory = self.lock();
+        let (reached, saved) = (memory.reached, memory.reached_saved);
+        drop(memory);
+        if reached == saved {
+            return Ok(());
+        }
+        let mut changes = Changes::default();
+        changes.put(REACHED_KEY.to_vec(), reached.0.to_le_bytes().to_vec());
+        self.runs.commit(&changes)?;
+        self.lock().reached_saved = reached;
+        Ok(())
     }
 
     fn save(&self, memory: &mut Memory) -> Result<(), StateError> {
@@ -188,7 +236,8 @@ impl Shared {
 /// What is not saved when the last handle goes is saved then; where that fails, the journal has it.
 impl Drop for Shared {
     fn drop(&mut self) {
-        if let Err(error) = self.save(&mut self.lock()) {
+        let saved = self.save(&mut self.lock());
+        if let Err(error) = saved.and_then(|()| self.save_reached()) {
             tracing::warn!(%error, "ids were not saved: the next start reads more of the journal");
         }
     }
@@ -205,14 +254,14 @@ impl SeenIds for SledSeenIds {
 
     fn remember(&mut self, up_to: Sequence, entries: &[Entry]) -> Result<(), StateError> {
         let memory = &mut *self.shared.lock();
+        if let Some(error) = &memory.failed {
+            return Err(error.clone());
+        }
         for (source, id, seen) in entries {
             let key = key_of(source, id);
             memory.recent.insert(key, *seen);
             memory.unsaved.push(key);
         }
-        let mut changes = Changes::default();
-        changes.put(REACHED_KEY.to_vec(), up_to.0.to_le_bytes().to_vec());
-        self.shared.runs.commit(changes)?;
         (memory.position, memory.reached) = (up_to, up_to);
         memory.saved.1 += 1;
         let facts = up_to.0.saturating_sub(memory.saved.0.0);

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sled::IVec;
@@ -50,6 +51,31 @@ struct Change {
     is_new: bool,
 }
 
+/// What a change makes of a key.
+#[derive(Clone, Copy)]
+pub(super) enum Becomes<'a> {
+    /// It has this value.
+    Value(&'a [u8]),
+    /// It is not there.
+    Gone,
+}
+
+impl<'a> Becomes<'a> {
+    /// The value, if it has one.
+    pub(super) fn value(self) -> Option<&'a [u8]> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Gone => None,
+        }
+    }
+}
+
+impl Change {
+    fn becomes(&self) -> Becomes<'_> {
+        self.value.as_deref().map_or(Becomes::Gone, Becomes::Value)
+    }
+}
+
 impl Changes {
     /// Inserts or replaces a value.
     pub(super) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
@@ -74,6 +100,29 @@ impl Changes {
     /// Keys, to bound a batch.
     pub(super) fn count(&self) -> usize {
         self.by_key.len()
+    }
+
+    /// Nothing is changed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+
+    /// What becomes of a key; `None` where it stays as it is.
+    pub(super) fn get(&self, key: &[u8]) -> Option<Becomes<'_>> {
+        self.by_key.get(key).map(Change::becomes)
+    }
+
+    /// Keys that change, from `from` on in their order, and what becomes of them.
+    pub(super) fn range_from(&self, from: &[u8]) -> impl Iterator<Item = (&[u8], Becomes<'_>)> {
+        let range = self.by_key.range::<[u8], _>((Bound::Included(from), Bound::Unbounded));
+        range.map(|(key, change)| (key.as_slice(), change.becomes()))
+    }
+
+    /// Makes other changes after these.
+    pub(super) fn absorb(&mut self, later: Self) {
+        for (key, Change { value, is_new }) in later.by_key {
+            self.change(key, value, is_new);
+        }
     }
 
     fn change(&mut self, key: Vec<u8>, value: Option<Vec<u8>>, is_new: bool) {
@@ -134,17 +183,18 @@ impl Shelf {
     }
 
     /// Makes all changes together: a crash leaves all of them or none.
-    pub(super) fn commit(&self, changes: Changes) -> Result<(), StateError> {
+    pub(super) fn commit(&self, changes: &Changes) -> Result<(), StateError> {
         let mut digest = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
         let mut moved = *digest;
         let mut batch = sled::Batch::default();
-        for (key, change) in changes.by_key {
+        for (key, change) in &changes.by_key {
             if !change.is_new
-                && let Some(old) = self.get(&key)?
+                && let Some(old) = self.get(key)?
             {
-                moved.take_off(&key, &old);
+                moved.take_off(key, &old);
             }
-            match change.value {
+            let key = key.as_slice();
+            match change.value.as_deref() {
                 Some(value) => {
                     debug_assert!(
                         value.len() <= VALUE_LEN_MAX,
@@ -152,7 +202,7 @@ impl Shelf {
                         value.len(),
                         self.name
                     );
-                    moved.add(&key, &value);
+                    moved.add(key, value);
                     batch.insert(key, value);
                 }
                 None => batch.remove(key),
@@ -232,12 +282,12 @@ mod tests {
         changes.put_new(b"a".to_vec(), b"1".to_vec());
         changes.put_new(b"a".to_vec(), b"2".to_vec());
         changes.put(b"b".to_vec(), b"3".to_vec());
-        shelf.commit(changes).unwrap();
+        shelf.commit(&changes).unwrap();
         let mut changes = Changes::default();
         changes.put(b"a".to_vec(), b"4".to_vec());
         changes.remove(b"b".to_vec());
         changes.remove(b"never".to_vec());
-        shelf.commit(changes).unwrap();
+        shelf.commit(&changes).unwrap();
         let again = open(&db).unwrap();
         assert_eq!(again.get(b"a").unwrap().unwrap().as_ref(), b"4");
         assert_eq!(again.get(b"b").unwrap(), None);
@@ -249,7 +299,7 @@ mod tests {
         let mut changes = Changes::default();
         changes.put(b"a".to_vec(), b"1".to_vec());
         changes.put(b"b".to_vec(), b"2".to_vec());
-        open(&db).unwrap().commit(changes).unwrap();
+        open(&db).unwrap().commit(&changes).unwrap();
         let tree = db.open_tree("things").unwrap();
         tree.remove("a").unwrap();
         assert!(open(&db).is_err());
@@ -269,7 +319,7 @@ mod tests {
         for key in ["a1", "b1", "b2", "b3", "c1"] {
             changes.put(key.into(), vec![]);
         }
-        shelf.commit(changes).unwrap();
+        shelf.commit(&changes).unwrap();
         let keys: Vec<_> = shelf.entries(b"b", b"b2").map(|entry| entry.unwrap().0).collect();
         assert_eq!(keys, ["b2", "b3"]);
     }

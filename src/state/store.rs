@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::checkpoints::{self, SledCheckpoints};
 use super::outbox::{self, SledOutbox};
+use super::rounds::Rounds;
 use super::seen::SledSeenIds;
 use super::shelf::{Shelf, failed};
 use crate::ports::StateError;
@@ -22,8 +23,11 @@ use crate::ports::StateError;
 const SEGMENT_LEN: usize = 2 << 20;
 /// sled needs several times this; the filter, not the cache, keeps lookups off the disk.
 const CACHE_LEN: u64 = 32 << 20;
-/// How often sled writes in the background, ms: what a crash may cost, since everything here is derivable.
-const FLUSH_EVERY_MS: u64 = 500;
+/// How often sled syncs in the background, ms: what a loss of power may cost besides, since everything here is derivable.
+const FLUSH_EVERY_MS: u64 = 1_000;
+/// How often what waits in memory is given to sled, which a kill may cost. Each time is a dozen small writes to the disk that
+/// the journal waits for.
+const WRITE_EVERY: Duration = Duration::from_millis(500);
 /// How long the threads of a closed store may take to end, and how often we look.
 const CLOSING_MAX: Duration = Duration::from_secs(3);
 const CLOSING_STEP: Duration = Duration::from_millis(5);
@@ -38,6 +42,14 @@ pub struct StateStore {
     seen_ids: SledSeenIds,
     checkpoints: SledCheckpoints,
     outbox: SledOutbox,
+}
+
+/// Where a store is, and how it is kept.
+struct Place<'a> {
+    dir: &'a Path,
+    destinations: &'a [&'static str],
+    /// How often what waits is written.
+    every: Duration,
 }
 
 /// How opening went.
@@ -96,9 +108,23 @@ enum Attempt {
 impl StateStore {
     /// Opens the store in `dir`, or begins one, for an outbox with these destinations.
     pub fn open(dir: &Path, destinations: &[&'static str]) -> Result<(Self, OpenReport), StateOpenError> {
+        Self::open_writing(dir, destinations, WRITE_EVERY)
+    }
+
+    /// As `open`, and what waits is written so often.
+    pub(super) fn open_writing(
+        dir: &Path,
+        destinations: &[&'static str],
+        every: Duration,
+    ) -> Result<(Self, OpenReport), StateOpenError> {
         let lock = Arc::new(lock(dir)?);
         let was_there = dir.join("db").exists();
-        let reason = match guarded(dir, destinations, &lock) {
+        let place = Place {
+            dir,
+            destinations,
+            every,
+        };
+        let reason = match guarded(&place, &lock) {
             Ok(store) if was_there => return Ok((store, OpenReport::Opened)),
             Ok(store) => return Ok((store, OpenReport::Fresh)),
             Err(Attempt::Refused(error)) => return Err(error),
@@ -106,7 +132,7 @@ impl StateStore {
         };
         let kept = set_aside(dir)?;
         tracing::warn!(reason, kept = %kept.display(), "state store damaged: set aside, will be rebuilt from the journal");
-        match guarded(dir, destinations, &lock) {
+        match guarded(&place, &lock) {
             Ok(store) => Ok((store, OpenReport::SetAside { kept, reason })),
             Err(Attempt::Refused(error)) => Err(error),
             Err(Attempt::Damaged(reason)) => Err(StateOpenError::Fresh {
@@ -134,6 +160,7 @@ impl StateStore {
     /// Makes everything committed so far survive a loss of power. Waits for the disk.
     pub fn flush(&self) -> Result<(), StateError> {
         self.seen_ids.save()?;
+        self.outbox.write()?;
         self.db.flush().map_err(|error| failed("flush", &error))?;
         self.file.sync_data().map_err(|error| StateError::Store {
             operation: "sync",
@@ -141,7 +168,8 @@ impl StateStore {
         })
     }
 
-    fn attempt(dir: &Path, destinations: &[&'static str], lock: &Arc<File>) -> Result<Self, Attempt> {
+    fn attempt(place: &Place<'_>, lock: &Arc<File>) -> Result<Self, Attempt> {
+        let dir = place.dir;
         let config = sled::Config::new()
             .path(dir)
             .segment_size(SEGMENT_LEN)
@@ -155,22 +183,34 @@ impl StateStore {
         let seen_ids = SledSeenIds::open(&shelf).map_err(damaged)?;
         let checkpoints = SledCheckpoints::open(|visit| shelf(checkpoints::TREE, visit)).map_err(damaged)?;
         let outbox = shelf(outbox::TREE, &mut |_, _| ()).map_err(damaged)?;
-        let outbox = SledOutbox::open(outbox, destinations).map_err(damaged)?;
-        let file = sync_folder(dir).map_err(|error| Attempt::Refused(io("sync", dir)(error)))?;
+        let outbox = SledOutbox::open(outbox, place.destinations).map_err(damaged)?;
+        let refused = |operation| move |error| Attempt::Refused(io(operation, dir)(error));
+        let file = sync_folder(dir).map_err(refused("sync"))?;
+        let rounds = rounds(place.every, seen_ids.clone(), outbox.clone());
+        let rounds = Arc::new(rounds.map_err(refused("writing thread"))?);
+        let outbox = outbox.with(&rounds);
         Ok(Self {
             db,
             file,
-            seen_ids,
-            checkpoints,
+            seen_ids: seen_ids.with(&rounds),
+            checkpoints: checkpoints.after(outbox.clone()),
             outbox,
         })
     }
 }
 
+/// Has what waits written so often. What goes wrong is told to who changes something next.
+fn rounds(every: Duration, seen_ids: SledSeenIds, outbox: SledOutbox) -> Result<Rounds, std::io::Error> {
+    let note = Box::new(move || seen_ids.note_reached());
+    let write = Box::new(move || drop(outbox.write()));
+    Rounds::begin(every, vec![note, write])
+}
+
 /// Opens behind a guard: sled 0.34 panics on some damage instead of reporting it.
-fn guarded(dir: &Path, destinations: &[&'static str], lock: &Arc<File>) -> Result<StateStore, Attempt> {
+fn guarded(place: &Place<'_>, lock: &Arc<File>) -> Result<StateStore, Attempt> {
+    let dir = place.dir;
     remove_unfinished_snapshots(dir).map_err(|error| Attempt::Refused(io("clean-up", dir)(error)))?;
-    let opened = catch_unwind(AssertUnwindSafe(|| StateStore::attempt(dir, destinations, lock)));
+    let opened = catch_unwind(AssertUnwindSafe(|| StateStore::attempt(place, lock)));
     opened.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());

@@ -218,6 +218,25 @@ async fn alerts_of_many_nodes_leave_together_and_those_of_one_after_another() {
 }
 
 #[tokio::test]
+async fn an_alert_does_not_wait_for_one_of_another_node_that_is_on_the_way() {
+    let destination = Destination::new(0, 0);
+    let house = House::new(&destination);
+    let tasks = vec![house.deliver()];
+    house.decide(&[transition("a1", "a")]);
+    destination.wait_for(1).await;
+    house.decide(&[transition("b1", "b"), transition("a2", "a")]);
+    destination.wait_for(2).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(destination.seen(), ["a1 begins", "b1 begins"]);
+    destination.alerts.add_permits(3);
+    destination.wait_for(6).await;
+    let seen = destination.seen();
+    let at = |words: &str| seen.iter().position(|seen| seen == words).unwrap();
+    assert!(at("a1 ends") < at("a2 begins"), "{seen:?}");
+    house.close(tasks).await;
+}
+
+#[tokio::test]
 async fn one_that_failed_is_delivered_again_and_the_others_are_not() {
     let destination = Destination::new(100, 0);
     destination.refused.lock().unwrap().push("b");
@@ -239,8 +258,29 @@ async fn one_that_failed_is_delivered_again_and_the_others_are_not() {
 }
 
 #[tokio::test]
+async fn a_thousand_readings_leave_a_few_at_a_time() {
+    let destination = Destination::new(0, 0);
+    let house = House::new(&destination);
+    let nodes: Vec<ReadingChange> = (0..1_000).map(|n| change(&format!("it/n{n:04}"))).collect();
+    house.readings.put(&nodes);
+    let tasks = vec![house.keep(Duration::from_mins(1))];
+    destination.readings.add_permits(2);
+    destination.wait_for(2).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let seen = destination.seen().len();
+    assert!(
+        (2..=64).contains(&seen),
+        "{seen} before the destination took the first ones"
+    );
+    destination.readings.add_permits(1_000);
+    destination.wait_for(1_000).await;
+    assert_eq!(destination.seen().len(), 1_000, "each once");
+    house.close(tasks).await;
+}
+
+#[tokio::test]
 async fn every_node_that_changes_all_the_time_leaves_in_its_turn() {
-    let destination = Destination::new(0, 100);
+    let destination = Destination::new(0, 1_000);
     let house = House::new(&destination);
     let nodes: Vec<ReadingChange> = (0..1_500).map(|n| change(&format!("it/n{n:04}"))).collect();
     house.readings.put(&nodes);

@@ -2,6 +2,8 @@
 //!
 //! Messages enter, a batch leaves; when its receipt is there, the refused measurements leave with their original bytes.
 
+use std::ops::Range;
+
 use async_nats::HeaderMap;
 use bytes::Bytes;
 
@@ -26,34 +28,20 @@ pub(super) struct Chunk {
 /// Where each measurement of a batch came from.
 #[derive(Default)]
 pub(super) struct Origins {
-    payloads: Vec<Bytes>,
-    spans: Vec<Span>,
-}
-
-/// A message of the chunk and a range in it; 32 bits, because there is one for every measurement.
-#[derive(Clone, Copy)]
-struct Span {
-    message: u32,
-    start: u32,
-    end: u32,
+    /// Each with the place of its first measurement in the batch.
+    payloads: Vec<(usize, Bytes)>,
+    /// The bytes of each measurement, in its payload.
+    spans: Vec<Range<usize>>,
 }
 
 impl Chunk {
     /// Decodes one message. `kpi` is the KPI that its subject names.
     pub(super) fn add(&mut self, payload: Bytes, headers: Option<&HeaderMap>, kpi: Option<&str>, door: &Door) {
-        let spans = decode_into(&payload, &envelope(headers, kpi), &door.limits, &mut self.reports);
-        count(&door.counters.messages, 1);
-        count(&door.counters.measurements, spans.len() as u64);
-        let message = self.origins.payloads.len() as u32;
-        for span in spans {
-            self.origins.spans.push(Span {
-                message,
-                start: span.start as u32,
-                end: span.end as u32,
-            });
-        }
+        let (envelope, spans) = (envelope(headers, kpi), &mut self.origins.spans);
+        let first = spans.len();
+        decode_into(&payload, &envelope, &door.limits, (&mut self.reports, spans));
         self.bytes += payload.len();
-        self.origins.payloads.push(payload);
+        self.origins.payloads.push((first, payload));
     }
 
     /// Messages in it.
@@ -69,6 +57,12 @@ impl Chunk {
     /// Bytes in it.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Counts what is in it.
+    pub(super) fn count(&self, door: &Door) {
+        count(&door.counters.messages, self.messages() as u64);
+        count(&door.counters.measurements, self.origins.spans.len() as u64);
     }
 
     /// The batch to submit, and what is needed when its receipt comes.
@@ -87,8 +81,9 @@ impl Origins {
     /// The bytes of the measurement with this index.
     fn original(&self, index: usize) -> &[u8] {
         let bytes = self.spans.get(index).and_then(|span| {
-            let payload = self.payloads.get(span.message as usize)?;
-            payload.get(span.start as usize..span.end as usize)
+            let behind = self.payloads.partition_point(|(first, _)| *first <= index);
+            let (_, payload) = self.payloads.get(behind.checked_sub(1)?)?;
+            payload.get(span.clone())
         });
         bytes.unwrap_or_default()
     }

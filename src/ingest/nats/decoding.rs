@@ -50,6 +50,16 @@ pub(super) struct Gathered {
     pub known: Option<Subject>,
 }
 
+impl Gathered {
+    /// Nothing yet, with room for so many messages.
+    pub(super) fn with_room(messages: usize) -> Self {
+        Self {
+            messages: Vec::with_capacity(messages),
+            ..Self::default()
+        }
+    }
+}
+
 /// A batch that can be submitted.
 pub(super) struct Decoded {
     pub chunk: Chunk,
@@ -106,5 +116,8 @@ fn batches(messages: Vec<Taken>, door: &Door, len_max: usize) -> Vec<Decoded> {
         }
     }
     batches.extend(end.map(|(last, ack)| Decoded { chunk, last, ack }));
+    for batch in &batches {
+        batch.chunk.count(door);
+    }
     batches
 }

@@ -146,34 +146,83 @@ pub(super) fn request(messages: usize, bytes: usize, expires: Duration, heartbea
     }
 }
 
-/// Consumer sequence and stream sequence of a delivery, from the subject on which it is acknowledged:
+/// Reads the subjects on which deliveries of one consumer are acknowledged:
 /// `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream sequence>.<consumer sequence>.<time>.<pending>`, or the same with
-/// `<domain>.<account>` before the stream and perhaps a token at the end. `None` for any other subject.
-pub(super) fn sequences(ack: &str) -> Option<(u64, u64)> {
+/// `<domain>.<account>` before the stream and perhaps a token at the end.
+#[derive(Default)]
+pub(super) struct Sequences {
+    /// What stood before the sequences of the last delivery: mostly it stands before those of the next one, too, and need
+    /// not be taken apart for each message.
+    before: String,
+}
+
+impl Sequences {
+    /// Consumer sequence and stream sequence of a delivery; `None` for any other subject.
+    pub(super) fn of(&mut self, ack: &str) -> Option<(u64, u64)> {
+        if self.before.is_empty() || !ack.starts_with(&self.before) {
+            let behind = tokens_from(ack, STREAM_SEQUENCE)?;
+            self.before.clear();
+            self.before.push_str(ack.get(..ack.len() - behind.len())?);
+        }
+        let (stream, rest) = number(ack.get(self.before.len()..)?)?;
+        let (consumer, _) = number(rest)?;
+        Some((consumer, stream))
+    }
+}
+
+/// Places of tokens behind `$JS.ACK.`, without a domain and an account.
+const STREAM_SEQUENCE: usize = 3;
+const PENDING: usize = 6;
+
+/// An ack subject from one of its tokens on; `None` for any other subject.
+fn tokens_from(ack: &str, place: usize) -> Option<&str> {
     let rest = ack.strip_prefix("$JS.ACK.")?;
-    let before = match memchr::memchr_iter(b'.', rest.as_bytes()).count() {
-        6 => 3,
-        8.. => 5,
+    let more = match memchr::memchr_iter(b'.', rest.as_bytes()).count() {
+        6 => 0,
+        8.. => 2,
         _ => return None,
     };
-    let mut tokens = rest.split('.').skip(before);
-    let stream = tokens.next()?.parse().ok()?;
-    let consumer = tokens.next()?.parse().ok()?;
-    Some((consumer, stream))
+    rest.splitn(place + more + 1, '.').nth(place + more)
+}
+
+/// The number that a text begins with, up to a dot or the end, and what stands behind the dot.
+fn number(text: &str) -> Option<(u64, &str)> {
+    let (found, rest) = text.split_once('.').unwrap_or((text, ""));
+    Some((found.parse().ok()?, rest))
+}
+
+/// How many messages wait on the server behind a delivery, from the subject on which it is acknowledged.
+pub(super) fn waiting_behind(ack: &str) -> Option<u64> {
+    number(tokens_from(ack, PENDING)?).map(|(waiting, _)| waiting)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SHORT: &str = "$JS.ACK.KPI_MEASUREMENTS.kpid.1.4711.17.1795323412114565151.3";
+    const LONG: &str = "$JS.ACK.hub.A1b2.KPI_MEASUREMENTS.kpid.2.4711.17.1795323412114565151.3";
+
     #[test]
     fn both_forms_of_the_ack_subject_are_read() {
-        let short = "$JS.ACK.KPI_MEASUREMENTS.kpid.1.4711.17.1795323412114565151.3";
-        let long = "$JS.ACK.hub.A1b2.KPI_MEASUREMENTS.kpid.2.4711.17.1795323412114565151.3";
-        let with_token = format!("{long}.Xy9");
-        for ack in [short, long, &with_token] {
-            assert_eq!(sequences(ack), Some((17, 4711)), "{ack}");
+        let with_token = format!("{LONG}.Xy9");
+        let mut one_after_the_other = Sequences::default();
+        for ack in [SHORT, SHORT, LONG, &with_token, SHORT] {
+            assert_eq!(Sequences::default().of(ack), Some((17, 4711)), "{ack}");
+            assert_eq!(one_after_the_other.of(ack), Some((17, 4711)), "{ack}");
+            assert_eq!(waiting_behind(ack), Some(3), "{ack}");
         }
+    }
+
+    #[test]
+    fn what_is_known_of_one_delivery_is_not_taken_for_the_next() {
+        let mut sequences = Sequences::default();
+        assert_eq!(sequences.of(SHORT), Some((17, 4711)));
+        let next = "$JS.ACK.KPI_MEASUREMENTS.kpid.1.4712.18.1795323412114565152.2";
+        assert_eq!(sequences.of(next), Some((18, 4712)));
+        let again = "$JS.ACK.KPI_MEASUREMENTS.kpid.12.4711.19.1795323412114565153.2";
+        assert_eq!(sequences.of(again), Some((19, 4711)));
+        assert_eq!(sequences.of(next), Some((18, 4712)));
     }
 
     #[test]
@@ -185,7 +234,8 @@ mod tests {
             "$JS.ACK.S.c.1.x.2.3.4",
             "$JS.ACK.S.c.1.2.3.4.5.6",
         ] {
-            assert_eq!(sequences(other), None, "{other}");
+            assert_eq!(Sequences::default().of(other), None, "{other}");
         }
+        assert_eq!(waiting_behind("$JS.ACK.S.c.1.2"), None);
     }
 }

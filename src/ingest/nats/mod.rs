@@ -79,7 +79,8 @@ impl Default for PullOptions {
         Self {
             messages_max: 2_000,
             bytes_max: 8 << 20,
-            batch_len_max: 10_000,
+            // A megabyte of messages, as much as is gathered at one time, holds about so many.
+            batch_len_max: 16_384,
             in_flight_max: 4,
             heartbeat: Duration::from_secs(5),
             ack_wait: Duration::from_secs(30),

@@ -1,6 +1,7 @@
 //! One pull from the stream: from the journal's position until it is stopped or something is lost on the way.
 //!
-//! Messages are gathered as they are there, decoded, and submitted; as much as `in_flight_max` full batches is being decoded
+//! Messages are gathered as they are there, decoded, and submitted; where many more wait on the server, a batch is filled
+//! first. As much as `in_flight_max` full batches is being decoded
 //! or on its way into the journal while the next batch is gathered. It is counted in messages and bytes, because a disk that
 //! takes its time must not stop four small batches short of one large commit. Batches end in the order in which they began,
 //! and only then is the last message of a batch acknowledged, which acknowledges all before it.
@@ -16,12 +17,13 @@ use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use tokio::sync::watch;
 use tokio::task::coop::unconstrained;
+use tokio::time::{Instant as Moment, sleep_until};
 use tracing::{error, info};
 
 use super::chunk::Origins;
 use super::consumer::{OpenError, align, open_consumer, open_stream};
 use super::decoding::{Decoded, Gathered, Load, Taken, decode};
-use super::feed::{Feed, request, sequences};
+use super::feed::{Feed, Sequences, request, waiting_behind};
 use super::{Ending, NatsIngest, NatsIngestError, PullOptions, count, stopped};
 use crate::domain::fact::SourcePosition;
 use crate::ports::{Intake, IntakeError, Receipt};
@@ -32,6 +34,10 @@ pub(super) const EXPIRES: Duration = Duration::from_secs(30);
 
 /// Bytes after which a batch is closed, so that its decoding takes some milliseconds at most.
 const GATHER_BYTES_MAX: usize = 1 << 20;
+
+/// How long a batch that is not full waits for more while as much as a full one waits on the server. Who is that far behind
+/// gets there sooner with few large blocks: each costs a sync, and each KPI in it one evaluation.
+const FILL_MAX: Duration = Duration::from_millis(10);
 
 /// Subject and headers around a payload.
 const MESSAGE_EXTRA_LEN_MAX: usize = 64 << 10;
@@ -50,6 +56,7 @@ struct Pull<'a> {
     durable: u64,
     /// Consumer sequence that the next message must have.
     expected: u64,
+    sequences: Sequences,
     /// Why the intake refused a batch: nothing after it may be submitted, or the journal's position would pass over it.
     refused: Option<IntakeError>,
 }
@@ -113,6 +120,7 @@ impl NatsIngest {
             submitted: cursor,
             durable: cursor,
             expected,
+            sequences: Sequences::default(),
             refused: None,
         };
         Ok((pull, feed))
@@ -154,8 +162,11 @@ impl<'a> Pull<'a> {
         trouble: &mut watch::Receiver<u64>,
     ) -> Ending {
         let mut lines = Lines::default();
+        let mut gathered = Gathered::default();
+        let mut filled_by = Moment::now();
         let ending = loop {
             let has_place = lines.have_place(&self.ingest.pull) && self.refused.is_none();
+            let is_begun = !gathered.messages.is_empty();
             tokio::select! {
                 biased;
                 () = stopped(stop) => break Ending::Stopped,
@@ -168,22 +179,27 @@ impl<'a> Pull<'a> {
                 }
                 Some(decoded) = lines.decoding.next() => self.submit_all(decoded, &mut lines).await,
                 first = feed.next(), if has_place => {
-                    let (gathered, ended) = self.gather(first, &mut feed);
-                    if !gathered.messages.is_empty() {
-                        lines.enter(gathered.load);
-                        let len_max = self.ingest.pull.batch_len_max;
-                        lines.decoding.push_back(decode(gathered, &self.ingest.door, len_max));
-                    } else if let Some(ack) = gathered.known {
-                        self.acknowledge(ack).await;
+                    if !is_begun {
+                        filled_by = Moment::now() + FILL_MAX;
+                    }
+                    let ended = self.gather(first, &mut feed, &mut gathered);
+                    if gathered.messages.is_empty() {
+                        if let Some(ack) = gathered.known.take() {
+                            self.acknowledge(ack).await;
+                        }
+                    } else if ended.is_some() || !self.may_fill(&gathered) {
+                        self.begin(&mut gathered, &mut lines);
                     }
                     if let Some(reason) = ended {
                         break Ending::Again(reason);
                     }
                 }
+                () = sleep_until(filled_by), if has_place && is_begun => self.begin(&mut gathered, &mut lines),
             }
         };
         // Nothing new comes; what is on its way is finished, so that the next pull starts after it.
         drop(feed);
+        self.begin(&mut gathered, &mut lines);
         self.finish(lines).await.err().map_or(ending, Ending::from)
     }
 
@@ -204,25 +220,46 @@ impl<'a> Pull<'a> {
     }
 
     /// Takes all that is there, up to the limits of a batch, without waiting. A reason is why there will be no more.
-    fn gather(&mut self, first: Result<Message, String>, feed: &mut Feed) -> (Gathered, Option<String>) {
-        let messages_max = self.ingest.pull.messages_max;
-        let mut gathered = Gathered::default();
+    fn gather(&mut self, first: Result<Message, String>, feed: &mut Feed, gathered: &mut Gathered) -> Option<String> {
         let mut next = first.map(Some);
         loop {
             match next {
                 Ok(Some(message)) => {
-                    if let Err(reason) = self.take(message, &mut gathered) {
-                        return (gathered, Some(reason));
+                    if let Err(reason) = self.take(message, gathered) {
+                        return Some(reason);
                     }
                 }
-                Ok(None) => return (gathered, None),
-                Err(reason) => return (gathered, Some(reason)),
+                Ok(None) => return None,
+                Err(reason) => return Some(reason),
             }
-            if gathered.load.messages >= messages_max || gathered.load.bytes >= GATHER_BYTES_MAX {
-                return (gathered, None);
+            if self.is_full(gathered) {
+                return None;
             }
             next = feed.next_there();
         }
+    }
+
+    fn is_full(&self, gathered: &Gathered) -> bool {
+        gathered.load.messages >= self.ingest.pull.messages_max || gathered.load.bytes >= GATHER_BYTES_MAX
+    }
+
+    /// Whether a batch may wait until it is full: so much waits on the server that its messages are no news.
+    fn may_fill(&self, gathered: &Gathered) -> bool {
+        let last = gathered.messages.last();
+        let behind = last.and_then(|message| waiting_behind(&message.ack)).unwrap_or(0);
+        behind >= self.ingest.pull.messages_max as u64 && !self.is_full(gathered)
+    }
+
+    /// Lets what was gathered be decoded, and leaves nothing of it.
+    fn begin(&self, gathered: &mut Gathered, lines: &mut Lines<'a>) {
+        if gathered.messages.is_empty() {
+            return;
+        }
+        let next = Gathered::with_room(gathered.messages.len());
+        let gathered = std::mem::replace(gathered, next);
+        lines.enter(gathered.load);
+        let len_max = self.ingest.pull.batch_len_max;
+        lines.decoding.push_back(decode(gathered, &self.ingest.door, len_max));
     }
 
     /// Takes one message: checks that none is missing before it, and drops it when it came before.
@@ -231,7 +268,7 @@ impl<'a> Pull<'a> {
         let Some(ack) = message.reply else {
             return Err("a message that is not from a stream came".to_owned());
         };
-        let Some((found, sequence)) = sequences(&ack) else {
+        let Some((found, sequence)) = self.sequences.of(&ack) else {
             return Err(format!("a message that is not from a stream came: `{ack}`"));
         };
         if found != self.expected {

@@ -96,6 +96,7 @@ impl NatsRequests {
         let mut chunk = Chunk::default();
         let kpi = subjects::kpi_after(self.subject(), &request.subject);
         chunk.add(request.payload, request.headers.as_ref(), kpi, &self.door);
+        chunk.count(&self.door);
         let (batch, origins) = chunk.into_batch(None, 0);
         let outcome = self.door.intake.submit(batch).await;
         if let Ok(receipt) = &outcome {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use async_nats::jetstream::Context;
 use kpid::wire::streams::{self, StreamLimits};
+use serde_json::json;
 
 use super::load::{CATALOG, Load, measurement};
 use crate::support::alerts::{each_stored_once, keep_all_alerts, stored_alerts};
@@ -141,6 +142,61 @@ fn kills_between_deciding_and_publishing_say_every_alert_once() {
         alerts,
         "leaving says nothing more"
     );
+}
+
+/// A node that stands over its threshold for a second: only the clock says when that is over.
+const HELD: &str = r#"
+[scorecard]
+id = "load"
+title = "Load"
+[[perspective]]
+id = "p"
+[[objective]]
+id = "o"
+perspective = "p"
+[[kpi]]
+id = "load.heat"
+objective = "o"
+aggregate = "last"
+window = { rolling = "1h" }
+direction = "down"
+red = 50
+target = 0
+[[alert]]
+id = "hot"
+on = "load/p/o/load.heat"
+metric = "value"
+above = 50
+for = "1s"
+severity = "critical"
+"#;
+
+/// What a kill takes back of the outbox no fact says: it falls due again, at the same instant.
+#[test]
+fn an_alert_that_fell_due_just_before_a_kill_is_said_once_and_so_is_its_end() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = NatsServer::start();
+    let (context, mut daemon) = {
+        let _inside = runtime.enter();
+        let context = jetstream(&server.url());
+        runtime.block_on(keep_all_alerts(&context));
+        let daemon = Daemon::new(&[("load.toml", HELD)]).with("KPID_NATS__URL", &server.url());
+        (context, daemon)
+    };
+    let stored = || runtime.block_on(stored_alerts(&context)).len();
+    for round in 1..=3 {
+        daemon.start_ready();
+        daemon.post(&json!({"kpi": "load.heat", "value": 60 + round}).to_string());
+        daemon.wait("the alert falls due", || stored() == round * 2 - 1);
+        daemon.kill();
+        daemon.start_ready();
+        daemon.post(&json!({"kpi": "load.heat", "value": round}).to_string());
+        daemon.wait("the alert ends", || stored() == round * 2);
+        daemon.kill();
+    }
+    daemon.start_ready();
+    assert_eq!(every_alert_once(&daemon, &context, &runtime), 6);
+    daemon.stop_well();
 }
 
 #[test]
