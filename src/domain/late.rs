@@ -29,8 +29,8 @@ pub struct LateFacts<'a> {
     catalog: &'a Catalog,
     leaves: &'a Leaves,
     instants: &'a [Instant],
-    /// By journal series: the leaves in which it counts.
-    counts_in: Vec<Vec<usize>>,
+    /// By journal series: the leaves in which it counts, and those that are there as soon as its instance is.
+    counts_in: Vec<[Vec<usize>; 2]>,
     /// By the measurement that they are about.
     subjects: BTreeMap<Sequence, Subject>,
     facts: usize,
@@ -48,7 +48,10 @@ impl<'a> LateFacts<'a> {
         facts_max: usize,
     ) -> Self {
         Self {
-            counts_in: names.iter().map(|key| leaves.counting(catalog, key)).collect(),
+            counts_in: names
+                .iter()
+                .map(|key| [leaves.counting(catalog, key), leaves.appearing(catalog, key)])
+                .collect(),
             catalog,
             leaves,
             instants,
@@ -81,7 +84,7 @@ impl<'a> LateFacts<'a> {
             }
             Entry::Other(_) => return Ok(()),
         };
-        if self.counts_in(place.series).is_empty() {
+        if self.counts_in(place.series).iter().all(Vec::is_empty) {
             return Ok(());
         }
         self.facts += 1;
@@ -98,9 +101,9 @@ impl<'a> LateFacts<'a> {
         Ok(())
     }
 
-    fn counts_in(&self, series: SeriesNumber) -> &[usize] {
-        let leaves = self.counts_in.get(series.0 as usize);
-        leaves.map(Vec::as_slice).unwrap_or_default()
+    fn counts_in(&self, series: SeriesNumber) -> &[Vec<usize>; 2] {
+        const NOWHERE: &[Vec<usize>; 2] = &[Vec::new(), Vec::new()];
+        self.counts_in.get(series.0 as usize).unwrap_or(NOWHERE)
     }
 
     /// Whether a measurement is late for any of the instants: recorded after the first one that should have seen it.
@@ -129,9 +132,14 @@ impl<'a> LateFacts<'a> {
         found.into_values().collect()
     }
 
-    /// Notes the leaves in which a fact counts: in their window, or before it, where it can only tell that there was anything.
+    /// Notes the leaves in which a fact counts: in their window, or before it, where it can only tell that there was anything;
+    /// likewise those of another KPI of an instance that it lets appear.
     fn note(&self, (act, series): (&Act, SeriesNumber), at: Instant, late: &mut Late) {
-        for leaf in self.counts_in(series) {
+        let [counting, appearing] = self.counts_in(series);
+        if act.touched.into_iter().flatten().any(|touched| touched < at) {
+            late.before.extend(appearing.iter().map(|leaf| (*leaf, act.reason)));
+        }
+        for leaf in counting {
             let first = self.leaves.first_slice(self.catalog, *leaf, at);
             let seen = act.touched.into_iter().flatten().filter(|touched| *touched < at);
             let slices = seen.map(|touched| self.leaves.slice_of(self.catalog, *leaf, touched));

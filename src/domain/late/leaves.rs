@@ -19,7 +19,9 @@ struct Leaf {
 /// The KPIs below a scorecard.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Leaves {
-    leaves: Vec<Leaf>,
+    all: Vec<Leaf>,
+    /// Leaves of instances of other scorecards, which may not be there yet.
+    included: Vec<usize>,
     /// By path of the scorecard's nodes: places of the leaves below, ascending.
     nodes: BTreeMap<Arc<str>, Vec<usize>>,
 }
@@ -57,6 +59,10 @@ impl Leaves {
             below.dedup();
             leaves.nodes.insert(path.into(), below);
         }
+        let own = (index, instance);
+        let other = |leaf: &Leaf| leaf.instance.is_some() && (leaf.scorecard, leaf.instance.as_ref()) != own;
+        let places = leaves.all.iter().enumerate().filter(|(_, leaf)| other(leaf));
+        leaves.included = places.map(|(place, _)| place).collect();
         Some(leaves)
     }
 
@@ -98,20 +104,20 @@ impl Leaves {
             kpi,
             instance: instance.cloned(),
         };
-        self.leaves.iter().position(|known| *known == leaf).unwrap_or_else(|| {
-            self.leaves.push(leaf);
-            self.leaves.len() - 1
+        self.all.iter().position(|known| *known == leaf).unwrap_or_else(|| {
+            self.all.push(leaf);
+            self.all.len() - 1
         })
     }
 
     /// How many.
     pub fn len(&self) -> usize {
-        self.leaves.len()
+        self.all.len()
     }
 
     /// True where nothing is measured.
     pub fn is_empty(&self) -> bool {
-        self.leaves.is_empty()
+        self.all.is_empty()
     }
 
     /// Paths of the nodes, each with the places of the leaves below it, ascending.
@@ -120,23 +126,42 @@ impl Leaves {
     }
 
     fn definition<'a>(&self, catalog: &'a Catalog, leaf: usize) -> Option<(&'a Scorecard, &'a KpiDefinition)> {
-        let leaf = self.leaves.get(leaf)?;
+        let leaf = self.all.get(leaf)?;
         let scorecard = catalog.scorecards.get(leaf.scorecard)?;
         Some((scorecard, scorecard.kpis.get(leaf.kpi)?))
     }
 
-    /// The leaves in which a journal's series counts.
-    pub(super) fn counting(&self, catalog: &Catalog, key: &SeriesKey) -> Vec<usize> {
-        let Some(&(scorecard, kpi)) = catalog.kpis.get(&key.kpi) else {
+    /// The leaves in which a journal's series does not count, and which are there as soon as its instance is.
+    pub(super) fn appearing(&self, catalog: &Catalog, key: &SeriesKey) -> Vec<usize> {
+        let Some((scorecard, kpi, Some(name))) = Self::place_of(catalog, key) else {
             return Vec::new();
         };
-        let each = catalog.scorecards.get(scorecard).and_then(|own| own.each.as_deref());
-        let name = match (each, &key.each) {
-            (None, _) => None,
-            (Some(each), Some((label, name))) if each == &**label => Some(name),
-            _ => return Vec::new(),
+        let appears = |place: &&usize| {
+            let leaf = self.all.get(**place);
+            leaf.is_some_and(|leaf| {
+                leaf.scorecard == scorecard && leaf.kpi != kpi && leaf.instance.as_ref() == Some(name)
+            })
         };
-        let leaves = self.leaves.iter().enumerate();
+        self.included.iter().filter(appears).copied().collect()
+    }
+
+    /// Scorecard, KPI and instance of a journal's series; `None` where the catalog does not take it.
+    fn place_of<'a>(catalog: &Catalog, key: &'a SeriesKey) -> Option<(usize, usize, Option<&'a InstanceId>)> {
+        let &(scorecard, kpi) = catalog.kpis.get(&key.kpi)?;
+        let each = catalog.scorecards.get(scorecard)?.each.as_deref();
+        match (each, &key.each) {
+            (None, _) => Some((scorecard, kpi, None)),
+            (Some(each), Some((label, name))) if each == &**label => Some((scorecard, kpi, Some(name))),
+            _ => None,
+        }
+    }
+
+    /// The leaves in which a journal's series counts.
+    pub(super) fn counting(&self, catalog: &Catalog, key: &SeriesKey) -> Vec<usize> {
+        let Some((scorecard, kpi, name)) = Self::place_of(catalog, key) else {
+            return Vec::new();
+        };
+        let leaves = self.all.iter().enumerate();
         let counts = leaves.filter(|(_, leaf)| {
             let is_own = (leaf.scorecard, leaf.kpi) == (scorecard, kpi);
             is_own && (leaf.instance.is_none() || leaf.instance.as_ref() == name)
