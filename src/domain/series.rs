@@ -19,7 +19,7 @@ use super::catalog::{Aggregate, KpiDefinition, KpiVersion, Missing, Scoring, Win
 use super::instant::Instant;
 use super::reading::Absence;
 use super::window::View;
-use gather::Closed;
+use gather::{Closed, place_of};
 use settled::{Settled, is_provisional};
 
 /// Slices of one KPI.
@@ -182,7 +182,9 @@ impl Series {
             Some((last, _)) if *last < slice => Err(self.slices.len()),
             _ => {
                 self.reopen(slice);
-                self.slices.binary_search_by_key(&slice, |(slice, _)| *slice)
+                let place = place_of(&self.slices, slice);
+                let is_there = self.slices.get(place).is_some_and(|(found, _)| *found == slice);
+                if is_there { Ok(place) } else { Err(place) }
             }
         };
         let place = place.unwrap_or_else(|place| {

@@ -36,7 +36,7 @@ def say(*words):
 
 
 def kpid_program():
-    return os.environ["KPID_BIN"]
+    return os.path.abspath(os.environ["KPID_BIN"])
 
 
 def found(path, remedy):

@@ -111,9 +111,18 @@ impl Series {
         let known = self.closed.take().filter(|closed| closed.turn == view.turn);
         let mut closed = known.unwrap_or_else(|| Box::new(Closed::at(view.turn)));
         let start = || self.start(view.first);
-        let back = closed.back_until((to - 1, *newest), &self.slices, start);
-        let mut cell = back.cell.and(newest_cell);
-        let mut oldest = back.oldest;
+        // What comes late comes mostly into the slice before the newest: that one is not in what is kept either.
+        let last = to
+            .checked_sub(2)
+            .and_then(|place| Some((place, self.slices.get(place)?)));
+        let last = last.filter(|(_, (slice, _))| *slice >= view.turn);
+        let (mut cell, mut oldest) = if let Some((place, (slice, last))) = last {
+            let back = closed.back_until((place, *slice), &self.slices, start);
+            (back.cell.and(last).and(newest_cell), back.oldest)
+        } else {
+            let back = closed.back_until((to - 1, *newest), &self.slices, start);
+            (back.cell.and(newest_cell), back.oldest)
+        };
         if let Some((slice, front)) = closed.front.from(view, &self.slices) {
             (cell, oldest) = (front.and(&cell), *slice);
         }
@@ -267,7 +276,7 @@ fn part(slices: &[(i64, Cell)], first: i64, until: i64) -> &[(i64, Cell)] {
 /// Where the first slice stands that is not before `first`. Slices mostly follow each other with few gaps, so that its
 /// distance from the newest all but tells: a search through a long history would wait for memory at every step.
 #[inline]
-fn place_of(slices: &[(i64, Cell)], first: i64) -> usize {
+pub(super) fn place_of(slices: &[(i64, Cell)], first: i64) -> usize {
     let Some((newest, _)) = slices.last() else { return 0 };
     let behind = usize::try_from(newest.saturating_sub(first).saturating_add(1)).unwrap_or(0);
     let guess = slices.len().saturating_sub(behind);
