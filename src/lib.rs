@@ -29,7 +29,8 @@
 //!
 //! 1. `domain` never learns the time, a path, a subject or a JSON field name.
 //! 2. Nothing is acknowledged, published or shown before it is durable.
-//! 3. One task owns the projection; readers hold an immutable picture; there is no lock around its state.
+//! 3. One task owns the projection; readers hold an immutable picture; there is no lock around its state. A replay lends
+//!    leaves to other cores, each to one, and waits for them.
 //! 4. Replay is the live corridor without source and sink: one `apply`. It cannot publish: it is not given a publisher.
 //! 5. `state` holds nothing that the journal cannot give back.
 //! 6. After a failed append the process ends; it never retries an fsync.
