@@ -138,6 +138,7 @@ impl Projection {
     ) {
         let (catalog, shapes) = (Arc::clone(&self.catalog), Arc::clone(&self.shapes));
         let mut leaves = self.leaves(&catalog, &shapes);
+        debug_assert_eq!(leaves.len(), self.series.len(), "series and leaves stand side by side");
         let forgets = self.forgets;
         let nodes: Vec<Place> = leaves.iter().map(|leaf| (leaf.node, leaf.parent)).collect();
         self.leave_leaves_alone();
@@ -228,7 +229,7 @@ impl Projection {
         };
     }
 
-    /// By series.
+    /// One for each series, in their order.
     fn leaves<'a>(&self, catalog: &'a Catalog, shapes: &'a [Shape]) -> Vec<Leaf<'a>> {
         let mut leaves = Vec::with_capacity(self.series.len());
         for own in &self.instances {
