@@ -1,14 +1,15 @@
-//! Definitions for tests: one scorecard with one KPI, written without a file.
+//! Definitions for tests: one scorecard with one KPI, written without a file; and an alert.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::alert::{AlertTransition, Severity, TransitionKind};
 use super::calendar::Calendar;
 use super::catalog::{
     Across, Aggregate, Band, Catalog, KpiDefinition, KpiKind, KpiVersion, Missing, Objective, Perspective, RollUp,
     Scorecard, Scoring, Versioned, Window,
 };
-use super::id::{KpiId, Slug};
+use super::id::{KpiId, Sequence, Slug};
 use super::instant::{Instant, MINUTE_MS};
 use super::score::ScoreCurve;
 
@@ -96,4 +97,30 @@ pub fn catalog(kpi: KpiDefinition, each: Option<&str>) -> Arc<Catalog> {
         rules: Vec::new(),
         kpis,
     })
+}
+
+/// A transition with an id of its own.
+pub fn transition(id: &str) -> AlertTransition {
+    AlertTransition {
+        id: id.to_owned(),
+        rule: Slug::parse("csat-low").unwrap(),
+        rule_version: "0123456789ab".to_owned(),
+        path: "it/customer".into(),
+        kind: TransitionKind::Firing,
+        at: Instant(1_000),
+        since: Instant(900),
+        detected_at: Instant(1_001),
+        sequence: Sequence(17),
+        title: "Customer".to_owned(),
+        owner: None,
+        severity: Severity::Critical,
+        value: None,
+        unit: String::new(),
+        target: None,
+        score: Some(12.5),
+        status: Some("red".into()),
+        status_before: None,
+        coverage: Some(1.0),
+        contributors: vec![],
+    }
 }

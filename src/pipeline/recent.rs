@@ -53,34 +53,7 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::alert::{Severity, TransitionKind};
-    use crate::domain::id::{Sequence, Slug};
-    use crate::domain::instant::Instant;
-
-    fn transition(id: &str) -> AlertTransition {
-        AlertTransition {
-            id: id.to_owned(),
-            rule: Slug::parse("csat-low").unwrap(),
-            rule_version: "1f".to_owned(),
-            path: "it/customer".into(),
-            kind: TransitionKind::Firing,
-            at: Instant(1_000),
-            since: Instant(900),
-            detected_at: Instant(1_001),
-            sequence: Sequence(17),
-            title: "Customer".to_owned(),
-            owner: None,
-            severity: Severity::Critical,
-            value: None,
-            unit: String::new(),
-            target: None,
-            score: None,
-            status: None,
-            status_before: None,
-            coverage: None,
-            contributors: Vec::new(),
-        }
-    }
+    use crate::domain::samples::transition;
 
     fn ids(shown: &[AlertTransition]) -> Vec<&str> {
         shown.iter().map(|transition| transition.id.as_str()).collect()

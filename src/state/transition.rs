@@ -119,32 +119,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// A transition with an id of its own.
-    pub fn transition(id: &str) -> AlertTransition {
-        AlertTransition {
-            id: id.to_owned(),
-            rule: Slug::parse("csat-low").unwrap(),
-            rule_version: "0123456789ab".to_owned(),
-            path: "it/customer".into(),
-            kind: TransitionKind::Firing,
-            at: Instant(1_000),
-            since: Instant(900),
-            detected_at: Instant(1_001),
-            sequence: Sequence(17),
-            title: "Customer".to_owned(),
-            owner: None,
-            severity: Severity::Critical,
-            value: None,
-            unit: String::new(),
-            target: None,
-            score: Some(12.5),
-            status: Some("red".into()),
-            status_before: None,
-            coverage: Some(1.0),
-            contributors: vec![],
-        }
-    }
+    pub use crate::domain::samples::transition;
 
     fn texts() -> impl Strategy<Value = (String, String, String, Option<String>, Option<String>)> {
         (
