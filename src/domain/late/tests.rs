@@ -1,8 +1,9 @@
 //! Late facts, by hand: what is to be told to a projection of an instant, whatever was done to a measurement later.
 
 use super::*;
+use crate::domain::catalog::CatalogFile;
 use crate::domain::fact::{Correction, Retraction};
-use crate::domain::id::KpiId;
+use crate::domain::id::{InstanceId, KpiId};
 use crate::domain::measurement::{Extra, MeasuredValue};
 use crate::domain::samples::{SLICE_MS, catalog, plain_kpi};
 
@@ -142,4 +143,47 @@ fn leaves_of_included_nodes_count_where_they_are_included() {
         "every node stands above it: {nodes:?}"
     );
     assert!(Leaves::of(&catalog, "nope", None).is_none());
+}
+
+#[test]
+fn a_measurement_of_another_kpi_counts_where_it_lets_an_included_instance_appear() {
+    let scorecard = |id: &str, each: &str, rest: &str| CatalogFile {
+        name: format!("{id}.toml"),
+        text: format!(
+            "[scorecard]\nid = '{id}'\ntitle = 'T'\nowner = 'o@example.com'\ntime_zone = 'UTC'\n{each}\n\
+             [[perspective]]\nid = 'p'\ntitle = 'P'\nweight = 1\n{rest}"
+        ),
+    };
+    let kpi = |id: &str| {
+        format!(
+            "[[kpi]]\nid = '{id}'\nobjective = 'o'\ntitle = 'K'\nkind = 'leading'\naggregate = 'sum'\nweight = 1\n\
+             window = {{ rolling = '2h', slice = '1h' }}\nmissing = 'exclude'\ntarget = 2\nred = 1\ndirection = 'up'\n"
+        )
+    };
+    let objective = "[[objective]]\nid = 'o'\ntitle = 'O'\nperspective = 'p'\nweight = 1\n";
+    let sites = format!("{objective}{}{}", kpi("seen"), kpi("other"));
+    let include = "include = [{ node = 'sites@b/p/o/seen', weight = 1 }]\n";
+    let files = [
+        scorecard("sites", "each = 'site'", &sites),
+        scorecard("all", "", &format!("{objective}{include}{}", kpi("own"))),
+    ];
+    let catalog = crate::wire::catalog::parse(&files).unwrap();
+    let leaves = Leaves::of(&catalog, "all", None).unwrap();
+    for (site, expected) in [("b", 1), ("a", 0)] {
+        let key = SeriesKey {
+            kpi: KpiId::parse("other").unwrap(),
+            source: "till".into(),
+            each: Some(("site".into(), InstanceId::parse(site).unwrap())),
+        };
+        let (at, recorded_at) = (Instant(10 * SLICE_MS), Instant(12 * SLICE_MS));
+        let instants = [at];
+        let mut late = LateFacts::new((&catalog, &leaves), &instants, &[key], 100);
+        let block = measured(8);
+        let (_, entry) = block.entries().next().unwrap();
+        late.take(Sequence(7), &entry, recorded_at).unwrap();
+        let found = late.of(at, Sequence(5));
+        let brought = late.brought(&found);
+        let told = brought.iter().filter(|nodes| nodes.contains_key("all/p/o")).count();
+        assert_eq!((found.len(), told), (expected, expected), "{site}");
+    }
 }
