@@ -44,6 +44,15 @@ impl Chunk {
         self.origins.payloads.push((first, payload));
     }
 
+    /// Room for as many measurements as so many bytes hold, if they go on as they began: a vector that grows by itself is
+    /// copied again and again.
+    pub(super) fn reserve(&mut self, bytes: usize, len_max: usize) {
+        let len = self.measurements().saturating_mul(bytes) / self.bytes.max(1);
+        let more = len.min(len_max).saturating_sub(self.measurements());
+        self.reports.reserve(more);
+        self.origins.spans.reserve(more);
+    }
+
     /// Messages in it.
     pub(super) fn messages(&self) -> usize {
         self.origins.payloads.len()

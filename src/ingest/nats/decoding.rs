@@ -73,9 +73,9 @@ pub(super) struct Decoded {
 pub(super) fn decode(gathered: Gathered, door: &Door, len_max: usize) -> BoxFuture<'static, Vec<Decoded>> {
     let door = door.clone();
     if gathered.load.bytes <= AT_ONCE_BYTES_MAX {
-        return std::future::ready(batches(gathered.messages, &door, len_max)).boxed();
+        return std::future::ready(batches(gathered, &door, len_max)).boxed();
     }
-    let decoding = tokio::task::spawn_blocking(move || batches(gathered.messages, &door, len_max));
+    let decoding = tokio::task::spawn_blocking(move || batches(gathered, &door, len_max));
     async move {
         match decoding.await {
             Ok(batches) => batches,
@@ -100,17 +100,22 @@ impl Decoded {
     }
 }
 
-fn batches(messages: Vec<Taken>, door: &Door, len_max: usize) -> Vec<Decoded> {
+fn batches(gathered: Gathered, door: &Door, len_max: usize) -> Vec<Decoded> {
     let mut batches = Vec::with_capacity(1);
     let mut chunk = Chunk::default();
     let mut end = None;
-    for message in messages {
+    let mut bytes = gathered.load.bytes;
+    for message in gathered.messages {
         let kpi = subjects::kpi_after(subjects::MEASUREMENT, &message.subject);
         chunk.add(message.payload, message.headers.as_ref(), kpi, door);
+        if chunk.messages() == 1 {
+            chunk.reserve(bytes, len_max);
+        }
         end = Some((message.sequence, message.ack));
         if chunk.measurements() >= len_max
             && let Some((last, ack)) = end.take()
         {
+            bytes -= chunk.bytes();
             let chunk = std::mem::take(&mut chunk);
             batches.push(Decoded { chunk, last, ack });
         }

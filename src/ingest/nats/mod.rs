@@ -77,10 +77,10 @@ pub struct PullOptions {
 impl Default for PullOptions {
     fn default() -> Self {
         Self {
-            messages_max: 2_000,
+            messages_max: 8_000,
             bytes_max: 8 << 20,
-            // A megabyte of messages, as much as is gathered at one time, holds about so many.
-            batch_len_max: 16_384,
+            // Four megabytes of messages, as much as is gathered at one time, hold about so many.
+            batch_len_max: 65_536,
             in_flight_max: 4,
             heartbeat: Duration::from_secs(5),
             ack_wait: Duration::from_secs(30),

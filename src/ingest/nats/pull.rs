@@ -33,11 +33,11 @@ use crate::wire::streams;
 pub(super) const EXPIRES: Duration = Duration::from_secs(30);
 
 /// Bytes after which a batch is closed, so that its decoding takes some milliseconds at most.
-const GATHER_BYTES_MAX: usize = 1 << 20;
+const GATHER_BYTES_MAX: usize = 4 << 20;
 
 /// How long a batch that is not full waits for more while as much as a full one waits on the server. Who is that far behind
 /// gets there sooner with few large blocks: each costs a sync, and each KPI in it one evaluation.
-const FILL_MAX: Duration = Duration::from_millis(10);
+const FILL_MAX: Duration = Duration::from_millis(20);
 
 /// Subject and headers around a payload.
 const MESSAGE_EXTRA_LEN_MAX: usize = 64 << 10;
