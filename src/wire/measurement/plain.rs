@@ -18,9 +18,7 @@ pub fn plain(text: &str) -> Option<(PlainReport<'_>, &str)> {
     let (mut seen, mut value, mut observed_at) = (0, None, None);
     let (mut kpi, mut source, mut id) = (None, None, None);
     loop {
-        let (name, after) = string(rest)?;
-        let after = blank(behind(blank(after), b':')?);
-        let field = Field::of(name);
+        let (field, after) = name(rest)?;
         if seen & field.bit() != 0 {
             return None;
         }
@@ -48,6 +46,26 @@ pub fn plain(text: &str) -> Option<(PlainReport<'_>, &str)> {
         value: value?,
     };
     Some((plain, rest.get(1..)?))
+}
+
+/// The name of a field, and what stands behind its colon.
+fn name(text: &str) -> Option<(Field, &str)> {
+    // First the forms of most lines: each is compared at once, in half the time of finding where a name ends.
+    let (field, after) = if let Some(after) = text.strip_prefix("\"kpi\":") {
+        (Field::Kpi, after)
+    } else if let Some(after) = text.strip_prefix("\"value\":") {
+        (Field::Value, after)
+    } else if let Some(after) = text.strip_prefix("\"observed_at\":") {
+        (Field::ObservedAt, after)
+    } else if let Some(after) = text.strip_prefix("\"source\":") {
+        (Field::Source, after)
+    } else if let Some(after) = text.strip_prefix("\"id\":") {
+        (Field::Id, after)
+    } else {
+        let (name, after) = string(text)?;
+        (Field::of(name), behind(blank(after), b':')?)
+    };
+    Some((field, blank(after)))
 }
 
 /// Keeps what was read, and gives what stands behind it.
