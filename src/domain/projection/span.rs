@@ -10,6 +10,7 @@
 
 mod leaves;
 mod sorting;
+mod together;
 
 use std::sync::Arc;
 

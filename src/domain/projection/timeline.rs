@@ -75,6 +75,9 @@ impl Projection {
             _ if run.rows.is_empty() => {}
             ClockState::Event { .. } => self.pass_run(run, effects),
             ClockState::Recorded { .. } => {
+                if self.take_together(&run, recorded_at) {
+                    return;
+                }
                 let now = Now {
                     at: recorded_at,
                     follows: false,

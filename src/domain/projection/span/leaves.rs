@@ -131,7 +131,7 @@ impl Common<'_> {
     }
 
     /// Takes rows in. True when there was one.
-    fn take_rows(&self, leaf: &Leaf<'_>, series: &mut Series, rows: &[Way]) -> bool {
+    pub fn take_rows(&self, leaf: &Leaf<'_>, series: &mut Series, rows: &[Way]) -> bool {
         let aggregate = &leaf.rules.definition.aggregate;
         let Some(slice_ms) = leaf.fold.slice_ms() else {
             let samples = rows.iter().filter_map(|way| self.sample(leaf, way));

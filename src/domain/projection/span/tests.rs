@@ -1,10 +1,13 @@
 //! Spans beside single steps.
 
+use super::super::rows::Now;
 use super::super::{ClockKind, ProjectionOptions};
 use super::*;
-use crate::domain::catalog::{KpiDefinition, Missing};
+use crate::domain::calendar::Period;
+use crate::domain::catalog::{Aggregate, KpiDefinition, Missing, Window};
 use crate::domain::fact::{Block, Measurements};
 use crate::domain::id::{InstanceId, KpiId};
+use crate::domain::instant::{DAY_MS, HOUR_MS};
 use crate::domain::measurement::SeriesKey;
 use crate::domain::samples::{SLICE_MS, catalog, plain_kpi};
 use crate::domain::series::Series;
@@ -107,6 +110,94 @@ fn what_no_window_sees_again_is_not_missed() {
     let ((all, whole), (few, forgetful)) = (told(false), told(true));
     assert_eq!(whole, forgetful);
     assert!(few * 4 < all, "{few} of {all} slices are kept");
+}
+
+#[test]
+fn a_large_block_leaves_what_its_rows_leave() {
+    let kpis: [fn() -> KpiDefinition; 3] = [plain_kpi, last_of_all, sum_of_a_month];
+    for (kpi, history_ms) in kpis.into_iter().zip([None, Some(DAY_MS), Some(400 * DAY_MS)]) {
+        let options = ProjectionOptions {
+            clock: ClockKind::Recorded,
+            history_ms,
+            with_readings: true,
+        };
+        // Of one that is put together from instances, rows are taken one by one.
+        let each = (kpi().aggregate != Aggregate::Last).then_some("site");
+        let new = || (Projection::new(catalog(kpi(), each), options), Effects::default());
+        let ((mut slowly, mut slow_effects), (mut at_once, mut effects)) = (new(), new());
+        let (first, large) = (first_rows(each), large_block(each));
+        slowly.apply(&first, &mut slow_effects);
+        at_once.apply(&first, &mut effects);
+        let (now, rows) = (large.recorded_at, 0..large.measurements.len());
+        let run = Run {
+            columns: &large.measurements,
+            rows,
+            first: large.first,
+        };
+        slowly.advance(now.plus_ms(-1), &mut slow_effects);
+        slowly.take_run(
+            &run,
+            Now {
+                at: now,
+                follows: false,
+            },
+        );
+        let nothing_more = Block {
+            recorded_at: now,
+            ..Block::default()
+        };
+        slowly.apply(&nothing_more, &mut slow_effects);
+        at_once.apply(&large, &mut effects);
+        let is_together = !at_once.spans.desks[0].sorted.rows.is_empty();
+        assert_eq!(is_together, history_ms != Some(DAY_MS), "some rows are beyond a day");
+        assert!(effects.readings.len() > 2);
+        assert_eq!(outcome(at_once, effects), outcome(slowly, slow_effects));
+    }
+}
+
+fn last_of_all() -> KpiDefinition {
+    KpiDefinition {
+        aggregate: Aggregate::Last,
+        window: Window::All,
+        ..plain_kpi()
+    }
+}
+
+fn sum_of_a_month() -> KpiDefinition {
+    KpiDefinition {
+        window: Window::Period {
+            period: Period::Month,
+            complete: false,
+            weeks: None,
+        },
+        ..plain_kpi()
+    }
+}
+
+/// One row of each site, or of nobody's, so that all series have their places.
+fn first_rows(each: Option<&str>) -> Block {
+    let mut rows = block();
+    rows.measurements.truncate(9);
+    without_sites(rows, each)
+}
+
+/// All others, an hour after the last.
+fn large_block(each: Option<&str>) -> Block {
+    let mut rows = block();
+    rows.measurements = tail(&rows.measurements, 9);
+    rows.new_series.clear();
+    (rows.first, rows.series_base) = (Sequence(10), if each.is_some() { 3 } else { 1 });
+    rows.recorded_at = Instant(31 * HOUR_MS);
+    without_sites(rows, each)
+}
+
+fn without_sites(mut block: Block, each: Option<&str>) -> Block {
+    if each.is_none() {
+        block.new_series.truncate(1);
+        block.new_series.iter_mut().for_each(|key| key.each = None);
+        block.measurements.series.fill(0);
+    }
+    block
 }
 
 /// The rows behind the first ones.
