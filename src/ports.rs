@@ -79,6 +79,9 @@ pub struct Tail {
 pub trait BlockReader: Send {
     /// The next block, or `None` at the durable end (a later call may find more).
     fn next_block(&mut self) -> Result<Option<Block>, JournalError>;
+
+    /// A block that nobody needs any more: its memory may be used for a later one.
+    fn take_back(&mut self, _done: Block) {}
 }
 
 /// What may go wrong with a journal.

@@ -176,6 +176,19 @@ impl Measurements {
         self.second.resize(rows, 0.0);
     }
 
+    /// No rows, and room for some in the same memory.
+    #[must_use]
+    pub fn emptied(mut self, room: usize) -> Self {
+        self.truncate(0);
+        self.series.reserve(room);
+        self.observed_at.reserve(room);
+        self.received_at.reserve(room);
+        self.shape.reserve(room);
+        self.value.reserve(room);
+        self.second.reserve(room);
+        self
+    }
+
     /// Appends rows.
     pub fn extend(&mut self, other: Self) {
         let rows = self.series.len() as u32;

@@ -69,6 +69,7 @@ pub fn replay_blocks(
         let mut effects = Effects::default();
         following.apply(projection, &block, &mut effects)?;
         progress.facts += block.len();
+        reader.take_back(block);
         told(effects, progress);
     }
     if let Some(at) = until.at {

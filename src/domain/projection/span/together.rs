@@ -8,11 +8,14 @@ use std::sync::Arc;
 
 use super::leaves::Common;
 use super::sorting::{NOT_YET, Takers};
-use super::{ROWS_A_LEAF_MIN, ROWS_MAX, Spans, is_plain};
+use super::{ROWS_A_LEAF_MIN, Spans, is_plain};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use crate::domain::projection::Projection;
 use crate::domain::projection::rows::Run;
+
+/// Rows that are sorted together: what a core has cache for beside those that decode and write.
+const ROWS_AT_ONCE: usize = 1 << 15;
 
 impl Projection {
     /// Takes the measurements of an instant in, series by series, if it is worth it. False when nothing was done.
@@ -53,7 +56,7 @@ impl Projection {
         let names = std::mem::take(&mut self.journal_series);
         let mut series = std::mem::take(&mut self.series);
         while !run.rows.is_empty() {
-            let part = run.split_before(run.rows.end.min(run.rows.start + ROWS_MAX));
+            let part = run.split_before(run.rows.end.min(run.rows.start + ROWS_AT_ONCE));
             desk.sorted.sort(&part, takers, series.len());
             let common = Common {
                 columns: part.columns,
