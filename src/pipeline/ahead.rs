@@ -16,6 +16,8 @@ const BLOCKS_AHEAD: usize = 2;
 /// Measurements of a joined block: some hundred of each of a thousand series, and twenty megabytes. With a quarter of it a
 /// replay of ten million takes a fifth longer: cores wait for each other at the end of each block.
 const JOINED_LEN: usize = 1 << 19;
+/// Of the first one; each has room for twice as many as the one before. Nobody can begin before it is there.
+const JOINED_FIRST_LEN: usize = 1 << 16;
 
 type Read = Result<Option<Block>, JournalError>;
 
@@ -46,10 +48,12 @@ impl ReadAhead {
         let (spare, spares) = sync_channel(BLOCKS_AHEAD);
         let thread = std::thread::spawn(move || {
             let mut next = None;
+            let mut joined = JOINED_FIRST_LEN;
             loop {
                 let mut read = next.take().unwrap_or_else(|| reader.next_block());
                 if let Ok(Some(block)) = &mut read {
-                    next = join((&mut *reader, &spares), block, len);
+                    next = join((&mut *reader, &spares), block, len.min(joined));
+                    joined = (joined * 2).min(JOINED_LEN);
                 }
                 let goes_on = matches!(read, Ok(Some(_)));
                 // Nobody listens any more where a replay ends before the journal.
@@ -195,7 +199,8 @@ mod tests {
             reader.take_back(block);
         }
         let expected = [
-            (vec![1, 2], 2, 0),
+            (vec![1], 1, 0),
+            (vec![2], 2, 0),
             (vec![3], 3, 1),
             (vec![4, 5, 6, 7], 7, 0),
             (vec![8], 8, 0),

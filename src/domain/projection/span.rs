@@ -38,6 +38,11 @@ const GAP_STEPS_MAX: i64 = 64;
 /// quarter, ten million take 1.2 s of processor time instead of 0.9. Tests see relays without millions of rows.
 const ROWS_MAX: usize = if cfg!(test) { 1 << 9 } else { 1 << 17 };
 
+/// Rows of the first and the last span of a relay: nobody reads while the first is sorted, nor while the last is told.
+const EDGE_ROWS: usize = ROWS_MAX / 4;
+/// With fewer steps in so many rows, what is left at the end may be no span.
+const EDGE_STEPS_MIN: usize = STEPS_MIN + 1;
+
 /// A step of a span.
 #[derive(Debug, Clone, Copy)]
 struct Step {
@@ -89,6 +94,8 @@ struct Ground<'a> {
     series: usize,
     /// What was observed later is not taken in.
     until: Instant,
+    /// Rows of its first and its last span; 0 where these are like the others.
+    edge: usize,
 }
 
 impl Projection {
@@ -115,8 +122,9 @@ impl Projection {
             every_ms,
             series: self.series.len(),
             until: self.observed_until,
+            edge: edge_of(run, every_ms, self.series.len()),
         };
-        let first = ground.next(run, clock, desk);
+        let first = ground.next(run, clock, desk, ground.first_rows_max(run));
         let is_one = first.is_some();
         if let Some(first) = first {
             self.relay(&ground, (first, run), [desk, other], effects);
@@ -167,7 +175,7 @@ impl Projection {
                 if let Some(before) = &read {
                     self.tell_span(before, ground.every_ms, (&nodes, &other.read), effects);
                 }
-                ground.next(run, span.clock, other)
+                ground.next(run, span.clock, other, ground.rows_max(run))
             };
             (next, ()) = rayon::join(meanwhile, || common.read(share));
             read = Some(span);
@@ -259,22 +267,33 @@ impl Projection {
 }
 
 impl Ground<'_> {
+    fn first_rows_max(&self, run: &Run<'_>) -> usize {
+        let is_long = self.edge > 0 && run.rows.len() > 2 * ROWS_MAX;
+        if is_long { self.edge } else { self.rows_max(run) }
+    }
+
+    /// Rows of the next span. What would be left of a run is not worth a span of its own, but for the last one.
+    fn rows_max(&self, run: &Run<'_>) -> usize {
+        match run.rows.len() {
+            rows if rows >= 2 * ROWS_MAX => ROWS_MAX,
+            rows if self.edge > 0 && rows > 2 * self.edge => rows - self.edge,
+            rows => rows,
+        }
+    }
+
     /// Cuts the next span off a run and sorts it; `None` where what is left is not worth it.
-    fn next<'a>(&self, run: &mut Run<'a>, clock: Clock, desk: &mut Desk) -> Option<Span<'a>> {
+    fn next<'a>(&self, run: &mut Run<'a>, clock: Clock, desk: &mut Desk, rows_max: usize) -> Option<Span<'a>> {
         if run.rows.len() < self.series.saturating_mul(ROWS_A_LEAF_MIN) {
             return None;
         }
-        let (steps, rows, clock) = self.plan(run, clock)?;
+        let (steps, rows, clock) = self.plan(run, clock, rows_max)?;
         let run = run.split_before(run.rows.start + rows);
         desk.sorted.sort(&run, self.takers, self.series);
         Some(Span { run, steps, clock })
     }
 
     /// How much of a run can be a span: its steps, its rows, and the clock behind it.
-    fn plan(&self, run: &Run<'_>, (mut at, mut next): Clock) -> Option<(Vec<Step>, usize, Clock)> {
-        // What is left of a run is not worth a span of its own.
-        let is_last = run.rows.len() < 2 * ROWS_MAX;
-        let rows_max = if is_last { run.rows.len() } else { ROWS_MAX };
+    fn plan(&self, run: &Run<'_>, (mut at, mut next): Clock, rows_max: usize) -> Option<(Vec<Step>, usize, Clock)> {
         let series = run.columns.series.get(run.rows.clone())?;
         // What is mostly so is asked first: the measurement is of a known series, and before the next step.
         let before = |next: Instant| next.min(self.until.plus_ms(1)).0;
@@ -305,6 +324,17 @@ impl Ground<'_> {
         let is_worth_it = steps.len() >= STEPS_MIN;
         is_worth_it.then_some((steps, rows, (at, next)))
     }
+}
+
+/// Rows of the first and the last span of a run, if so many have some steps.
+fn edge_of(run: &Run<'_>, every_ms: i64, series: usize) -> usize {
+    let (Some(first), Some(last)) = (run.observed_at().first(), run.observed_at().last()) else {
+        return 0;
+    };
+    let steps = usize::try_from((last - first) / every_ms).unwrap_or(0);
+    let has_steps = steps.saturating_mul(EDGE_ROWS) / run.rows.len() >= EDGE_STEPS_MIN;
+    let is_worth_it = has_steps && series.saturating_mul(ROWS_A_LEAF_MIN) <= EDGE_ROWS;
+    if is_worth_it { EDGE_ROWS } else { 0 }
 }
 
 /// Whether all rows are plain numbers.
