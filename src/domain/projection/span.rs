@@ -59,6 +59,10 @@ type Clock = (Instant, Instant);
 struct Span<'a> {
     run: Run<'a>,
     steps: Vec<Step>,
+    /// The earliest measurement.
+    oldest: Instant,
+    /// All rows are plain numbers.
+    is_plain: bool,
     /// Behind it.
     clock: Clock,
 }
@@ -156,9 +160,8 @@ impl Projection {
         let mut series = std::mem::take(&mut self.series);
         let (mut next, mut read): (_, Option<Span<'_>>) = (Some(first), None);
         while let Some(span) = next.take() {
-            let observed_at = span.run.observed_at().iter().map(|at| Instant(*at));
-            self.oldest_taken = observed_at.fold(self.oldest_taken, Instant::min);
-            now.read.clear();
+            self.oldest_taken = self.oldest_taken.min(span.oldest);
+            // What stands there from before is overwritten.
             now.read.resize(leaves.len() * span.steps.len(), None);
             let common = Common {
                 columns: span.run.columns,
@@ -167,7 +170,7 @@ impl Projection {
                 every_ms: ground.every_ms,
                 steps: &span.steps,
                 names: &names,
-                is_plain: is_plain(&span.run),
+                is_plain: span.is_plain,
                 forgets,
             };
             let share = Share::of_all(&mut series, &mut leaves, &now.sorted.ends, &mut now.read);
@@ -286,25 +289,26 @@ impl Ground<'_> {
         if run.rows.len() < self.series.saturating_mul(ROWS_A_LEAF_MIN) {
             return None;
         }
-        let (steps, rows, clock) = self.plan(run, clock, rows_max)?;
-        let run = run.split_before(run.rows.start + rows);
-        desk.sorted.sort(&run, self.takers, self.series);
-        Some(Span { run, steps, clock })
+        let span = self.cut(run, clock, rows_max)?;
+        desk.sorted.sort(&span.run, self.takers, self.series);
+        Some(span)
     }
 
-    /// How much of a run can be a span: its steps, its rows, and the clock behind it.
-    fn plan(&self, run: &Run<'_>, (mut at, mut next): Clock, rows_max: usize) -> Option<(Vec<Step>, usize, Clock)> {
+    /// Cuts off what of a run can be a span.
+    fn cut<'a>(&self, run: &mut Run<'a>, (mut at, mut next): Clock, rows_max: usize) -> Option<Span<'a>> {
         let series = run.columns.series.get(run.rows.clone())?;
+        let is_unknown = |series: u32| {
+            self.takers
+                .get(series as usize)
+                .is_none_or(|takers| takers.own == NOT_YET)
+        };
         // What is mostly so is asked first: the measurement is of a known series, and before the next step.
         let before = |next: Instant| next.min(self.until.plus_ms(1)).0;
         let mut limit = before(next);
+        let mut oldest = Instant(i64::MAX);
         let (mut steps, mut rows) = (Vec::new(), 0);
         for (observed_at, series) in run.observed_at().iter().zip(series).take(rows_max) {
-            if self
-                .takers
-                .get(*series as usize)
-                .is_none_or(|takers| takers.own == NOT_YET)
-            {
+            if is_unknown(*series) {
                 break;
             }
             if *observed_at >= limit {
@@ -319,10 +323,20 @@ impl Ground<'_> {
                 limit = before(next);
             }
             at = at.max(Instant(*observed_at));
+            oldest = oldest.min(Instant(*observed_at));
             rows += 1;
         }
-        let is_worth_it = steps.len() >= STEPS_MIN;
-        is_worth_it.then_some((steps, rows, (at, next)))
+        if steps.len() < STEPS_MIN {
+            return None;
+        }
+        let run = run.split_before(run.rows.start + rows);
+        Some(Span {
+            is_plain: is_plain(&run),
+            run,
+            steps,
+            oldest,
+            clock: (at, next),
+        })
     }
 }
 

@@ -111,10 +111,11 @@ impl Common<'_> {
             let (now, later) = rows.split_at(count);
             rows = later;
             leaf.state.is_dirty |= self.take_rows(leaf, series, now);
-            if leaf.state.is_dirty || leaf.state.due <= step.at.0 {
+            let is_due = leaf.state.is_dirty || leaf.state.due <= step.at.0;
+            if is_due {
                 leaf.read(series, self.evaluation(step.at));
-                *read = Some(leaf.state);
             }
+            *read = is_due.then_some(leaf.state);
         }
         if let Some(last) = self.steps.last().filter(|_| self.forgets) {
             series.forget_unseen(leaf.rules, last.at);
