@@ -106,7 +106,7 @@ impl Instant {
 }
 
 /// Eight characters of an instant, where the form has digits or the same characters. Byte `n` of the result is the number
-/// that the digits `n` and `n + 1` make: all are looked at together, which halves the time to read an instant.
+/// that the digits `n` and `n + 1` make: all are looked at together instead of one after the other.
 fn pairs(text: [u8; 8], form: [u8; 8]) -> Option<u64> {
     const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
     // What makes a byte too large for it have its highest bit: 10 or more for a digit, 1 or more for anything else.

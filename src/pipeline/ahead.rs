@@ -25,8 +25,8 @@ type Read = Result<Option<Block>, JournalError>;
 pub struct ReadAhead {
     /// Gone when the thread is told to stop.
     blocks: Option<Receiver<Read>>,
-    /// Where blocks go that came back.
-    spare: SyncSender<Measurements>,
+    /// Where blocks go that came back, if any are joined.
+    spare: Option<SyncSender<Measurements>>,
     thread: Option<JoinHandle<()>>,
     /// The end or an error was given away: behind it there is nothing.
     has_ended: bool,
@@ -64,7 +64,7 @@ impl ReadAhead {
         });
         Self {
             blocks: Some(blocks),
-            spare,
+            spare: (len > 0).then_some(spare),
             thread: Some(thread),
             has_ended: false,
         }
@@ -108,8 +108,10 @@ impl BlockReader for ReadAhead {
     }
 
     fn take_back(&mut self, done: Block) {
-        // More than are read ahead are not needed.
-        let _ = self.spare.try_send(done.measurements);
+        if let Some(spare) = &self.spare {
+            // More than are read ahead are not needed.
+            let _ = spare.try_send(done.measurements);
+        }
     }
 }
 

@@ -50,7 +50,7 @@ pub fn plain(text: &str) -> Option<(PlainReport<'_>, &str)> {
 
 /// The name of a field, and what stands behind its colon.
 fn name(text: &str) -> Option<(Field, &str)> {
-    // First the forms of most lines: each is compared at once, in half the time of finding where a name ends.
+    // First the forms of most lines: each is compared as a whole, before anybody looks where the name ends.
     let (field, after) = if let Some(after) = text.strip_prefix("\"kpi\":") {
         (Field::Kpi, after)
     } else if let Some(after) = text.strip_prefix("\"value\":") {
