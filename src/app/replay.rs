@@ -262,6 +262,14 @@ fn played(
     if !folder.is_dir() {
         return Err(ReplayError::NoJournal(folder.display().to_string()));
     }
+    let is_recorded = request.clock == ClockKind::Recorded;
+    let blocks = crate::journal::open_reader(folder, Sequence(1))?;
+    // Blocks are read already while definitions are.
+    let mut reader = if is_recorded || request.known_at.is_some() {
+        ReadAhead::new(blocks)
+    } else {
+        ReadAhead::joined(blocks)
+    };
     let catalog = match &request.catalog {
         Some(files) => parse(files)?,
         None => Arc::new(Catalog::empty()),
@@ -275,13 +283,6 @@ fn played(
     let following = match &request.catalog {
         Some(_) => Following::One,
         None => Following::Journal(&mut activations),
-    };
-    let is_recorded = request.clock == ClockKind::Recorded;
-    let blocks = crate::journal::open_reader(folder, Sequence(1))?;
-    let mut reader = if is_recorded || request.known_at.is_some() {
-        ReadAhead::new(blocks)
-    } else {
-        ReadAhead::joined(blocks)
     };
     if let Some(at) = request.at.filter(|_| !is_recorded) {
         projection.look_no_further_than(at);
