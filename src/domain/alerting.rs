@@ -213,7 +213,9 @@ fn decide(before: Option<Active>, truth: Truth, at: Instant, status_before: u8) 
 /// When a firing alert whose condition is over will be resolved.
 fn ends_at(rule: &AlertRule, active: &Active) -> Option<Instant> {
     let end = active.ending_since?.plus_ms(rule.keep_firing_for_ms);
-    Some(end.max(active.not_before))
+    // Several blocks may be of one millisecond: what fired in it is not over in it, or it could fire again and be told as one.
+    let fired_at = active.fired_at.unwrap_or(active.since);
+    Some(end.max(active.not_before).max(fired_at.plus_ms(1)))
 }
 
 fn next_timer(rule: &AlertRule, active: &Active) -> Option<Instant> {
@@ -307,6 +309,15 @@ mod tests {
     #[test]
     fn it_fires_exactly_after_its_for() {
         assert_eq!(story(&rule(10, 0, None), &[(5, Some(40.0))], 100), [(15, "firing")]);
+    }
+
+    #[test]
+    fn what_fires_is_not_over_at_the_same_instant_however_often_it_is_evaluated() {
+        let crossings = [(5, Some(40.0)), (5, Some(60.0)), (5, Some(40.0)), (5, Some(60.0))];
+        let told = story(&rule(0, 0, None), &crossings, 100);
+        assert_eq!(told, [(5, "firing"), (6, "resolved")]);
+        let told = story(&rule(0, 0, None), &crossings[..3], 100);
+        assert_eq!(told, [(5, "firing")], "it holds again");
     }
 
     #[test]
