@@ -151,6 +151,10 @@ fn a_large_block_leaves_what_its_rows_leave() {
         let is_together = !at_once.spans.desks[0].sorted.rows.is_empty();
         assert_eq!(is_together, history_ms != Some(DAY_MS), "some rows are beyond a day");
         assert!(effects.readings.len() > 2);
+        // The oldest slices go, which nobody would look for if it were not known how old the rows were.
+        let last = last_row(each);
+        slowly.apply(&last, &mut slow_effects);
+        at_once.apply(&last, &mut effects);
         assert_eq!(outcome(at_once, effects), outcome(slowly, slow_effects));
     }
 }
@@ -174,21 +178,31 @@ fn sum_of_a_month() -> KpiDefinition {
     }
 }
 
-/// One row of each site, or of nobody's, so that all series have their places.
+/// Some rows of each site, or of nobody's, so that all series have their places; the latest, so that what comes is older.
 fn first_rows(each: Option<&str>) -> Block {
     let mut rows = block();
-    rows.measurements.truncate(9);
+    rows.measurements = tail(&rows.measurements, 5_991);
+    rows.recorded_at = Instant(31 * HOUR_MS - 1);
     without_sites(rows, each)
 }
 
-/// All others, an hour after the last.
+/// All others, about an hour after the last.
 fn large_block(each: Option<&str>) -> Block {
     let mut rows = block();
-    rows.measurements = tail(&rows.measurements, 9);
+    rows.measurements.truncate(5_991);
     rows.new_series.clear();
     (rows.first, rows.series_base) = (Sequence(10), if each.is_some() { 3 } else { 1 });
     rows.recorded_at = Instant(31 * HOUR_MS);
     without_sites(rows, each)
+}
+
+/// One row, when the first day of all others is older than a window of months looks back.
+fn last_row(each: Option<&str>) -> Block {
+    let mut row = large_block(each);
+    row.measurements = tail(&row.measurements, 5_990);
+    row.first = Sequence(6_001);
+    row.recorded_at = Instant(744 * DAY_MS + 26 * HOUR_MS);
+    row
 }
 
 fn without_sites(mut block: Block, each: Option<&str>) -> Block {
