@@ -3,6 +3,8 @@
 //! A [`Cell`] stands for any set of measurements of one series. Cells merge in slice order; sums are compensated, so a
 //! window that slides for a year equals the same window computed afresh.
 
+mod words;
+
 use super::catalog::{Aggregate, KpiDefinition};
 use super::fact::{Row, shape};
 use super::sketch::{Distinct, Percentiles, hash_of};
@@ -144,20 +146,45 @@ impl Moments {
     }
 }
 
-/// What an aggregate keeps besides the count.
+/// What an aggregate keeps besides the count. What is larger than a sum is kept apart: most of millions of slices are sums.
 #[derive(Debug, Clone, PartialEq)]
 enum Parts {
     Nothing,
     Sum(Sum),
-    Pair(Sum, Sum),
+    Pair(Box<(Sum, Sum)>),
     Least(f64),
     Greatest(f64),
-    First(Placed),
-    Last(Placed),
+    First(Box<Placed>),
+    Last(Box<Placed>),
     Ends(Box<(Placed, Placed)>),
-    Moments(Moments),
+    Moments(Box<Moments>),
     Percentiles(Box<Percentiles>),
     Distinct(Box<Distinct>),
+}
+
+/// The place in the journal of the latest measurement, and whether it said "not applicable": in one word, because there may
+/// be millions of cells. Two of different places compare by these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Latest(u64);
+
+impl Latest {
+    #[inline]
+    fn new(sequence: u64, is_not_applicable: bool) -> Self {
+        Self(sequence << 1 | u64::from(is_not_applicable))
+    }
+
+    #[inline]
+    fn of(sample: &Sample) -> Self {
+        Self::new(sample.sequence, matches!(sample.value, SampleValue::NotApplicable))
+    }
+
+    fn sequence(self) -> u64 {
+        self.0 >> 1
+    }
+
+    fn is_not_applicable(self) -> bool {
+        self.0 & 1 == 1
+    }
 }
 
 /// What is remembered of a set of measurements.
@@ -169,10 +196,7 @@ pub struct Cell {
     pub count: u32,
     /// The latest measurement's instant; `i64::MIN` without any.
     pub latest_at: i64,
-    /// Its place in the journal.
-    latest_sequence: u64,
-    /// It said "not applicable".
-    pub latest_not_applicable: bool,
+    latest: Latest,
     parts: Parts,
 }
 
@@ -182,21 +206,25 @@ impl Default for Cell {
             any: 0,
             count: 0,
             latest_at: i64::MIN,
-            latest_sequence: 0,
-            latest_not_applicable: false,
+            latest: Latest::default(),
             parts: Parts::Nothing,
         }
     }
 }
 
 impl Cell {
+    /// The latest measurement said "not applicable".
+    pub fn is_latest_not_applicable(&self) -> bool {
+        self.latest.is_not_applicable()
+    }
+
     /// Takes a sample in.
     #[inline]
     pub fn add(&mut self, aggregate: &Aggregate, sample: &Sample) {
         self.any += 1;
-        if (sample.observed_at, sample.sequence) >= (self.latest_at, self.latest_sequence) {
-            (self.latest_at, self.latest_sequence) = (sample.observed_at, sample.sequence);
-            self.latest_not_applicable = matches!(sample.value, SampleValue::NotApplicable);
+        let latest = (sample.observed_at, Latest::of(sample));
+        if latest >= (self.latest_at, self.latest) {
+            (self.latest_at, self.latest) = latest;
         }
         match (&mut self.parts, sample.value) {
             (_, SampleValue::NotApplicable) => {}
@@ -225,16 +253,16 @@ impl Cell {
         };
         match (&mut self.parts, sample.value) {
             (Parts::Sum(sum), SampleValue::Number(value)) => sum.add(value),
-            (Parts::Pair(first, second), SampleValue::Pair(value, other)) => {
+            (Parts::Pair(pair), SampleValue::Pair(value, other)) => {
                 let weighted = matches!(aggregate, Aggregate::WeightedMean);
-                first.add(if weighted { value * other } else { value });
-                second.add(other);
+                pair.0.add(if weighted { value * other } else { value });
+                pair.1.add(other);
             }
             (Parts::Least(least), SampleValue::Number(value)) => *least = least.min(value),
             (Parts::Greatest(greatest), SampleValue::Number(value)) => *greatest = greatest.max(value),
             (parts @ Parts::Nothing, SampleValue::Number(value)) => *parts = first_parts(aggregate, placed(value)),
-            (Parts::First(first), SampleValue::Number(value)) => *first = earlier(*first, placed(value)),
-            (Parts::Last(last), SampleValue::Number(value)) => *last = later(*last, placed(value)),
+            (Parts::First(first), SampleValue::Number(value)) => **first = earlier(**first, placed(value)),
+            (Parts::Last(last), SampleValue::Number(value)) => **last = later(**last, placed(value)),
             (Parts::Ends(ends), SampleValue::Number(value)) => {
                 **ends = (earlier(ends.0, placed(value)), later(ends.1, placed(value)));
             }
@@ -251,9 +279,8 @@ impl Cell {
         if other.any == 0 {
             return;
         }
-        if (other.latest_at, other.latest_sequence) >= (self.latest_at, self.latest_sequence) || self.any == 0 {
-            (self.latest_at, self.latest_sequence) = (other.latest_at, other.latest_sequence);
-            self.latest_not_applicable = other.latest_not_applicable;
+        if (other.latest_at, other.latest) >= (self.latest_at, self.latest) || self.any == 0 {
+            (self.latest_at, self.latest) = (other.latest_at, other.latest);
         }
         let counts = (self.count, other.count);
         self.any += other.any;
@@ -274,14 +301,13 @@ impl Cell {
         if let (Parts::Sum(sum), Parts::Sum(others)) = (&self.parts, &other.parts) {
             let mut sum = *sum;
             sum.merge(*others);
-            let is_later = (other.latest_at, other.latest_sequence) >= (self.latest_at, self.latest_sequence);
-            let latest = if is_later { other } else { self };
+            let (mine, theirs) = ((self.latest_at, self.latest), (other.latest_at, other.latest));
+            let (latest_at, latest) = mine.max(theirs);
             return Self {
                 any: self.any + other.any,
                 count: self.count + other.count,
-                latest_at: latest.latest_at,
-                latest_sequence: latest.latest_sequence,
-                latest_not_applicable: latest.latest_not_applicable,
+                latest_at,
+                latest,
                 parts: Parts::Sum(sum),
             };
         }
@@ -296,16 +322,16 @@ impl Cell {
         match (&mut self.parts, other) {
             (_, Parts::Nothing) => {}
             (parts @ Parts::Nothing, others) => *parts = others.clone(),
-            (Parts::Pair(first, second), Parts::Pair(other_first, other_second)) => {
-                first.merge(*other_first);
-                second.merge(*other_second);
+            (Parts::Pair(pair), Parts::Pair(other)) => {
+                pair.0.merge(other.0);
+                pair.1.merge(other.1);
             }
             (Parts::Least(least), Parts::Least(other)) => *least = least.min(*other),
             (Parts::Greatest(greatest), Parts::Greatest(other)) => *greatest = greatest.max(*other),
-            (Parts::First(first), Parts::First(other)) => *first = earlier(*first, *other),
-            (Parts::Last(last), Parts::Last(other)) => *last = later(*last, *other),
+            (Parts::First(first), Parts::First(other)) => **first = earlier(**first, **other),
+            (Parts::Last(last), Parts::Last(other)) => **last = later(**last, **other),
             (Parts::Ends(ends), Parts::Ends(other)) => **ends = (earlier(ends.0, other.0), later(ends.1, other.1)),
-            (Parts::Moments(moments), Parts::Moments(other)) => moments.merge(*other, (mine, theirs)),
+            (Parts::Moments(moments), Parts::Moments(other)) => moments.merge(**other, (mine, theirs)),
             (Parts::Percentiles(sketch), Parts::Percentiles(other)) => sketch.merge(other),
             (Parts::Distinct(sketch), Parts::Distinct(other)) => sketch.merge(other),
             _ => {}
@@ -325,10 +351,8 @@ impl Cell {
             (Aggregate::Sum, Parts::Sum(sum)) => sum.total(),
             (Aggregate::Mean, Parts::Sum(sum)) => sum.total() / count,
             (Aggregate::Rate { per_ms }, Parts::Sum(sum)) => sum.total() * *per_ms as f64 / length_ms as f64,
-            (Aggregate::Ratio { scale_by }, Parts::Pair(numerators, denominators)) => {
-                scale_by * (quotient(*numerators, *denominators)?)
-            }
-            (Aggregate::WeightedMean, Parts::Pair(values, weights)) => quotient(*values, *weights)?,
+            (Aggregate::Ratio { scale_by }, Parts::Pair(pair)) => scale_by * (quotient(pair.0, pair.1)?),
+            (Aggregate::WeightedMean, Parts::Pair(pair)) => quotient(pair.0, pair.1)?,
             (Aggregate::Min, Parts::Least(value)) | (Aggregate::Max, Parts::Greatest(value)) => *value,
             (Aggregate::First, Parts::First(placed)) | (Aggregate::Last, Parts::Last(placed)) => placed.value,
             (Aggregate::Delta, Parts::Ends(ends)) => ends.1.value - ends.0.value,
@@ -358,7 +382,7 @@ fn later(one: Placed, other: Placed) -> Placed {
 fn empty_parts(aggregate: &Aggregate) -> Parts {
     match aggregate {
         Aggregate::Sum | Aggregate::Mean | Aggregate::Rate { .. } => Parts::Sum(Sum::default()),
-        Aggregate::Ratio { .. } | Aggregate::WeightedMean => Parts::Pair(Sum::default(), Sum::default()),
+        Aggregate::Ratio { .. } | Aggregate::WeightedMean => Parts::Pair(Box::default()),
         Aggregate::Min => Parts::Least(f64::INFINITY),
         Aggregate::Max => Parts::Greatest(f64::NEG_INFINITY),
         Aggregate::Percentile(_) => Parts::Percentiles(Box::default()),
@@ -370,125 +394,15 @@ fn empty_parts(aggregate: &Aggregate) -> Parts {
 /// Parts that begin with a value, having no empty form.
 fn first_parts(aggregate: &Aggregate, placed: Placed) -> Parts {
     match aggregate {
-        Aggregate::First => Parts::First(placed),
-        Aggregate::Last => Parts::Last(placed),
+        Aggregate::First => Parts::First(Box::new(placed)),
+        Aggregate::Last => Parts::Last(Box::new(placed)),
         Aggregate::Delta => Parts::Ends(Box::new((placed, placed))),
-        Aggregate::Stddev => Parts::Moments(Moments {
+        Aggregate::Stddev => Parts::Moments(Box::new(Moments {
             origin: placed.value,
             mean: 0.0,
             squares: 0.0,
-        }),
+        })),
         _ => Parts::Nothing,
-    }
-}
-
-// ---------------------------------------------------------------- words, for checkpoints
-
-impl Cell {
-    /// The state in words.
-    pub fn to_words(&self, out: &mut Vec<u64>) {
-        out.push(u64::from(self.any) << 32 | u64::from(self.count));
-        out.extend([
-            self.latest_at as u64,
-            self.latest_sequence,
-            u64::from(self.latest_not_applicable),
-        ]);
-        match &self.parts {
-            Parts::Nothing => out.push(0),
-            Parts::Sum(sum) => out.extend([1, sum.high.to_bits(), sum.low.to_bits()]),
-            Parts::Pair(one, two) => {
-                out.extend([
-                    2,
-                    one.high.to_bits(),
-                    one.low.to_bits(),
-                    two.high.to_bits(),
-                    two.low.to_bits(),
-                ]);
-            }
-            Parts::Least(value) => out.extend([3, value.to_bits()]),
-            Parts::Greatest(value) => out.extend([4, value.to_bits()]),
-            Parts::First(placed) => placed.to_words(5, out),
-            Parts::Last(placed) => placed.to_words(6, out),
-            Parts::Ends(ends) => {
-                ends.0.to_words(7, out);
-                ends.1.to_words(7, out);
-            }
-            Parts::Moments(Moments { origin, mean, squares }) => {
-                out.extend([8, origin.to_bits(), mean.to_bits(), squares.to_bits()]);
-            }
-            Parts::Percentiles(sketch) => {
-                out.push(9);
-                sketch.to_words(out);
-            }
-            Parts::Distinct(sketch) => {
-                out.push(10);
-                sketch.to_words(out);
-            }
-        }
-    }
-
-    /// Back from words.
-    pub fn from_words(words: &mut impl Iterator<Item = u64>) -> Option<Self> {
-        let counts = words.next()?;
-        let (latest_at, latest_sequence, latest) = (words.next()? as i64, words.next()?, words.next()?);
-        Some(Self {
-            any: (counts >> 32) as u32,
-            count: counts as u32,
-            latest_at,
-            latest_sequence,
-            latest_not_applicable: latest == 1,
-            parts: Parts::from_words(words)?,
-        })
-    }
-}
-
-impl Placed {
-    fn to_words(self, tag: u64, out: &mut Vec<u64>) {
-        out.extend([tag, self.observed_at as u64, self.sequence, self.value.to_bits()]);
-    }
-
-    fn from_words(words: &mut impl Iterator<Item = u64>) -> Option<Self> {
-        let (observed_at, sequence) = (words.next()? as i64, words.next()?);
-        Some(Self {
-            observed_at,
-            sequence,
-            value: f64::from_bits(words.next()?),
-        })
-    }
-}
-
-impl Sum {
-    fn from_words(words: &mut impl Iterator<Item = u64>) -> Option<Self> {
-        Some(Self {
-            high: f64::from_bits(words.next()?),
-            low: f64::from_bits(words.next()?),
-        })
-    }
-}
-
-impl Parts {
-    fn from_words(words: &mut impl Iterator<Item = u64>) -> Option<Self> {
-        Some(match words.next()? {
-            0 => Self::Nothing,
-            1 => Self::Sum(Sum::from_words(words)?),
-            2 => Self::Pair(Sum::from_words(words)?, Sum::from_words(words)?),
-            3 => Self::Least(f64::from_bits(words.next()?)),
-            4 => Self::Greatest(f64::from_bits(words.next()?)),
-            5 => Self::First(Placed::from_words(words)?),
-            6 => Self::Last(Placed::from_words(words)?),
-            7 => {
-                let first = Placed::from_words(words)?;
-                words.next()?;
-                Self::Ends(Box::new((first, Placed::from_words(words)?)))
-            }
-            8 => {
-                let [origin, mean, squares] = [words.next()?, words.next()?, words.next()?].map(f64::from_bits);
-                Self::Moments(Moments { origin, mean, squares })
-            }
-            9 => Self::Percentiles(Box::new(Percentiles::from_words(words)?)),
-            10 => Self::Distinct(Box::new(Distinct::from_words(words)?)),
-            _ => return None,
-        })
     }
 }
 

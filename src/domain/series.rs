@@ -21,12 +21,13 @@ use super::reading::Absence;
 use super::window::View;
 use gather::{Closed, place_of};
 use settled::{Settled, is_provisional};
+use smallvec::SmallVec;
 
 /// Slices of one KPI.
 #[derive(Debug, Clone, Default)]
 pub struct Series {
-    /// (slice, what is in it), ascending.
-    slices: Vec<(i64, Cell)>,
+    /// (slice, what is in it), ascending. Most of a million series have one, which then stands here.
+    slices: SmallVec<[(i64, Cell); 1]>,
     /// Measurements there are, of any age: 0 means never measured.
     measured: u64,
     /// What few series have; apart, because there may be a million of them.
@@ -188,7 +189,7 @@ impl Series {
             }
         };
         let place = place.unwrap_or_else(|place| {
-            // A vector of its own would begin with four: most of a million series have one or two.
+            // By itself it would begin with four: most of a million series have one or two.
             if self.slices.len() == self.slices.capacity() {
                 self.slices.reserve_exact(self.slices.len().max(1));
             }
@@ -242,14 +243,14 @@ impl Series {
         if self.rare.is_some() {
             return;
         }
-        // Reading and trend see so many at most. Behind an eighth more it is worth it that the others move up.
+        // Reading and trend see so many at most. Behind a quarter more it is worth it that the others move up.
         let seen_max = usize::try_from(slices).unwrap_or(usize::MAX).saturating_mul(2);
-        if self.slices.len() < seen_max.saturating_add(seen_max / 8 + 16) {
+        if self.slices.len() < seen_max.saturating_add(seen_max / 4 + 16) {
             return;
         }
         // What is merged is of slices that are seen.
         let first = rules.window().view(rules.calendar, at).first - slices;
-        let gone = self.slices.partition_point(|(slice, _)| *slice < first);
+        let gone = place_of(&self.slices, first);
         self.slices.drain(..gone);
     }
 
@@ -434,7 +435,7 @@ fn absence(version: &KpiVersion, was_measured: bool, seen: Seen, value: Option<f
 
 /// What the cell of a window says.
 fn look(rules: Rules<'_>, view: &View, cell: &Cell, across: Across) -> Seen {
-    let not_applicable = cell.any > 0 && cell.latest_not_applicable;
+    let not_applicable = cell.any > 0 && cell.is_latest_not_applicable();
     let value = match across {
         Across::Own => cell.value(&rules.definition.aggregate, view.length_ms),
         Across::Given(value) => value.filter(|_| cell.count > 0),

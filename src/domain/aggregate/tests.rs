@@ -83,7 +83,7 @@ fn the_latest_measurement_may_say_not_applicable() {
         value: SampleValue::NotApplicable,
     };
     let cell = cell(&Aggregate::Mean, &[sample(1, 10, 4.0), none(2, 10)]);
-    assert!(cell.latest_not_applicable);
+    assert!(cell.is_latest_not_applicable());
     assert_eq!((cell.any, cell.count), (2, 1));
 }
 
