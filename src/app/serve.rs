@@ -43,6 +43,17 @@ pub fn serve(
     run(settings, definitions, Arc::new(SystemClock), None, Box::new(announce))
 }
 
+/// Pieces of memory up to this size are kept for the next one like them.
+const PIECE_MAX: usize = 16 << 20;
+
+/// Batches of some megabytes come and go many times a second. glibc's allocator gives such pieces back to the kernel and asks
+/// for them again, until a larger piece was freed once: from that it learns to keep them (`mallopt(3)`, "dynamic mmap
+/// threshold"). This one is never written, so it costs nothing. Measured with NATS, 100 measurements a message: 57,000 page
+/// faults instead of 90,000, and 5 % less time. Other allocators make nothing of it.
+fn keep_freed_memory() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(PIECE_MAX)));
+}
+
 /// Runs a house with its own clock and feed.
 pub(super) fn run(
     settings: Settings,
@@ -51,6 +62,7 @@ pub(super) fn run(
     feed: Option<Box<dyn Feed>>,
     announce: Box<dyn FnOnce(SocketAddr) + Send>,
 ) -> Result<(), HouseError> {
+    keep_freed_memory();
     let metrics: MetricsHandle = start_metrics().map_err(|error| HouseError::Wrong(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

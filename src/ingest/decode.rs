@@ -111,7 +111,8 @@ impl<'e> Decoder<'e, '_> {
             let refusal = malformed("the payload is empty: send a measurement as a JSON object".to_owned());
             return self.refuse(refusal, whole);
         };
-        let one_line = memchr(b'\n', content.as_bytes()).is_none();
+        let first_line = memchr(b'\n', content.as_bytes());
+        let one_line = first_line.is_none();
         if self.reader.is_binary() {
             self.read(content, whole, Reader::binary);
         } else if *first == b'[' {
@@ -121,7 +122,8 @@ impl<'e> Decoder<'e, '_> {
         } else if one_line || is_one_object(content) {
             self.item(content, whole);
         } else {
-            self.reserve(memchr::memchr_iter(b'\n', content.as_bytes()).count() + 1);
+            // As many as there are if all lines are as long as the first.
+            self.reserve(content.len() / (first_line.unwrap_or(0) + 1) + 1);
             let start = self.plain_lines(text, whole.clone());
             self.lines(text.as_bytes(), start..whole.end, |line| text.get(line));
         }

@@ -124,9 +124,20 @@ fn special(bytes: &[u8]) -> Option<usize> {
     Some(at + end)
 }
 
+/// Lengths of an instant with milliseconds, and without a fraction.
+const INSTANT_LENS: [usize; 2] = ["2026-03-01T10:00:00.250Z".len(), "2026-03-01T10:00:00Z".len()];
+
 /// An instant as a string of the usual form, or as whole milliseconds; of the range that kpid takes.
 fn instant(text: &str) -> Option<(Instant, &str)> {
-    if text.starts_with('"') {
+    if let Some(inside) = text.strip_prefix('"') {
+        // Where the forms with milliseconds and without a fraction end is known: nobody has to look for it.
+        for len in INSTANT_LENS {
+            if inside.as_bytes().get(len) == Some(&b'"')
+                && let Some(at) = Instant::parse_utc(inside.as_bytes().get(..len)?)
+            {
+                return Some((at, inside.get(len + 1..)?));
+            }
+        }
         let (found, rest) = string(text)?;
         return Some((Instant::parse_utc(found.as_bytes())?, rest));
     }
