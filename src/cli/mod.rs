@@ -16,6 +16,7 @@ pub mod explain;
 pub mod from_journal;
 pub mod init;
 pub mod journal;
+mod lines;
 pub mod output;
 mod progress;
 pub mod reload;

@@ -1,13 +1,13 @@
 //! `kpid replay`: rebuilds scorecards and alerts from a journal or from files. The same input prints the same bytes.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use serde::ser::{Serialize, SerializeSeq, Serializer};
+use serde::ser::{SerializeSeq, Serializer};
 
 use super::args::{ClockChoice, Format, ReplayArgs};
 use super::error::CliError;
+use super::lines::LineWriter;
 use super::output;
 use super::progress::Progress;
 use super::what_if;
@@ -16,11 +16,9 @@ use crate::app::journal::JournalError;
 use crate::app::replay::{ReplayError, ReplayInput, ReplayOutcome, ReplayRequest, Told, replay};
 use crate::domain::board::Picture;
 use crate::domain::id::Sequence;
-use crate::domain::projection::{ClockKind, Effects};
+use crate::domain::projection::ClockKind;
 use crate::settings::{LoadOptions, Settings};
-use crate::wire::alert::AlertLine;
 use crate::wire::csv::FileForm;
-use crate::wire::reading::ReadingLine;
 use crate::wire::scorecard::ScorecardBody;
 
 /// Rejections that are said one by one; the rest is counted.
@@ -32,35 +30,18 @@ pub fn run(args: &ReplayArgs) -> Result<(), CliError> {
     if let Some(other) = &args.diff {
         return what_if::run((args, other), request);
     }
-    let mut readings = Lines::open(args.readings.as_deref())?;
-    let mut alerts = Lines::open(args.alerts.as_deref())?;
+    let lines = LineWriter::create(args.readings.as_deref(), args.alerts.as_deref())?;
     let mut said = Said::over(&request);
-    let mut failed = None;
-    let outcome = replay(&request, &mut |told| {
-        let written = match told {
-            Told::Effects(effects) => write_effects(&effects, &mut readings, &mut alerts),
-            Told::Rejected(path, line, rejection) => {
-                said.rejected(path, line, rejection);
-                Ok(())
-            }
-            Told::Trimmed(up_to, is_whole) => {
-                output::say(&trimmed(up_to, is_whole));
-                Ok(())
-            }
-            Told::Progress(count) => {
-                said.progress(count);
-                Ok(())
-            }
-        };
-        if let Err(error) = written {
-            failed.get_or_insert(error);
-        }
+    let outcome = replay(&request, &mut |told| match told {
+        Told::Effects(effects) => lines.write(effects),
+        Told::Rejected(path, line, rejection) => said.rejected(path, line, rejection),
+        Told::Trimmed(up_to, is_whole) => output::say(&trimmed(up_to, is_whole)),
+        Told::Progress(count) => said.progress(count),
     });
     said.end();
+    let written = lines.finish();
     let outcome = outcome.map_err(error_of)?;
-    failed.map_or(Ok(()), Err)?;
-    readings.close()?;
-    alerts.close()?;
+    written?;
     output::say(&format!(
         "{} measurements and other facts taken, {} rejected",
         outcome.facts, outcome.rejected
@@ -137,57 +118,6 @@ pub(super) fn error_of(error: ReplayError) -> CliError {
         | ReplayError::File(FileError::Columns { .. } | FileError::Array { .. }) => CliError::wrong(error.to_string()),
         ReplayError::Journal(damaged @ JournalError::Damaged { .. }) => CliError::Damaged(damaged.to_string()),
         other => CliError::failed(other.to_string()),
-    }
-}
-
-fn write_effects(effects: &Effects, readings: &mut Lines, alerts: &mut Lines) -> Result<(), CliError> {
-    for change in &effects.readings {
-        readings.write(&ReadingLine::new(change))?;
-    }
-    for transition in &effects.transitions {
-        alerts.write(&AlertLine::new(transition))?;
-    }
-    Ok(())
-}
-
-/// A file of JSON lines, or none.
-struct Lines(Option<(String, Box<dyn Write>)>);
-
-impl Lines {
-    fn open(path: Option<&Path>) -> Result<Self, CliError> {
-        let Some(path) = path else { return Ok(Self(None)) };
-        if path == Path::new("-") {
-            return Ok(Self(Some((
-                "stdout".to_owned(),
-                Box::new(BufWriter::new(std::io::stdout())),
-            ))));
-        }
-        let name = path.display().to_string();
-        let file =
-            File::create(path).map_err(|error| CliError::failed(format!("{name} cannot be created: {error}")))?;
-        Ok(Self(Some((name, Box::new(BufWriter::with_capacity(1 << 16, file))))))
-    }
-
-    fn write(&mut self, line: &impl Serialize) -> Result<(), CliError> {
-        let Some((name, file)) = &mut self.0 else { return Ok(()) };
-        let written = serde_json::to_writer(&mut *file, line).map_err(std::io::Error::from);
-        written
-            .and_then(|()| file.write_all(b"\n"))
-            .map_err(|error| unwritable(name, error))
-    }
-
-    fn close(self) -> Result<(), CliError> {
-        let Some((name, mut file)) = self.0 else { return Ok(()) };
-        file.flush().map_err(|error| unwritable(&name, error))
-    }
-}
-
-fn unwritable(name: &str, error: std::io::Error) -> CliError {
-    match name {
-        "stdout" => CliError::from(error),
-        name => CliError::failed(format!(
-            "{name} cannot be written: {error}: free space, or choose another place"
-        )),
     }
 }
 

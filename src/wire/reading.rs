@@ -7,7 +7,7 @@ use crate::domain::reading::{Reading, ReadingChange};
 /// `{"at","path","value","score","status","absence","coverage"}`: a line of `kpid replay --readings`.
 #[derive(Debug, Serialize)]
 pub struct ReadingLine<'a> {
-    at: String,
+    at: &'a str,
     path: &'a str,
     value: Option<f64>,
     score: Option<f64>,
@@ -17,11 +17,11 @@ pub struct ReadingLine<'a> {
 }
 
 impl<'a> ReadingLine<'a> {
-    /// The line of a change.
-    pub fn new(change: &'a ReadingChange) -> Self {
+    /// The line of a change; `at` is its instant as text, which many lines share.
+    pub fn new(change: &'a ReadingChange, at: &'a str) -> Self {
         let reading = &change.reading;
         Self {
-            at: change.at.to_string(),
+            at,
             path: &change.path,
             value: reading.value,
             score: reading.score,
