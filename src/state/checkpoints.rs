@@ -14,6 +14,7 @@
 //! | 3, part, slot, chunk | compressed bytes |
 
 use std::collections::BTreeSet;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::bytes::{Reader, put_text};
@@ -44,6 +45,9 @@ const BATCH_LEN_MAX: usize = 4 << 20;
 /// for each.
 const BATCH_COUNT_MAX: usize = 1_000;
 
+/// Entries that were read and not gathered yet, some kilobytes each.
+const ENTRIES_AHEAD_MAX: usize = 256;
+
 /// zstd: level 1 halves the bytes at the speed of the disk; higher ones cost more time than they save.
 const COMPRESSION_LEVEL: i32 = 1;
 
@@ -71,13 +75,28 @@ impl SledCheckpoints {
     pub(super) fn open(
         open: impl FnOnce(&mut dyn FnMut(&[u8], &[u8])) -> Result<Shelf, StateError>,
     ) -> Result<Self, StateError> {
-        let mut gathering = Gathering::default();
-        let shelf = Arc::new(open(&mut |key, value| gathering.visit(key, value))?);
-        let gathered = Arc::new(Mutex::new(gathering.finish()));
+        let (entries, coming) = sync_channel::<(Vec<u8>, Vec<u8>)>(ENTRIES_AHEAD_MAX);
+        // Unpacking and proving takes twice as long as reading: both go on side by side.
+        let (shelf, gathered) = std::thread::scope(|scope| {
+            let gathering = scope.spawn(move || {
+                let mut gathering = Gathering::default();
+                for (key, value) in coming {
+                    gathering.visit(&key, &value);
+                }
+                gathering.finish()
+            });
+            let shelf = open(&mut |key, value| {
+                // Who gathers waits for entries until there are no more.
+                let _ = entries.send((key.to_vec(), value.to_vec()));
+            });
+            drop(entries);
+            (shelf, gathering.join())
+        });
+        let gathered = gathered.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         Ok(Self {
-            shelf,
+            shelf: Arc::new(shelf?),
             before: None,
-            gathered,
+            gathered: Arc::new(Mutex::new(gathered)),
         })
     }
 
