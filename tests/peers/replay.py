@@ -7,7 +7,7 @@ import numpy as np
 
 import house
 import truth
-from engines import ENGINES, status_changes
+from engines import ALONE, ENGINES, status_changes
 from house import HERE, NotRun, finished, kpid_program, say
 from told import Goal, Row, column, median, number, spread, taking_turns
 
@@ -18,24 +18,34 @@ VARIANTS = {"": [], "alerts": ["--alerts"], "readings": ["--readings"]}
 def rows(setting):
     with house.folder("replay") as home:
         results = taking_turns(setting.rounds, works(setting, home), say)
-        engines = {name: result for name, result in results.items() if name in ENGINES}
-        missing = [f"NOT RUN: {name}: {result[0]['reason']}" for name, result in engines.items() if "reason" in result[0]]
-        engines = {name: result for name, result in engines.items() if "reason" not in result[0]}
-        if not engines:
+        peers = {name: result for name, result in results.items() if name in ENGINES or name in ALONE}
+        missing = [f"NOT RUN: {name}: {result[0]['reason']}" for name, result in peers.items() if "reason" in result[0]]
+        peers = {name: result for name, result in peers.items() if "reason" not in result[0]}
+        helped, alone = ({name: peers[name] for name in group if name in peers} for group in (ENGINES, ALONE))
+        if not helped or not alone:
             raise NotRun("; ".join(missing))
-        checked = check(setting, home, results, engines)
-        best = min(engines, key=lambda name: median(column(engines[name], "wall")))
-        frugal = min(engines, key=lambda name: median(column(engines[name], "cpu")))
-        peers = [f"{name}: {spread(column(engines[name], 'wall'), unit=' s')}, cpu {spread(column(engines[name], 'cpu'), unit=' s')}" for name in engines]
-        shown = [row(setting, variant, results, best, frugal) for variant in VARIANTS]
-        shown[0].notes += peers + missing + checked
+        checked = check(setting, home, results, helped, alone)
+        shown = [row(setting, variant, results, best_of(helped)) for variant in VARIANTS]
+        shown[0].notes += told_of(helped) + missing + checked
+        shown.insert(1, row(setting, "", results, best_of(alone)))
+        shown[1].name, shown[1].what = "replay-alone", "the same beside engines that compute the means and changes by themselves"
+        shown[1].notes += told_of(alone)
         return shown
+
+
+def best_of(engines):
+    """The quickest, and the one that takes the least processor time."""
+    return tuple(min(engines, key=lambda name: median(column(engines[name], what))) for what in ("wall", "cpu"))
+
+
+def told_of(engines):
+    return [f"{name}: {spread(column(engines[name], 'wall'), unit=' s')}, cpu {spread(column(engines[name], 'cpu'), unit=' s')}" for name in engines]
 
 
 def works(setting, home):
     """Each variant of kpid's replay with an engine after it, so that both see the same neighbours."""
     kpid = {f"kpid {variant}".strip(): lambda variant=variant: replayed(setting, home, variant) for variant in VARIANTS}
-    engines = {name: lambda name=name: computed(setting, home, name) for name in ENGINES}
+    engines = {name: lambda name=name: computed(setting, home, name) for name in [*ENGINES, *ALONE]}
     turns = {}
     for n in range(max(len(kpid), len(engines))):
         turns.update(list(kpid.items())[n : n + 1] + list(engines.items())[n : n + 1])
@@ -61,7 +71,7 @@ def computed(setting, home, engine, *more):
     return json.loads(done["out"])
 
 
-def check(setting, home, results, engines):
+def check(setting, home, results, engines, alone):
     """Everybody computed the same, or the row has failed."""
     final, by_arrival = truth.means(setting.parquet)
     told = []
@@ -69,6 +79,12 @@ def check(setting, home, results, engines):
         kept = home / "means.npy"
         computed(setting, home, name, "--means", kept)
         agree(name, np.load(kept), {result["changes"] for result in results[name]}, final, told)
+    exact, near = truth.changes_where_measured(setting.parquet, final), truth.near_a_threshold(final)
+    for name, counted in alone.items():
+        counts = {result["changes"] for result in counted}
+        if any(abs(count - exact) > 2 * near for count in counts):
+            raise RuntimeError(f"{name} does not agree: {counts} changes of status, not {exact} ({near} means on a threshold)")
+        told.append(f"checked: {name}: {', '.join(map(str, sorted(counts)))} changes of status from one measured hour to the next (exact: {exact})")
     means, changes = truth.of_readings(home / "readings.ndjson")
     agree("kpid", means, {changes}, by_arrival, told)
     differing = int((np.abs(final - by_arrival) > RELATIVE_MAX * np.abs(final)).sum())
@@ -85,7 +101,8 @@ def agree(name, means, counts, true_means, told):
     told.append(f"checked: {name}: {counted} changes of status (exact: {true_count}, {near} means on a threshold), all means within {apart:.1e}")
 
 
-def row(setting, variant, results, best, frugal):
+def row(setting, variant, results, peers):
+    best, frugal = peers
     own, peer = results[f"kpid {variant}".strip()], results[best]
     ratio = median(column(peer, "wall")) / median(column(own, "wall"))
     cpu = median(column(results[frugal], "cpu")) / median(column(own, "cpu"))

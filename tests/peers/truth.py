@@ -34,6 +34,16 @@ def means(path):
     return windows(kpi, slices, slices, hundredths), windows(kpi, slices, seen, hundredths)
 
 
+def changes_where_measured(path, means):
+    """Changes of status from one hour in which a KPI was measured to its next one: what engines alone count."""
+    kpi, observed, _ = columns(path)
+    measured = np.bincount(kpi * HOURS + observed // HOUR_MS, minlength=KPIS * HOURS).reshape(KPIS, HOURS) > 0
+    band = np.where(means >= TARGET, 2.0, np.where(means >= RED, 1.0, 0.0))
+    place = np.where(measured, np.arange(HOURS), 0)
+    held = np.take_along_axis(band, np.maximum.accumulate(place, axis=1), axis=1)
+    return changes(np.where(np.maximum.accumulate(measured, axis=1), held, -1.0))
+
+
 def windows(kpi, slices, seen, hundredths):
     """A measurement of slice s that is seen in hour e counts at the ends of the hours e to s + 167."""
     width = HOURS + SLICES + 1
