@@ -46,7 +46,10 @@ pub fn run(args: &ReplayArgs) -> Result<(), CliError> {
         "{} measurements and other facts taken, {} rejected",
         outcome.facts, outcome.rejected
     ));
-    print_scorecards(&outcome, args.format)
+    let printed = print_scorecards(&outcome, args.format);
+    // The process ends here: the system takes millions of small pieces back at once, they need not be freed one by one.
+    std::mem::forget(outcome);
+    printed
 }
 
 /// From where on a trimmed journal can speak.
