@@ -194,3 +194,25 @@ fn words_bring_a_series_back_as_it_was() {
         assert!(half.is_none(), "half a series is none");
     }
 }
+
+#[test]
+fn a_series_of_one_slice_takes_88_bytes_and_each_slice_of_many_56() {
+    assert_eq!((size_of::<Series>(), size_of::<(i64, Cell)>()), (88, 56));
+    let mut series = Series::default();
+    let measure = |series: &mut Series, at: i64| {
+        let sample = Sample {
+            sequence: 1,
+            observed_at: at,
+            value: SampleValue::Number(1.0),
+        };
+        series.add_bare(&Aggregate::Mean, at, &sample);
+    };
+    measure(&mut series, 5);
+    assert!(!series.slices.spilled(), "the first slice stands in the series");
+    measure(&mut series, 3);
+    assert_eq!((series.slices.spilled(), series.slices.capacity()), (true, 2));
+    assert_eq!(
+        series.slices.iter().map(|(slice, _)| *slice).collect::<Vec<_>>(),
+        [3, 5]
+    );
+}
