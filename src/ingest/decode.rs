@@ -122,8 +122,9 @@ impl<'e> Decoder<'e, '_> {
         } else if one_line || is_one_object(content) {
             self.item(content, whole);
         } else {
-            // As many as there are if all lines are as long as the first.
-            self.reserve(content.len() / (first_line.unwrap_or(0) + 1) + 1);
+            // As many as there are if all lines are as long as the first, and some more: others may be a little shorter.
+            let count = content.len() / (first_line.unwrap_or(0) + 1);
+            self.reserve(count + count / 8 + 1);
             let start = self.plain_lines(text, whole.clone());
             self.lines(text.as_bytes(), start..whole.end, |line| text.get(line));
         }
