@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::load::{CATALOG, measurement, send_again, wordy};
+use super::nats::store;
 use crate::support::daemon::{Daemon, agent, post};
 use crate::support::ledger::{Ledger, ids_in};
 use crate::support::nats::NatsServer;
@@ -80,17 +81,12 @@ fn a_full_disk_stops_intake_before_an_append_fails_and_goes_on_when_there_is_roo
     says_that_there_is_no_room(&daemon);
 
     // What comes over NATS waits there, unacknowledged; everything can be read.
-    let publish = |count: u64| async move {
-        let client = async_nats::connect(server.url()).await.expect("a client");
-        let context = async_nats::jetstream::new(client);
-        for number in 0..count {
-            let body = measurement("n", number).to_string().into();
-            let stored = context.publish("kpi.v1.measurement", body).await.expect("published");
-            stored.await.expect("stored");
+    runtime.block_on(async {
+        let context = async_nats::jetstream::new(async_nats::connect(server.url()).await.expect("a client"));
+        for number in 0..50 {
+            store(&context, "n", number).await;
         }
-        server
-    };
-    let _server = runtime.block_on(publish(50));
+    });
     assert_eq!(&daemon.node("load"), daemon.replay(&[]).node("load", None));
     assert_eq!(daemon.get("/readyz").0, 503);
     assert!(ids_in(&daemon.journal()).keys().all(|id| !id.starts_with("n-")));
