@@ -338,6 +338,16 @@ impl Cell {
         }
     }
 
+    /// What is left of it for an aggregate that is a total.
+    #[inline]
+    pub fn total(&self) -> Total {
+        let sum = match &self.parts {
+            Parts::Sum(sum) => *sum,
+            _ => Sum::default(),
+        };
+        Total { count: self.count, sum }
+    }
+
     /// The value of the set; `None` without values, with a denominator or weight of 0, and where it is not finite.
     /// `length_ms` is the window's length, for rates.
     #[inline]
@@ -347,10 +357,7 @@ impl Cell {
         }
         let count = f64::from(self.count);
         let value = match (aggregate, &self.parts) {
-            (Aggregate::Count, _) => count,
-            (Aggregate::Sum, Parts::Sum(sum)) => sum.total(),
-            (Aggregate::Mean, Parts::Sum(sum)) => sum.total() / count,
-            (Aggregate::Rate { per_ms }, Parts::Sum(sum)) => sum.total() * *per_ms as f64 / length_ms as f64,
+            (aggregate, _) if aggregate.is_total() => return self.total().value(aggregate, length_ms),
             (Aggregate::Ratio { scale_by }, Parts::Pair(pair)) => scale_by * (quotient(pair.0, pair.1)?),
             (Aggregate::WeightedMean, Parts::Pair(pair)) => quotient(pair.0, pair.1)?,
             (Aggregate::Min, Parts::Least(value)) | (Aggregate::Max, Parts::Greatest(value)) => *value,
@@ -361,9 +368,56 @@ impl Cell {
             (Aggregate::Distinct { .. }, Parts::Distinct(sketch)) => sketch.count(),
             _ => return None,
         };
-        // Minus zero is zero to people.
-        value.is_finite().then_some(value + 0.0)
+        there(value)
     }
+}
+
+impl Aggregate {
+    /// Whether its value comes from nothing but a sum and a count.
+    #[inline]
+    pub fn is_total(&self) -> bool {
+        matches!(self, Self::Count | Self::Sum | Self::Mean | Self::Rate { .. })
+    }
+}
+
+/// How many measurements a set has, and their sum: all there is to know for a count, a sum, a mean and a rate.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Total {
+    /// Measurements with a value.
+    pub count: u32,
+    sum: Sum,
+}
+
+impl Total {
+    /// Adds another set.
+    #[inline]
+    pub fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.sum.merge(other.sum);
+    }
+
+    /// As [`Cell::value`]; `None` also for an aggregate that is no total.
+    #[inline]
+    pub fn value(&self, aggregate: &Aggregate, length_ms: i64) -> Option<f64> {
+        if self.count == 0 {
+            return None;
+        }
+        let count = f64::from(self.count);
+        let value = match aggregate {
+            Aggregate::Count => count,
+            Aggregate::Sum => self.sum.total(),
+            Aggregate::Mean => self.sum.total() / count,
+            Aggregate::Rate { per_ms } => self.sum.total() * *per_ms as f64 / length_ms as f64,
+            _ => return None,
+        };
+        there(value)
+    }
+}
+
+/// A value that people can read: minus zero is zero to them, and what is not finite is none.
+#[inline]
+fn there(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value + 0.0)
 }
 
 fn quotient(above: Sum, below: Sum) -> Option<f64> {

@@ -4,6 +4,7 @@
 //! array, only where there are data. Samples that have an `id` can be corrected later: their slice keeps them one by
 //! one beside the sum of the rest, so that a corrected minimum, percentile or last value is right again.
 
+mod closed;
 mod due;
 mod gather;
 mod held;
@@ -19,7 +20,8 @@ use super::catalog::{Aggregate, KpiDefinition, KpiVersion, Missing, Scoring, Win
 use super::instant::Instant;
 use super::reading::Absence;
 use super::window::View;
-use gather::{Closed, place_of};
+use closed::Kept;
+use gather::{Seen, look, place_of};
 use settled::{Settled, is_provisional};
 use smallvec::SmallVec;
 
@@ -33,7 +35,7 @@ pub struct Series {
     /// What few series have; apart, because there may be a million of them.
     rare: Option<Box<Rare>>,
     /// The slices of the window before the newest, merged once for many evaluations; derived, never saved.
-    closed: Option<Box<Closed>>,
+    closed: Option<Box<Kept>>,
 }
 
 /// What few series have.
@@ -78,6 +80,11 @@ pub struct Rules<'a> {
 impl Rules<'_> {
     fn window(&self) -> &Window {
         &self.definition.window
+    }
+
+    /// Whether both windows show the same at any instant.
+    pub fn has_window_of(&self, other: &Self) -> bool {
+        self.window() == other.window() && std::ptr::eq(self.calendar, other.calendar)
     }
 
     fn slice_of(&self, at: i64) -> i64 {
@@ -305,8 +312,17 @@ impl Series {
     /// The reading at an evaluation, and the next instant at which it can change by itself.
     pub fn evaluate(&mut self, rules: Rules<'_>, when: Evaluation, across: Across) -> (LeafReading, Option<Instant>) {
         let view = rules.window().view(rules.calendar, when.at);
-        let sight = self.gather_again(&view);
-        let seen = look(rules, &view, &sight.cell, across);
+        self.evaluate_view(rules, (when, view), across)
+    }
+
+    /// The same, where it is known what the window shows.
+    pub fn evaluate_view(
+        &mut self,
+        rules: Rules<'_>,
+        (when, view): (Evaluation, View),
+        across: Across,
+    ) -> (LeafReading, Option<Instant>) {
+        let (seen, oldest) = self.see_again(rules, &view, across);
         let hold = self.rare.as_mut().and_then(|rare| rare.hold.as_mut());
         if seen.value.is_none()
             && let Some(held) = hold.filter(|held| held.is_current)
@@ -327,7 +343,7 @@ impl Series {
                 is_current: true,
             });
         }
-        (reading, self.next_change(rules, (when, &view), sight.oldest, reading))
+        (reading, self.next_change(rules, (when, &view), oldest, reading))
     }
 
     fn held(&self) -> Option<&Held> {
@@ -433,21 +449,6 @@ fn absence(version: &KpiVersion, was_measured: bool, seen: Seen, value: Option<f
     }
 }
 
-/// What the cell of a window says.
-fn look(rules: Rules<'_>, view: &View, cell: &Cell, across: Across) -> Seen {
-    let not_applicable = cell.any > 0 && cell.is_latest_not_applicable();
-    let value = match across {
-        Across::Own => cell.value(&rules.definition.aggregate, view.length_ms),
-        Across::Given(value) => value.filter(|_| cell.count > 0),
-    };
-    Seen {
-        value: value.filter(|_| !not_applicable),
-        count: cell.count,
-        latest_at: (cell.any > 0).then_some(cell.latest_at),
-        not_applicable,
-    }
-}
-
 /// What a reading goes by beside its window.
 #[derive(Debug, Clone, Copy)]
 struct Known<'a> {
@@ -455,15 +456,6 @@ struct Known<'a> {
     held: Option<&'a Held>,
     /// There is a measurement, in the window or not.
     was_measured: bool,
-}
-
-/// What a window sees, in short.
-#[derive(Debug, Clone, Copy)]
-struct Seen {
-    value: Option<f64>,
-    count: u32,
-    latest_at: Option<i64>,
-    not_applicable: bool,
 }
 
 impl LeafReading {

@@ -15,10 +15,22 @@ use crate::domain::instant::Instant;
 /// Leaves that an alert names.
 const CONTRIBUTORS_MAX: usize = 5;
 
+/// Which band of a scorecard a rule names, as it stands among them; `None` inside where it is none of them, outside where
+/// there are no bands yet.
+type BandLimit = Option<Option<usize>>;
+
+/// Whether a status is in the named band or a worse one; `None` without a status.
+fn band_truth(status: u8, limit: BandLimit) -> Option<Truth> {
+    let holds = limit?.is_some_and(|limit| usize::from(status) <= limit);
+    (status != NO_STATUS).then_some(if holds { Truth::Holds } else { Truth::Cleared })
+}
+
 impl Projection {
     /// Looks at every rule of the nodes that were just evaluated.
     pub(super) fn look_at_conditions(&mut self, evaluated: &[u32], at: Instant) {
         let catalog = Arc::clone(&self.catalog);
+        // Neighbours mostly have the same rule and the same bands.
+        let mut limit: (Option<(u32, usize)>, BandLimit) = (None, None);
         for &node in evaluated {
             let Some(state) = self.nodes.get(node as usize).copied() else {
                 continue;
@@ -32,7 +44,23 @@ impl Projection {
                 let Some(rule) = catalog.rules.get(index as usize) else {
                     continue;
                 };
-                let truth = self.truth(rule, node, at);
+                let known = match &rule.condition {
+                    Condition::AtWorst { band } => {
+                        let of = Some((index, own.scorecard));
+                        if limit.0 != of {
+                            limit = (of, self.band_limit(own.scorecard, band, at));
+                        }
+                        band_truth(state.status, limit.1)
+                    }
+                    condition => self
+                        .metric(rule.metric, node, at)
+                        .map(|number| truth_of(condition, number)),
+                };
+                let truth = known.unwrap_or(match rule.no_data {
+                    NoData::Keep => Truth::Unknown,
+                    NoData::Fire => Truth::Holds,
+                    NoData::Resolve => Truth::Cleared,
+                });
                 let key = AlertKey { rule: index, node };
                 // Hardly any node has an alert, or begins one.
                 if truth != Truth::Holds && !self.alerting.has_any(node) {
@@ -47,26 +75,9 @@ impl Projection {
         }
     }
 
-    fn truth(&self, rule: &AlertRule, node: u32, at: Instant) -> Truth {
-        let known = match &rule.condition {
-            Condition::AtWorst { band } => self.band_truth(node, band, at),
-            condition => self
-                .metric(rule.metric, node, at)
-                .map(|number| truth_of(condition, number)),
-        };
-        known.unwrap_or(match rule.no_data {
-            NoData::Keep => Truth::Unknown,
-            NoData::Fire => Truth::Holds,
-            NoData::Resolve => Truth::Cleared,
-        })
-    }
-
-    fn band_truth(&self, node: u32, band: &str, at: Instant) -> Option<Truth> {
-        let status = self.nodes.get(node as usize)?.status;
-        let bands = version_at(&self.scorecard_of(node)?.bands, at)?;
-        let limit = bands.iter().position(|known| *known.name == *band);
-        let holds = limit.is_some_and(|limit| usize::from(status) <= limit);
-        (status != NO_STATUS).then_some(if holds { Truth::Holds } else { Truth::Cleared })
+    fn band_limit(&self, scorecard: usize, band: &str, at: Instant) -> BandLimit {
+        let bands = version_at(&self.catalog.scorecards.get(scorecard)?.bands, at)?;
+        Some(bands.iter().position(|known| *known.name == *band))
     }
 
     fn metric(&self, metric: Metric, node: u32, at: Instant) -> Option<f64> {

@@ -9,54 +9,13 @@
 //! the last bit.
 //!
 //! Measured over ten million measurements of 1,000 KPIs under windows of 168 slices, evaluated every hour: 58 % of a
-//! replay's time went into merging all slices whenever a window moved.
+//! replay's time went into merging all slices whenever a window moved. Where the value is a sum, totals are merged
+//! instead of cells: a projection takes 0.86 of its processor time.
 
-use super::Series;
-use crate::domain::aggregate::Cell;
+use super::closed::{Closed, Merged};
+use super::{Across, Rules, Series};
+use crate::domain::aggregate::{Cell, Total};
 use crate::domain::window::View;
-
-/// What is merged already of the slices before the newest.
-#[derive(Debug, Clone)]
-pub(super) struct Closed {
-    turn: i64,
-    front: Front,
-    /// Everything from the turn up to `until`; `None` when it must be merged afresh.
-    back: Option<Back>,
-}
-
-/// Slices from the turn on, merged onwards.
-#[derive(Debug, Clone)]
-struct Back {
-    cell: Cell,
-    /// The first slice that is in it, or would be.
-    oldest: i64,
-    /// The first slice that is not in it.
-    until: i64,
-}
-
-/// Slices before the turn, merged backwards from it.
-#[derive(Debug, Clone, Default)]
-struct Front {
-    /// It is right for windows that begin here or later; `None` when it must be merged afresh.
-    first: Option<i64>,
-    /// The groups that no window has begun in yet, the one at the turn first.
-    groups: Vec<Group>,
-    /// Of the group in which windows begin now: (slice, everything from it up to the turn), the oldest slice last.
-    spread: Vec<(i64, Cell)>,
-}
-
-/// Some neighbouring slices.
-#[derive(Debug, Clone)]
-struct Group {
-    first: i64,
-    until: i64,
-    /// Everything behind the group, up to the turn.
-    behind: Cell,
-}
-
-/// Slices in a group. With one cell a group and one a slice of a single group, a window of n slices keeps n / 16 + 16
-/// cells instead of n, for one more merge an evaluation.
-const GROUP_LEN: usize = 16;
 
 /// Slices that are looked at one after the other before a search begins.
 const GAPS_MAX: usize = 8;
@@ -71,6 +30,29 @@ pub(super) struct Sight {
     pub cell: Cell,
     /// The oldest slice with data.
     pub oldest: Option<i64>,
+}
+
+/// What a window sees, in short.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Seen {
+    pub value: Option<f64>,
+    pub count: u32,
+    pub latest_at: Option<i64>,
+    pub not_applicable: bool,
+}
+
+impl Seen {
+    /// Of a window whose value is a total, and whose newest slice this is: no measurement in it is later.
+    #[inline]
+    fn of_total(value: Option<f64>, total: Total, newest: &Cell) -> Self {
+        let not_applicable = newest.is_latest_not_applicable();
+        Self {
+            value: value.filter(|_| !not_applicable),
+            count: total.count,
+            latest_at: Some(newest.latest_at),
+            not_applicable,
+        }
+    }
 }
 
 impl Series {
@@ -98,39 +80,54 @@ impl Series {
         }
     }
 
-    /// The same to the last bit, with what has not changed since the last time merged only once.
+    /// What a window shows at an evaluation, and the oldest slice with data in it: the same to the last bit, with what has
+    /// not changed since the last time merged only once.
     #[inline]
-    pub(super) fn gather_again(&mut self, view: &View) -> Sight {
+    pub(super) fn see_again(&mut self, rules: Rules<'_>, view: &View, across: Across) -> (Seen, Option<i64>) {
+        let aggregate = &rules.definition.aggregate;
+        if aggregate.is_total() && across == Across::Own {
+            if let Some((total, oldest, newest)) = self.gather_again::<Total>(view) {
+                return (
+                    Seen::of_total(total.value(aggregate, view.length_ms), total, newest),
+                    Some(oldest),
+                );
+            }
+        } else if let Some((cell, oldest, _)) = self.gather_again::<Cell>(view) {
+            return (look(rules, view, &cell, across), Some(oldest));
+        }
+        let sight = self.sight(view);
+        (look(rules, view, &sight.cell, across), sight.oldest)
+    }
+
+    /// Everything that a window sees, its oldest slice, and its newest one; `None` where slices are too few to keep anything.
+    #[inline]
+    fn gather_again<M: Merged>(&mut self, view: &View) -> Option<(M, i64, &Cell)> {
         let to = self.known_until(view.last);
         let has_enough = |place: usize| self.slices.get(place).is_some_and(|(slice, _)| *slice >= view.first);
         let enough = to.checked_sub(CLOSED_LEN_MIN + 1).is_some_and(has_enough);
         let newest = to.checked_sub(1).and_then(|place| self.slices.get(place));
-        let Some((newest, newest_cell)) = newest.filter(|(slice, _)| enough && *slice >= view.turn) else {
-            return self.sight(view);
+        let (newest, newest_cell) = newest.filter(|(slice, _)| enough && *slice >= view.turn)?;
+        let start = || match &self.rare {
+            Some(rare) if view.first == i64::MIN => M::default().and_slice(&rare.before),
+            _ => M::default(),
         };
-        let known = self.closed.take().filter(|closed| closed.turn == view.turn);
-        let mut closed = known.unwrap_or_else(|| Box::new(Closed::at(view.turn)));
-        let start = || self.start(view.first);
+        let closed = Closed::<M>::of(&mut self.closed, view.turn)?;
         // What comes late comes mostly into the slice before the newest: that one is not in what is kept either.
         let last = to
             .checked_sub(2)
             .and_then(|place| Some((place, self.slices.get(place)?)));
         let last = last.filter(|(_, (slice, _))| *slice >= view.turn);
-        let (mut cell, mut oldest) = if let Some((place, (slice, last))) = last {
-            let back = closed.back_until((place, *slice), &self.slices, start);
-            (back.cell.and(last).and(newest_cell), back.oldest)
+        let (mut merged, mut oldest) = if let Some((place, (slice, last))) = last {
+            let (back, oldest) = closed.back_until((place, *slice), &self.slices, start);
+            (back.and_slice(last).and_slice(newest_cell), oldest)
         } else {
-            let back = closed.back_until((to - 1, *newest), &self.slices, start);
-            (back.cell.and(newest_cell), back.oldest)
+            let (back, oldest) = closed.back_until((to - 1, *newest), &self.slices, start);
+            (back.and_slice(newest_cell), oldest)
         };
-        if let Some((slice, front)) = closed.front.from(view, &self.slices) {
-            (cell, oldest) = (front.and(&cell), *slice);
+        if let Some((slice, front)) = closed.front(view, &self.slices) {
+            (merged, oldest) = (front.and(&merged), *slice);
         }
-        self.closed = Some(closed);
-        Sight {
-            cell,
-            oldest: Some(oldest),
-        }
+        Some((merged, oldest, newest_cell))
     }
 
     /// What comes before the first slice that a window sees.
@@ -160,115 +157,40 @@ impl Series {
     /// Reads what is merged already, so that it is at hand.
     #[inline]
     pub fn see_closed(&self) -> usize {
-        let until = |closed: &Closed| closed.back.as_ref().map_or(0, |back| back.until);
-        self.closed
-            .as_ref()
-            .map_or(0, |closed| until(closed) as usize ^ closed.front.spread.len())
+        self.closed.as_ref().map_or(0, |kept| kept.see())
     }
 
     /// Reads what is merged before the turn.
     #[inline]
     pub fn see_front(&self) -> usize {
-        let closed = self.closed.as_ref();
-        let oldest = closed.and_then(|closed| closed.front.spread.last());
-        oldest.map_or(0, |(slice, cell)| *slice as usize ^ cell.latest_at as usize)
+        self.closed.as_ref().map_or(0, |kept| kept.see_front())
     }
 
     /// A slice changes: what was merged of it is no longer right.
     pub(super) fn reopen(&mut self, slice: i64) {
-        let Some(closed) = &mut self.closed else { return };
-        if slice < closed.turn {
-            closed.front.first = None;
-        } else if closed.back.as_ref().is_some_and(|back| slice < back.until) {
-            closed.back = None;
+        if let Some(kept) = &mut self.closed {
+            kept.reopen(slice);
         }
     }
 }
 
-impl Closed {
-    fn at(turn: i64) -> Self {
-        Self {
-            turn,
-            front: Front::default(),
-            back: None,
-        }
-    }
-
-    /// The slices from the turn up to the newest one, which is not in it.
-    #[inline]
-    fn back_until(
-        &mut self,
-        (place, newest): (usize, i64),
-        slices: &[(i64, Cell)],
-        start: impl FnOnce() -> Cell,
-    ) -> &Back {
-        // An earlier instant is looked at.
-        if self.back.as_ref().is_some_and(|back| back.until > newest) {
-            self.back = None;
-        }
-        let turn = self.turn;
-        let back = self.back.get_or_insert_with(|| Back {
-            cell: start(),
-            oldest: i64::MAX,
-            until: turn,
-        });
-        let before = slices.get(..place).unwrap_or_default();
-        let new = before
-            .iter()
-            .rev()
-            .take_while(|(slice, _)| *slice >= back.until)
-            .count();
-        for (slice, other) in before.get(place - new..).unwrap_or_default() {
-            back.cell.merge(other);
-            back.oldest = back.oldest.min(*slice);
-        }
-        back.oldest = back.oldest.min(newest);
-        back.until = newest;
-        back
-    }
-}
-
-impl Front {
-    /// Everything that a window sees before the turn, with its oldest slice; `None` when there is nothing.
-    #[inline]
-    fn from(&mut self, view: &View, slices: &[(i64, Cell)]) -> Option<&(i64, Cell)> {
-        if self.first.is_none_or(|first| view.first < first) {
-            self.merge_groups(part(slices, view.first, view.turn));
-        }
-        self.first = Some(view.first);
-        while self.spread.last().is_some_and(|(slice, _)| *slice < view.first) {
-            self.spread.pop();
-        }
-        while self.spread.is_empty() {
-            let group = self.groups.pop()?;
-            let mut cell = group.behind;
-            for (slice, other) in part(slices, group.first.max(view.first), group.until).iter().rev() {
-                cell.merge(other);
-                self.spread.push((*slice, cell.clone()));
-            }
-        }
-        self.spread.last()
-    }
-
-    fn merge_groups(&mut self, slices: &[(i64, Cell)]) {
-        self.spread.clear();
-        self.groups.clear();
-        let mut behind = Cell::default();
-        for group in slices.rchunks(GROUP_LEN) {
-            if let (Some((first, _)), Some((last, _))) = (group.first(), group.last()) {
-                self.groups.push(Group {
-                    first: *first,
-                    until: *last + 1,
-                    behind: behind.clone(),
-                });
-            }
-            group.iter().rev().for_each(|(_, other)| behind.merge(other));
-        }
+/// What the cell of a window says.
+pub(super) fn look(rules: Rules<'_>, view: &View, cell: &Cell, across: Across) -> Seen {
+    let not_applicable = cell.any > 0 && cell.is_latest_not_applicable();
+    let value = match across {
+        Across::Own => cell.value(&rules.definition.aggregate, view.length_ms),
+        Across::Given(value) => value.filter(|_| cell.count > 0),
+    };
+    Seen {
+        value: value.filter(|_| !not_applicable),
+        count: cell.count,
+        latest_at: (cell.any > 0).then_some(cell.latest_at),
+        not_applicable,
     }
 }
 
 /// The slices `first .. until` of a series.
-fn part(slices: &[(i64, Cell)], first: i64, until: i64) -> &[(i64, Cell)] {
+pub(super) fn part(slices: &[(i64, Cell)], first: i64, until: i64) -> &[(i64, Cell)] {
     let (from, to) = (place_of(slices, first), place_of(slices, until));
     slices.get(from..to).unwrap_or_default()
 }
@@ -290,8 +212,9 @@ mod tests {
     use super::*;
     use crate::domain::aggregate::{Sample, SampleValue};
     use crate::domain::calendar::Calendar;
-    use crate::domain::catalog::{Aggregate, Window};
+    use crate::domain::catalog::{Aggregate, KpiDefinition, Window};
     use crate::domain::instant::Instant;
+    use crate::domain::samples::plain_kpi;
 
     /// The same numbers in every run, in no order.
     fn mixed(step: u64) -> u64 {
@@ -343,11 +266,41 @@ mod tests {
                     let Some(view) = views(now).get(view).copied() else {
                         continue;
                     };
-                    let (afresh, again) = (series.sight(&view), series.gather_again(&view));
-                    assert_eq!(afresh, again, "{view:?} at step {step}");
+                    same_again(&mut series, aggregate, &view, step);
                 }
             }
         }
+    }
+
+    /// What is kept gives what merging all slices gives, to the last bit.
+    fn same_again(series: &mut Series, aggregate: &Aggregate, view: &View, step: u64) {
+        let afresh = series.sight(view);
+        if !aggregate.is_total() {
+            let again = series.gather_again::<Cell>(view);
+            let again = again.map_or_else(
+                || afresh.clone(),
+                |(cell, oldest, _)| Sight {
+                    cell,
+                    oldest: Some(oldest),
+                },
+            );
+            assert_eq!(afresh, again, "{view:?} at step {step}");
+            return;
+        }
+        let definition = KpiDefinition {
+            aggregate: aggregate.clone(),
+            ..plain_kpi()
+        };
+        let rules = Rules {
+            definition: &definition,
+            calendar: &Calendar::utc(),
+        };
+        let (again, oldest) = series.see_again(rules, view, Across::Own);
+        assert_eq!(
+            (look(rules, view, &afresh.cell, Across::Own), afresh.oldest),
+            (again, oldest),
+            "{view:?} at step {step}"
+        );
     }
 
     #[test]
@@ -368,20 +321,30 @@ mod tests {
             };
             series.cell(slice).add(&Aggregate::Sum, &sample);
         };
+        let count = |series: &mut Series, last: i64| {
+            let seen = series.gather_again::<Total>(&view(last));
+            seen.map_or(0, |(total, ..)| total.count)
+        };
         (80..90).for_each(|slice| measure(&mut series, slice));
         measure(&mut series, 100);
-        assert_eq!(series.gather_again(&view(100)).cell.count, 11);
+        assert_eq!(count(&mut series, 100), 11);
         series.drop_slice(100);
         measure(&mut series, 95);
         measure(&mut series, 102);
-        assert_eq!(series.gather_again(&view(102)).cell.count, 12);
+        assert_eq!(count(&mut series, 102), 12);
     }
 
     #[test]
     fn a_window_that_is_looked_at_again_shows_the_same_to_the_last_bit() {
-        let number = |mixed| SampleValue::Number(mixed as f64 / 7.0);
+        let number = |mixed: u64| match mixed % 11 {
+            0 => SampleValue::NotApplicable,
+            _ => SampleValue::Number(mixed as f64 / 7.0),
+        };
         for aggregate in [
             Aggregate::Mean,
+            Aggregate::Count,
+            Aggregate::Sum,
+            Aggregate::Rate { per_ms: 7 },
             Aggregate::Stddev,
             Aggregate::Last,
             Aggregate::Percentile(99.0),

@@ -4,7 +4,8 @@
 //! evaluated whenever they change, so the last instant with a value follows from the slices: values end where the last
 //! slice leaves the window, or where a slice enters that takes the value away. Nothing is kept here.
 
-use super::{Across, Held, Rules, Seen, Series, look};
+use super::gather::{Seen, look};
+use super::{Across, Held, Rules, Series};
 use crate::domain::catalog::Missing;
 use crate::domain::instant::Instant;
 

@@ -4,7 +4,8 @@
 //! restated leaves. Values that stand in for an empty window (`zero`, `hold`) are no part of it: they run out by
 //! themselves, and a reading is restated by facts only. Nothing is kept of periods before the last one.
 
-use super::{Rules, Seen, Series};
+use super::gather::Seen;
+use super::{Rules, Series};
 use crate::domain::instant::Instant;
 use crate::domain::window::View;
 

@@ -17,12 +17,33 @@ use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use crate::domain::series::{Across, Evaluation, Rules, Series};
 use crate::domain::series_names::SeriesNames;
+use crate::domain::window::View;
 
 /// Leaves are shared between cores down to so many measurements.
 const SHARE_ROWS_MIN: usize = 4_096;
 
 /// Leaves whose memory is asked for together.
 const LEAVES_AHEAD: usize = 8;
+
+/// What a window shows at each step; neighbours mostly have the same window.
+#[derive(Debug, Default)]
+struct Views<'a> {
+    of: Option<Rules<'a>>,
+    views: Vec<View>,
+}
+
+impl<'a> Views<'a> {
+    fn of(&mut self, rules: Rules<'a>, steps: &[Step]) -> &[View] {
+        if !self.of.is_some_and(|of| of.has_window_of(&rules)) {
+            self.of = Some(rules);
+            self.views.clear();
+            let window = &rules.definition.window;
+            let views = steps.iter().map(|step| window.view(rules.calendar, step.at));
+            self.views.extend(views);
+        }
+        &self.views
+    }
+}
 
 /// A KPI of a scorecard or of an instance of it, with all that its evaluation needs beside its series.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +105,7 @@ impl Common<'_> {
     }
 
     fn read_alone(&self, share: Share<'_, '_>) {
+        let mut views = Views::default();
         let Share {
             series,
             leaves,
@@ -99,21 +121,28 @@ impl Common<'_> {
             for (((series, leaf), end), read) in series.iter_mut().zip(leaves).zip(ends).zip(&mut reads) {
                 let rows = self.rows.get(begin..*end as usize).unwrap_or_default();
                 begin = *end as usize;
-                self.read_leaf(leaf, series, rows, read);
+                let views = views.of(leaf.rules, self.steps);
+                self.read_leaf((leaf, series), rows, views, read);
             }
         }
     }
 
     /// Takes a leaf through the span.
-    fn read_leaf(&self, leaf: &mut Leaf<'_>, series: &mut Series, mut rows: &[Way], read: &mut [Option<NodeState>]) {
-        for (step, read) in self.steps.iter().zip(read) {
+    fn read_leaf(
+        &self,
+        (leaf, series): (&mut Leaf<'_>, &mut Series),
+        mut rows: &[Way],
+        views: &[View],
+        read: &mut [Option<NodeState>],
+    ) {
+        for ((step, view), read) in self.steps.iter().zip(views).zip(read) {
             let count = rows.iter().take_while(|way| (way.row as usize) < step.rows).count();
             let (now, later) = rows.split_at(count);
             rows = later;
             leaf.state.is_dirty |= self.take_rows(leaf, series, now);
             let is_due = leaf.state.is_dirty || leaf.state.due <= step.at.0;
             if is_due {
-                leaf.read(series, self.evaluation(step.at));
+                leaf.read(series, (self.evaluation(step.at), *view));
             }
             *read = is_due.then_some(leaf.state);
         }
@@ -176,8 +205,8 @@ impl Common<'_> {
 
 impl Leaf<'_> {
     /// Finds out what the leaf says at an evaluation.
-    fn read(&mut self, series: &mut Series, when: Evaluation) {
-        let (reading, due) = series.evaluate(self.rules, when, Across::Own);
+    fn read(&mut self, series: &mut Series, (when, view): (Evaluation, View)) {
+        let (reading, due) = series.evaluate_view(self.rules, (when, view), Across::Own);
         let due = due.map_or(i64::MAX, |due| due.0);
         let due = due.min(next_after(self.changes, when.at));
         self.state = self.state.after_leaf(reading, bands_at(self.bands, when.at), due);
