@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::catalog::CatalogFile;
+use super::column::Column;
 use super::id::Sequence;
 use super::instant::Instant;
 use super::measurement::{Extra, MeasuredValue, SeriesKey};
@@ -123,13 +124,13 @@ pub struct Measurements {
     /// Epoch ms.
     pub observed_at: Vec<i64>,
     /// Epoch ms.
-    pub received_at: Vec<i64>,
+    pub received_at: Column<i64>,
     /// See [`shape`].
-    pub shape: Vec<u8>,
+    pub shape: Column<u8>,
     /// First number.
     pub value: Vec<f64>,
     /// Second number.
-    pub second: Vec<f64>,
+    pub second: Column<f64>,
     /// Words of qualitative values, by row, ascending.
     pub words: Vec<(u32, Arc<str>)>,
     /// Keys, labels and words of people, by row, ascending; only where there are any.
@@ -170,10 +171,9 @@ impl Measurements {
         self.series.extend_from_slice(series);
         self.observed_at.extend_from_slice(observed_at);
         self.value.extend_from_slice(value);
-        let rows = self.series.len();
-        self.received_at.resize(rows, received_at.0);
-        self.shape.resize(rows, shape::NUMBER);
-        self.second.resize(rows, 0.0);
+        self.received_at.push_same(received_at.0, series.len());
+        self.shape.push_same(shape::NUMBER, series.len());
+        self.second.push_same(0.0, series.len());
     }
 
     /// No rows, and room for some in the same memory.
@@ -182,10 +182,7 @@ impl Measurements {
         self.truncate(0);
         self.series.reserve(room);
         self.observed_at.reserve(room);
-        self.received_at.reserve(room);
-        self.shape.reserve(room);
         self.value.reserve(room);
-        self.second.reserve(room);
         self
     }
 
@@ -194,10 +191,10 @@ impl Measurements {
         let rows = self.series.len() as u32;
         self.series.extend(other.series);
         self.observed_at.extend(other.observed_at);
-        self.received_at.extend(other.received_at);
-        self.shape.extend(other.shape);
+        self.received_at.extend(&other.received_at);
+        self.shape.extend(&other.shape);
         self.value.extend(other.value);
-        self.second.extend(other.second);
+        self.second.extend(&other.second);
         self.words
             .extend(other.words.into_iter().map(|(row, word)| (rows + row, word)));
         self.extras
@@ -218,7 +215,7 @@ impl Measurements {
 
     /// One row, or `None` behind the last.
     pub fn row(&self, index: usize) -> Option<Row<'_>> {
-        let shape = *self.shape.get(index)?;
+        let shape = self.shape.get(index)?;
         let key = index as u32;
         let word = match shape {
             shape::WORD | shape::WEIGHTED_WORD => self
@@ -239,10 +236,10 @@ impl Measurements {
         Some(Row {
             series: SeriesNumber(*self.series.get(index)?),
             observed_at: Instant(*self.observed_at.get(index)?),
-            received_at: Instant(*self.received_at.get(index)?),
+            received_at: Instant(self.received_at.get(index)?),
             shape,
             value: *self.value.get(index)?,
-            second: *self.second.get(index)?,
+            second: self.second.get(index)?,
             word: word.map(|(_, word)| word),
             extra: extra.map(|(_, extra)| extra),
         })

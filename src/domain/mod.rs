@@ -11,6 +11,7 @@ pub mod alerting;
 pub mod board;
 pub mod calendar;
 pub mod catalog;
+pub mod column;
 pub mod comparison;
 pub mod correlation;
 pub mod exact;

@@ -9,6 +9,7 @@ use pco::{ChunkConfig, DeltaSpec, ModeSpec, PagingSpec};
 use super::bytes::{Cursor, FormatError};
 use super::text::{TextReader, TextWriter, take_section};
 use super::{column, facts};
+use crate::domain::column::Column;
 use crate::domain::fact::{Block, Fact, Measurements, shape};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
@@ -208,11 +209,7 @@ impl BlockEncoder {
     fn body(&mut self, block: &Block, out: &mut Vec<u8>) -> Result<(), FormatError> {
         let rows = &block.measurements;
         let recorded_at = block.recorded_at.0;
-        let waited: Vec<i64> = rows
-            .received_at
-            .iter()
-            .map(|at| recorded_at.wrapping_sub(*at))
-            .collect();
+        let waited = rows.received_at.map(|at| recorded_at.wrapping_sub(at));
         let mut text = TextWriter::default();
         facts::put_positions(&block.positions, &mut text);
         text.finish(&mut self.zstd, out)?;
@@ -220,10 +217,10 @@ impl BlockEncoder {
         text.finish(&mut self.zstd, out)?;
         column::encode(&rows.series, &self.series, out)?;
         column::encode(&rows.observed_at, &self.instants, out)?;
-        column::encode(&waited, &self.instants, out)?;
-        column::encode(&rows.shape, &self.series, out)?;
+        column::encode_column(&waited, &self.instants, out)?;
+        column::encode_column(&rows.shape, &self.series, out)?;
         column::encode(&rows.value, &self.values, out)?;
-        column::encode(&rows.second, &self.values, out)?;
+        column::encode_column(&rows.second, &self.values, out)?;
         facts::put_words(&rows.words, &mut text);
         text.finish(&mut self.zstd, out)?;
         facts::put_extras(&rows.extras, &mut text);
@@ -300,18 +297,15 @@ fn measurements(header: &Header, cursor: &mut Cursor<'_>) -> Result<Measurements
     let rows = header.rows as usize;
     let series = column::decode(cursor, rows)?;
     let observed_at = column::decode(cursor, rows)?;
-    let mut received_at: Vec<i64> = column::decode(cursor, rows)?;
+    let waited: Column<i64> = column::decode_column(cursor, rows)?;
     let recorded_at = header.recorded_at.0;
-    for at in &mut received_at {
-        *at = recorded_at.wrapping_sub(*at);
-    }
     Ok(Measurements {
         series,
         observed_at,
-        received_at,
-        shape: column::decode(cursor, rows)?,
+        received_at: waited.map(|waited| recorded_at.wrapping_sub(waited)),
+        shape: column::decode_column(cursor, rows)?,
         value: column::decode(cursor, rows)?,
-        second: column::decode(cursor, rows)?,
+        second: column::decode_column(cursor, rows)?,
         words: section(cursor, facts::words)?,
         extras: section(cursor, facts::extras)?,
     })
@@ -348,7 +342,7 @@ pub(super) fn check(block: &Block) -> Result<(), FormatError> {
             "the block has too many measurements: commit fewer at once",
         ));
     }
-    if columns.shape.iter().any(|shape| *shape > shape::WEIGHTED_WORD) {
+    if columns.shape.different().any(|shape| shape > shape::WEIGHTED_WORD) {
         return Err(FormatError::Unfit("a measurement has an unknown shape"));
     }
     if !ascends(columns.words.iter().map(|(row, _)| *row), rows)

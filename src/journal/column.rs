@@ -19,6 +19,7 @@ use pco::data_types::Number;
 use pco::standalone::{simple_compress, simple_decompress_into};
 
 use super::bytes::{Cursor, FormatError, put_varint, unzigzag, zigzag};
+use crate::domain::column::{self, Column};
 
 const EMPTY: u8 = 0;
 const CONSTANT: u8 = 1;
@@ -98,6 +99,19 @@ pub(super) fn encode<C: Cell>(cells: &[C], config: &ChunkConfig, out: &mut Vec<u
     Ok(())
 }
 
+/// Appends a column as a section, as [`encode`] would its rows.
+pub(super) fn encode_column<C: Cell + column::Number>(
+    column: &Column<C>,
+    config: &ChunkConfig,
+    out: &mut Vec<u8>,
+) -> Result<(), FormatError> {
+    if let Some(same) = column.same() {
+        put_words(CONSTANT, &[same], out);
+        return Ok(());
+    }
+    encode(&column.iter().collect::<Vec<_>>(), config, out)
+}
+
 fn put_words<C: Cell>(encoding: u8, cells: &[C], out: &mut Vec<u8>) {
     let mut payload = Vec::with_capacity(cells.len() * 4);
     let mut before = C::default();
@@ -115,22 +129,54 @@ pub(super) fn put_section(encoding: u8, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// Reads a section of a column of `rows` numbers.
-pub(super) fn decode<C: Cell>(cursor: &mut Cursor<'_>, rows: usize) -> Result<Vec<C>, FormatError> {
+/// A section before it is unpacked.
+enum Section<'a, C> {
+    /// Every row says this.
+    Same(C),
+    /// An encoding that tells each row, and its payload.
+    Each(u8, &'a [u8]),
+}
+
+fn section<'a, C: Cell>(cursor: &mut Cursor<'a>, rows: usize) -> Result<Section<'a, C>, FormatError> {
     let encoding = cursor.byte()?;
     if encoding == EMPTY {
         return match rows {
-            0 => Ok(Vec::new()),
+            0 => Ok(Section::Each(SMALL, &[])),
             _ => Err(FormatError::Unfit("a column is empty and the block is not")),
         };
     }
     let len = cursor.count()?;
     let payload = cursor.take(len)?;
+    if encoding == CONSTANT {
+        return constant(payload).map(Section::Same);
+    }
+    Ok(Section::Each(encoding, payload))
+}
+
+fn each<C: Cell>((encoding, payload): (u8, &[u8]), rows: usize) -> Result<Vec<C>, FormatError> {
     match encoding {
-        CONSTANT => Ok(vec![constant(payload)?; rows]),
         SMALL => words(payload, rows),
         PCO => unpack(payload, rows),
         _ => Err(FormatError::Unfit("a column has an unknown encoding")),
+    }
+}
+
+/// Reads a section of a column of `rows` numbers.
+pub(super) fn decode<C: Cell>(cursor: &mut Cursor<'_>, rows: usize) -> Result<Vec<C>, FormatError> {
+    match section(cursor, rows)? {
+        Section::Same(same) => Ok(vec![same; rows]),
+        Section::Each(encoding, payload) => each((encoding, payload), rows),
+    }
+}
+
+/// The same, for a column of which neighbours are mostly the same.
+pub(super) fn decode_column<C: Cell + column::Number>(
+    cursor: &mut Cursor<'_>,
+    rows: usize,
+) -> Result<Column<C>, FormatError> {
+    match section(cursor, rows)? {
+        Section::Same(same) => Ok(Column::of_same(same, rows)),
+        Section::Each(encoding, payload) => Ok(each((encoding, payload), rows)?.into()),
     }
 }
 

@@ -48,10 +48,10 @@ fn write(dir: &Path, count: usize) {
         let portion = PORTION.min(count - written);
         for mut block in load::blocks_from(written, portion, BLOCK_LEN) {
             block.first = journal.tail().next;
-            let earlier = |at: &mut i64| *at -= EARLIER_MS;
             block.recorded_at = block.recorded_at.plus_ms(-EARLIER_MS);
-            block.measurements.observed_at.iter_mut().for_each(earlier);
-            block.measurements.received_at.iter_mut().for_each(earlier);
+            let columns = &mut block.measurements;
+            columns.observed_at.iter_mut().for_each(|at| *at -= EARLIER_MS);
+            columns.received_at = columns.received_at.map(|at| at - EARLIER_MS);
             journal.append(&block).unwrap();
         }
         written += portion;

@@ -165,9 +165,9 @@ impl Projection {
             self.fetch(series);
             let observed_at = columns.observed_at.get(rows.clone()).unwrap_or_default();
             let values = columns.value.get(rows.clone()).unwrap_or_default();
-            let shapes = columns.shape.get(rows.clone()).unwrap_or_default();
-            let rows = rows.zip(series.iter().zip(observed_at)).zip(values.iter().zip(shapes));
-            for ((row, (series, observed_at)), (value, shape)) in rows {
+            let are_plain = columns.shape.are(rows.clone(), shape::NUMBER);
+            let rows = rows.zip(series.iter().zip(observed_at)).zip(values);
+            for ((row, (series, observed_at)), value) in rows {
                 if now.follows {
                     now.at = now.at.max(Instant(*observed_at));
                 }
@@ -181,8 +181,11 @@ impl Projection {
                     },
                     now: now.at,
                 };
-                let is_plain = *shape == shape::NUMBER && columns.extras.is_empty();
-                if is_plain && self.take_plain((&catalog, &folds), &mut near, &plain).is_some() {
+                let is_plain = are_plain || columns.shape.get(row) == Some(shape::NUMBER);
+                if is_plain
+                    && columns.extras.is_empty()
+                    && self.take_plain((&catalog, &folds), &mut near, &plain).is_some()
+                {
                     continue;
                 }
                 if let Some(row) = columns.row(row) {

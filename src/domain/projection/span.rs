@@ -353,8 +353,7 @@ fn edge_of(run: &Run<'_>, every_ms: i64, series: usize) -> usize {
 
 /// Whether all rows are plain numbers.
 fn is_plain(run: &Run<'_>) -> bool {
-    let shapes = run.columns.shape.get(run.rows.clone());
-    shapes.is_some_and(|shapes| shapes.iter().all(|shape| *shape == shape::NUMBER))
+    run.columns.shape.are(run.rows.clone(), shape::NUMBER)
 }
 
 #[cfg(test)]

@@ -43,18 +43,14 @@ fn continued(mut block: Block, tail: Tail) -> Block {
         block.new_series.push(key("it.csat", Some("berlin")));
     }
     let series = block.series_base + block.new_series.len() as u32;
-    let tell = |at: &mut i64| *at = at.rem_euclid(Instant::LATEST.0);
+    let tell = |at: i64| at.rem_euclid(Instant::LATEST.0);
     let columns = &mut block.measurements;
     columns.series.iter_mut().for_each(|number| *number %= series);
-    columns
-        .observed_at
-        .iter_mut()
-        .chain(&mut columns.received_at)
-        .for_each(tell);
-    let numbers = columns.value.iter_mut().chain(&mut columns.second);
-    numbers
-        .filter(|number| !number.is_finite())
-        .for_each(|number| *number = 1e300);
+    columns.observed_at.iter_mut().for_each(|at| *at = tell(*at));
+    columns.received_at = columns.received_at.map(tell);
+    let finite = |number: f64| if number.is_finite() { number } else { 1e300 };
+    columns.value.iter_mut().for_each(|number| *number = finite(*number));
+    columns.second = columns.second.map(finite);
     block
 }
 

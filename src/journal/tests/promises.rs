@@ -107,7 +107,7 @@ fn a_block_that_does_not_continue_the_tail_closes_the_journal() {
         |block| block.first.0 += 1,
         |block| block.series_base += 1,
         |block| block.recorded_at = Instant(0),
-        |block| block.measurements.shape.clear(),
+        |block| block.measurements.shape.truncate(0),
     ];
     for wrong in wrongs {
         on_every_adapter(|journal| {
