@@ -21,7 +21,7 @@ use super::instant::Instant;
 use super::reading::Absence;
 use super::window::View;
 use closed::Kept;
-use gather::{Seen, look, place_of};
+use gather::{Seen, place_of};
 use settled::{Settled, is_provisional};
 use smallvec::SmallVec;
 
@@ -286,7 +286,7 @@ impl Series {
     /// The reading at any instant from what is known now.
     pub fn read(&self, rules: Rules<'_>, at: Instant, across: Across) -> LeafReading {
         let view = rules.window().view(rules.calendar, at);
-        let seen = look(rules, &view, &self.gather(&view), across);
+        let seen = self.see(rules, &view, across);
         let held = self.held_at(rules, at, seen).filter(|_| across == Across::Own);
         let known = Known {
             held: held.as_ref(),
@@ -295,14 +295,9 @@ impl Series {
         self.judge(rules, (at, &view), seen, known)
     }
 
-    /// Whether a window sees nothing.
-    pub fn is_empty_in(&self, view: &View) -> bool {
-        self.gather(view).any == 0
-    }
-
     /// The value of a window's slices from what is known now: what [`Series::read`] says, and no more.
     pub fn value_in(&self, rules: Rules<'_>, view: &View) -> Option<f64> {
-        let seen = look(rules, view, &self.gather(view), Across::Own);
+        let seen = self.see(rules, view, Across::Own);
         match rules.definition.missing {
             Missing::Zero if seen.latest_at.is_none() => Some(0.0),
             _ => seen.value,

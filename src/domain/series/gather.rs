@@ -13,7 +13,7 @@
 //! instead of cells: a projection takes 0.86 of its processor time.
 
 use super::closed::{Closed, Merged};
-use super::{Across, Rules, Series};
+use super::{Across, Rare, Rules, Series};
 use crate::domain::aggregate::{Cell, Total};
 use crate::domain::window::View;
 
@@ -24,15 +24,6 @@ const GAPS_MAX: usize = 8;
 const CLOSED_LEN_MIN: usize = 3;
 
 /// What a window sees.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Sight {
-    /// All of it.
-    pub cell: Cell,
-    /// The oldest slice with data.
-    pub oldest: Option<i64>,
-}
-
-/// What a window sees, in short.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Seen {
     pub value: Option<f64>,
@@ -56,27 +47,15 @@ impl Seen {
 }
 
 impl Series {
-    /// Everything that the window sees.
-    pub(super) fn gather(&self, view: &View) -> Cell {
-        self.sight(view).cell
-    }
-
-    fn sight(&self, view: &View) -> Sight {
-        let seen = self.seen(view.first, view.last);
-        let (front, back) = seen.split_at(seen.partition_point(|(slice, _)| *slice < view.turn));
-        let mut cell = self.start(view.first);
-        for (_, other) in back {
-            cell.merge(other);
-        }
-        if !front.is_empty() {
-            let mut whole = Cell::default();
-            front.iter().rev().for_each(|(_, other)| whole.merge(other));
-            whole.merge(&cell);
-            cell = whole;
-        }
-        Sight {
-            cell,
-            oldest: seen.first().map(|(slice, _)| *slice),
+    /// What a window shows.
+    pub(super) fn see(&self, rules: Rules<'_>, view: &View, across: Across) -> Seen {
+        let aggregate = &rules.definition.aggregate;
+        match self.seen(view.first, view.last) {
+            [.., (_, newest)] if aggregate.is_total() && across == Across::Own => {
+                let total: Total = self.merged(view);
+                Seen::of_total(total.value(aggregate, view.length_ms), total, newest)
+            }
+            _ => look(rules, view, &self.merged(view), across),
         }
     }
 
@@ -87,16 +66,40 @@ impl Series {
         let aggregate = &rules.definition.aggregate;
         if aggregate.is_total() && across == Across::Own {
             if let Some((total, oldest, newest)) = self.gather_again::<Total>(view) {
-                return (
-                    Seen::of_total(total.value(aggregate, view.length_ms), total, newest),
-                    Some(oldest),
-                );
+                let value = total.value(aggregate, view.length_ms);
+                return (Seen::of_total(value, total, newest), Some(oldest));
             }
         } else if let Some((cell, oldest, _)) = self.gather_again::<Cell>(view) {
             return (look(rules, view, &cell, across), Some(oldest));
         }
-        let sight = self.sight(view);
-        (look(rules, view, &sight.cell, across), sight.oldest)
+        (self.see(rules, view, across), self.oldest_seen(view))
+    }
+
+    fn oldest_seen(&self, view: &View) -> Option<i64> {
+        self.seen(view.first, view.last).first().map(|(slice, _)| *slice)
+    }
+
+    /// Everything that a window sees.
+    fn merged<M: Merged>(&self, view: &View) -> M {
+        let seen = self.seen(view.first, view.last);
+        let (front, back) = seen.split_at(seen.partition_point(|(slice, _)| *slice < view.turn));
+        let mut merged: M = start(self.rare.as_deref(), view.first);
+        for (_, cell) in back {
+            merged.take(cell);
+        }
+        if front.is_empty() {
+            return merged;
+        }
+        let mut whole = M::default();
+        for (_, cell) in front.iter().rev() {
+            whole.take(cell);
+        }
+        whole.and(&merged)
+    }
+
+    /// Whether a window sees nothing.
+    pub fn is_empty_in(&self, view: &View) -> bool {
+        self.merged::<Cell>(view).any == 0
     }
 
     /// Everything that a window sees, its oldest slice, and its newest one; `None` where slices are too few to keep anything.
@@ -107,10 +110,7 @@ impl Series {
         let enough = to.checked_sub(CLOSED_LEN_MIN + 1).is_some_and(has_enough);
         let newest = to.checked_sub(1).and_then(|place| self.slices.get(place));
         let (newest, newest_cell) = newest.filter(|(slice, _)| enough && *slice >= view.turn)?;
-        let start = || match &self.rare {
-            Some(rare) if view.first == i64::MIN => M::default().and_slice(&rare.before),
-            _ => M::default(),
-        };
+        let start = || start(self.rare.as_deref(), view.first);
         let closed = Closed::<M>::of(&mut self.closed, view.turn)?;
         // What comes late comes mostly into the slice before the newest: that one is not in what is kept either.
         let last = to
@@ -128,14 +128,6 @@ impl Series {
             (merged, oldest) = (front.and(&merged), *slice);
         }
         Some((merged, oldest, newest_cell))
-    }
-
-    /// What comes before the first slice that a window sees.
-    fn start(&self, first: i64) -> Cell {
-        match &self.rare {
-            Some(rare) if first == i64::MIN => rare.before.clone(),
-            _ => Cell::default(),
-        }
     }
 
     /// The slices that a window sees.
@@ -171,6 +163,14 @@ impl Series {
         if let Some(kept) = &mut self.closed {
             kept.reopen(slice);
         }
+    }
+}
+
+/// What comes before the first slice that a window sees.
+fn start<M: Merged>(rare: Option<&Rare>, first: i64) -> M {
+    match rare {
+        Some(rare) if first == i64::MIN => M::default().and_slice(&rare.before),
+        _ => M::default(),
     }
 }
 
@@ -272,21 +272,8 @@ mod tests {
         }
     }
 
-    /// What is kept gives what merging all slices gives, to the last bit.
+    /// What is kept, and totals instead of cells, give what merging all slices gives, to the last bit.
     fn same_again(series: &mut Series, aggregate: &Aggregate, view: &View, step: u64) {
-        let afresh = series.sight(view);
-        if !aggregate.is_total() {
-            let again = series.gather_again::<Cell>(view);
-            let again = again.map_or_else(
-                || afresh.clone(),
-                |(cell, oldest, _)| Sight {
-                    cell,
-                    oldest: Some(oldest),
-                },
-            );
-            assert_eq!(afresh, again, "{view:?} at step {step}");
-            return;
-        }
         let definition = KpiDefinition {
             aggregate: aggregate.clone(),
             ..plain_kpi()
@@ -295,12 +282,15 @@ mod tests {
             definition: &definition,
             calendar: &Calendar::utc(),
         };
-        let (again, oldest) = series.see_again(rules, view, Across::Own);
-        assert_eq!(
-            (look(rules, view, &afresh.cell, Across::Own), afresh.oldest),
-            (again, oldest),
-            "{view:?} at step {step}"
-        );
+        let (cell, oldest) = (series.merged::<Cell>(view), series.oldest_seen(view));
+        let afresh = look(rules, view, &cell, Across::Own);
+        assert_eq!(series.see(rules, view, Across::Own), afresh, "{view:?} at step {step}");
+        if !aggregate.is_total() {
+            let again = series.gather_again::<Cell>(view);
+            assert!(again.is_none_or(|(again, ..)| again == cell), "{view:?} at step {step}");
+        }
+        let again = series.see_again(rules, view, Across::Own);
+        assert_eq!(again, (afresh, oldest), "{view:?} at step {step}");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! evaluated whenever they change, so the last instant with a value follows from the slices: values end where the last
 //! slice leaves the window, or where a slice enters that takes the value away. Nothing is kept here.
 
-use super::gather::{Seen, look};
+use super::gather::Seen;
 use super::{Across, Held, Rules, Series};
 use crate::domain::catalog::Missing;
 use crate::domain::instant::Instant;
@@ -31,7 +31,7 @@ impl Series {
 
     fn value_at(&self, rules: Rules<'_>, at: Instant) -> Option<Held> {
         let view = rules.window().view(rules.calendar, at);
-        let seen = look(rules, &view, &self.gather(&view), Across::Own);
+        let seen = self.see(rules, &view, Across::Own);
         Some(Held {
             value: seen.value?,
             evaluated_at: at,
