@@ -3,46 +3,14 @@
 //! A [`Cell`] stands for any set of measurements of one series. Cells merge in slice order; sums are compensated, so a
 //! window that slides for a year equals the same window computed afresh.
 
+mod total;
 mod words;
 
 use super::catalog::{Aggregate, KpiDefinition};
 use super::fact::{Row, shape};
 use super::sketch::{Distinct, Percentiles, hash_of};
-
-/// A sum with the rounding errors it made (Neumaier, "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher
-/// Summen", ZAMM 1974).
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Sum {
-    high: f64,
-    low: f64,
-}
-
-impl Sum {
-    /// Adds a number.
-    #[inline]
-    pub fn add(&mut self, number: f64) {
-        let total = self.high + number;
-        self.low += if self.high.abs() >= number.abs() {
-            (self.high - total) + number
-        } else {
-            (number - total) + self.high
-        };
-        self.high = total;
-    }
-
-    /// Adds another sum.
-    #[inline]
-    pub fn merge(&mut self, other: Self) {
-        self.add(other.high);
-        self.low += other.low;
-    }
-
-    /// The sum.
-    #[inline]
-    pub fn total(self) -> f64 {
-        self.high + self.low
-    }
-}
+use total::there;
+pub use total::{Sum, Total};
 
 /// One measurement as a window sees it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -233,11 +201,48 @@ impl Cell {
                 self.count += 1;
                 sum.add(value);
             }
+            (parts @ Parts::Nothing, SampleValue::Number(value)) if aggregate.is_sum() => {
+                self.count += 1;
+                let mut sum = Sum::default();
+                sum.add(value);
+                *parts = Parts::Sum(sum);
+            }
             _ => {
                 self.count += 1;
                 self.add_value(aggregate, sample);
             }
         }
+    }
+
+    /// Takes samples in, and tells how many.
+    #[inline]
+    pub fn add_all(&mut self, aggregate: &Aggregate, first: &Sample, rest: impl Iterator<Item = Sample>) -> u64 {
+        self.add(aggregate, first);
+        let mut taken = 1;
+        let Parts::Sum(sum) = &mut self.parts else {
+            for sample in rest {
+                self.add(aggregate, &sample);
+                taken += 1;
+            }
+            return taken;
+        };
+        // Most of all that is added is added to a sum, which is at hand meanwhile.
+        let (mut own, mut count) = (*sum, 0);
+        for sample in rest {
+            let latest = Latest::of(&sample);
+            if sample.observed_at > self.latest_at || sample.observed_at == self.latest_at && latest > self.latest {
+                (self.latest_at, self.latest) = (sample.observed_at, latest);
+            }
+            if let SampleValue::Number(value) = sample.value {
+                count += 1;
+                own.add(value);
+            }
+            taken += 1;
+        }
+        *sum = own;
+        self.any += (taken - 1) as u32;
+        self.count += count;
+        taken
     }
 
     #[inline(never)]
@@ -370,54 +375,6 @@ impl Cell {
         };
         there(value)
     }
-}
-
-impl Aggregate {
-    /// Whether its value comes from nothing but a sum and a count.
-    #[inline]
-    pub fn is_total(&self) -> bool {
-        matches!(self, Self::Count | Self::Sum | Self::Mean | Self::Rate { .. })
-    }
-}
-
-/// How many measurements a set has, and their sum: all there is to know for a count, a sum, a mean and a rate.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Total {
-    /// Measurements with a value.
-    pub count: u32,
-    sum: Sum,
-}
-
-impl Total {
-    /// Adds another set.
-    #[inline]
-    pub fn add(&mut self, other: Self) {
-        self.count += other.count;
-        self.sum.merge(other.sum);
-    }
-
-    /// As [`Cell::value`]; `None` also for an aggregate that is no total.
-    #[inline]
-    pub fn value(&self, aggregate: &Aggregate, length_ms: i64) -> Option<f64> {
-        if self.count == 0 {
-            return None;
-        }
-        let count = f64::from(self.count);
-        let value = match aggregate {
-            Aggregate::Count => count,
-            Aggregate::Sum => self.sum.total(),
-            Aggregate::Mean => self.sum.total() / count,
-            Aggregate::Rate { per_ms } => self.sum.total() * *per_ms as f64 / length_ms as f64,
-            _ => return None,
-        };
-        there(value)
-    }
-}
-
-/// A value that people can read: minus zero is zero to them, and what is not finite is none.
-#[inline]
-fn there(value: f64) -> Option<f64> {
-    value.is_finite().then_some(value + 0.0)
 }
 
 fn quotient(above: Sum, below: Sum) -> Option<f64> {

@@ -142,7 +142,8 @@ impl ScoreCurve {
         if let Some((_, score)) = self.peak.filter(|(at, _)| *at == value) {
             return score;
         }
-        let after = self.points.partition_point(|point| point.0 < value);
+        // Curves have a handful of points: looking at one after the other is quicker than a search.
+        let after = self.points.iter().take_while(|point| point.0 < value).count();
         match (
             after.checked_sub(1).and_then(|before| self.points.get(before)),
             self.points.get(after),

@@ -147,20 +147,15 @@ impl Series {
 
     /// Takes in samples without ids that are in one slice. True when there was one.
     pub fn add_run(&mut self, aggregate: &Aggregate, slice: i64, samples: impl Iterator<Item = Sample>) -> bool {
-        let before = self.measured;
-        let mut samples = samples.peekable();
+        let mut samples = samples;
+        let Some(first) = samples.next() else { return false };
         if self.rare.is_some() {
+            self.add_bare(aggregate, slice, &first);
             samples.for_each(|sample| self.add_bare(aggregate, slice, &sample));
-        } else if samples.peek().is_some() {
-            let cell = self.cell(slice);
-            let mut count = 0;
-            for sample in samples {
-                cell.add(aggregate, &sample);
-                count += 1;
-            }
-            self.measured += count;
+        } else {
+            self.measured += self.cell(slice).add_all(aggregate, &first, samples);
         }
-        self.measured > before
+        true
     }
 
     /// Counts a sample that is too old for any slice.
@@ -307,16 +302,14 @@ impl Series {
     /// The reading at an evaluation, and the next instant at which it can change by itself.
     pub fn evaluate(&mut self, rules: Rules<'_>, when: Evaluation, across: Across) -> (LeafReading, Option<Instant>) {
         let view = rules.window().view(rules.calendar, when.at);
-        self.evaluate_view(rules, (when, view), across)
+        let evaluated = self.evaluate_view(rules, (when, view), across);
+        (evaluated.reading, self.next_change(rules, &evaluated))
     }
 
-    /// The same, where it is known what the window shows.
-    pub fn evaluate_view(
-        &mut self,
-        rules: Rules<'_>,
-        (when, view): (Evaluation, View),
-        across: Across,
-    ) -> (LeafReading, Option<Instant>) {
+    /// The reading at an evaluation, where it is known what the window shows. What is measured next mostly comes before it can
+    /// change by itself: when that is can be asked later, as long as the series stays as it is.
+    #[inline]
+    pub fn evaluate_view(&mut self, rules: Rules<'_>, (when, view): (Evaluation, View), across: Across) -> Evaluated {
         let (seen, oldest) = self.see_again(rules, &view, across);
         let hold = self.rare.as_mut().and_then(|rare| rare.hold.as_mut());
         if seen.value.is_none()
@@ -338,7 +331,12 @@ impl Series {
                 is_current: true,
             });
         }
-        (reading, self.next_change(rules, (when, &view), oldest, reading))
+        Evaluated {
+            when,
+            view,
+            oldest,
+            reading,
+        }
     }
 
     fn held(&self) -> Option<&Held> {
@@ -430,6 +428,24 @@ pub struct Evaluation {
     pub last_before: Instant,
     /// Evaluations come at fixed steps: what flows with time is evaluated at each of them. Otherwise once a slice.
     pub is_every_instant: bool,
+}
+
+/// An evaluation of a series.
+#[derive(Debug, Clone, Copy)]
+pub struct Evaluated {
+    when: Evaluation,
+    view: View,
+    /// The oldest slice with data that the window shows.
+    oldest: Option<i64>,
+    /// What came of it.
+    pub reading: LeafReading,
+}
+
+impl Evaluated {
+    /// When.
+    pub fn at(&self) -> Instant {
+        self.when.at
+    }
 }
 
 /// Why there is no score.

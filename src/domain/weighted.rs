@@ -31,6 +31,10 @@ fn halves(number: f64) -> (f64, f64) {
 
 fn two_product(one: f64, other: f64) -> Pair {
     let high = one * other;
+    // Most weights are 1, and nothing is lost.
+    if one == 1.0 {
+        return Pair { high, low: 0.0 };
+    }
     let ((a, b), (c, d)) = (halves(one), halves(other));
     Pair {
         high,

@@ -135,9 +135,9 @@ impl Projection {
     }
 
     /// Puts what leaves read in its place.
-    pub(super) fn put_leaves(&mut self, read: impl Iterator<Item = Read>, lists: &mut Lists) {
+    pub(super) fn put_leaves<'a>(&mut self, read: impl Iterator<Item = Read<'a>>, lists: &mut Lists) {
         for (node, parent, state) in read {
-            lists.changed.extend(self.put(node, parent, state).then_some(node));
+            lists.changed.extend(self.put(node, parent, *state).then_some(node));
             lists.evaluated.push(node);
         }
     }

@@ -71,7 +71,7 @@ struct Span<'a> {
 type Place = (u32, Option<u32>);
 
 /// What a leaf read at a step: its node, the node above it, and its state.
-pub(super) type Read = (u32, Option<u32>, NodeState);
+pub(super) type Read<'a> = (u32, Option<u32>, &'a NodeState);
 
 /// A span's rows in order, and what its leaves read.
 #[derive(Debug, Default)]
@@ -93,6 +93,8 @@ pub(super) struct Spans {
 #[derive(Debug, Clone, Copy)]
 struct Ground<'a> {
     takers: &'a [Takers],
+    /// All of them are known.
+    all_known: bool,
     every_ms: i64,
     /// How many there are.
     series: usize,
@@ -123,6 +125,7 @@ impl Projection {
         let [desk, other] = desks;
         let ground = Ground {
             takers,
+            all_known: takers.iter().all(|takers| takers.own != NOT_YET),
             every_ms,
             series: self.series.len(),
             until: self.observed_until,
@@ -215,7 +218,7 @@ impl Projection {
             }
             let states = states.iter().skip(place).step_by(span.steps.len());
             let read = nodes.iter().zip(states);
-            let read = read.filter_map(|((node, parent), state)| Some((*node, *parent, (*state)?)));
+            let read = read.filter_map(|((node, parent), state)| Some((*node, *parent, state.as_ref()?)));
             let mut read = read.peekable();
             // Without anything to evaluate there is no step, as elsewhere: what timers do is told with the next one.
             if read.peek().is_some() || self.has_to_step(step.at) {
@@ -294,37 +297,42 @@ impl Ground<'_> {
         Some(span)
     }
 
+    /// How many of the first measurements are of known series.
+    fn known(&self, series: &[u32]) -> usize {
+        let newest = series.iter().copied().fold(0, u32::max) as usize;
+        // Mostly all are: nobody need look at each.
+        if newest < self.takers.len() && self.all_known {
+            return series.len();
+        }
+        let taker = |series: &u32| self.takers.get(*series as usize).map_or(NOT_YET, |takers| takers.own);
+        series.iter().take_while(|series| taker(series) != NOT_YET).count()
+    }
+
     /// Cuts off what of a run can be a span.
-    fn cut<'a>(&self, run: &mut Run<'a>, (mut at, mut next): Clock, rows_max: usize) -> Option<Span<'a>> {
+    fn cut<'a>(&self, run: &mut Run<'a>, (at, mut next): Clock, rows_max: usize) -> Option<Span<'a>> {
         let series = run.columns.series.get(run.rows.clone())?;
-        let is_unknown = |series: u32| {
-            self.takers
-                .get(series as usize)
-                .is_none_or(|takers| takers.own == NOT_YET)
-        };
-        // What is mostly so is asked first: the measurement is of a known series, and before the next step.
-        let before = |next: Instant| next.min(self.until.plus_ms(1)).0;
-        let mut limit = before(next);
-        let mut oldest = Instant(i64::MAX);
+        let known = self.known(series.get(..rows_max).unwrap_or(series));
+        let observed_at = run.observed_at().get(..known).unwrap_or_default();
+        let (mut newest, mut oldest) = (at.0, i64::MAX);
         let (mut steps, mut rows) = (Vec::new(), 0);
-        for (observed_at, series) in run.observed_at().iter().zip(series).take(rows_max) {
-            if is_unknown(*series) {
+        // Mostly many measurements come before the next step.
+        while let Some(first) = observed_at.get(rows).copied() {
+            if first >= next.0 && (first - next.0) / self.every_ms >= GAP_STEPS_MAX || first > self.until.0 {
                 break;
             }
-            if *observed_at >= limit {
-                let is_gap = *observed_at >= next.0 && (*observed_at - next.0) / self.every_ms >= GAP_STEPS_MAX;
-                if is_gap || *observed_at > self.until.0 {
+            while next.0 <= first {
+                steps.push(Step { at: next, rows });
+                next = next.plus_ms(self.every_ms);
+            }
+            let limit = next.min(self.until.plus_ms(1)).0;
+            for before in observed_at.get(rows..).unwrap_or_default() {
+                if *before >= limit {
                     break;
                 }
-                while next.0 <= *observed_at {
-                    steps.push(Step { at: next, rows });
-                    next = next.plus_ms(self.every_ms);
-                }
-                limit = before(next);
+                newest = newest.max(*before);
+                oldest = oldest.min(*before);
+                rows += 1;
             }
-            at = at.max(Instant(*observed_at));
-            oldest = oldest.min(Instant(*observed_at));
-            rows += 1;
         }
         if steps.len() < STEPS_MIN {
             return None;
@@ -334,8 +342,8 @@ impl Ground<'_> {
             is_plain: is_plain(&run),
             run,
             steps,
-            oldest,
-            clock: (at, next),
+            oldest: Instant(oldest),
+            clock: (Instant(newest), next),
         })
     }
 }

@@ -2,22 +2,20 @@
 //!
 //! An evaluation and its reading enter, the next instant leaves at which the outcome can be another one without a fact.
 
-use super::{Evaluation, LeafReading, Rules, Series};
+use super::{Evaluated, Evaluation, LeafReading, Rules, Series};
 use crate::domain::catalog::{Aggregate, KpiDefinition, Missing, Window};
 use crate::domain::instant::Instant;
-use crate::domain::window::View;
 
 impl Series {
-    /// The first instant after the evaluation at which the reading can change by itself. `oldest` is the oldest slice with
-    /// data that the view shows.
+    /// The first instant after the evaluation at which the reading can change by itself.
     #[inline]
-    pub(super) fn next_change(
-        &self,
-        rules: Rules<'_>,
-        (when, view): (Evaluation, &View),
-        oldest: Option<i64>,
-        reading: LeafReading,
-    ) -> Option<Instant> {
+    pub fn next_change(&self, rules: Rules<'_>, evaluated: &Evaluated) -> Option<Instant> {
+        let Evaluated {
+            when,
+            view,
+            oldest,
+            reading,
+        } = *evaluated;
         let (definition, window, at) = (rules.definition, rules.window(), when.at);
         let version = definition
             .versions

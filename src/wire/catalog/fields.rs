@@ -85,7 +85,8 @@ pub(super) struct Fields<'a> {
     /// Where the table begins.
     pub at: usize,
     table: &'a DeTable<'a>,
-    asked: RefCell<BTreeSet<&'static str>>,
+    /// Keys that were asked for; some more than once.
+    asked: RefCell<Vec<&'static str>>,
 }
 
 impl<'a> Fields<'a> {
@@ -123,12 +124,19 @@ impl<'a> Fields<'a> {
     /// Refuses every key that nobody asked for, with the nearest one that somebody did.
     pub fn finish(self) {
         let asked = self.asked.borrow();
-        let known: Vec<&str> = asked.iter().copied().collect();
+        let known = || {
+            asked
+                .iter()
+                .copied()
+                .collect::<BTreeSet<&str>>()
+                .into_iter()
+                .collect::<Vec<_>>()
+        };
         for (key, _) in self.in_order() {
             let name: &str = key.get_ref();
-            if !asked.contains(name) {
+            if !asked.contains(&name) {
                 let what = format!("unknown key `{}`", shorten(name));
-                self.refuse(key.span().start, &what, &suggest(name, &known));
+                self.refuse(key.span().start, &what, &suggest(name, &known()));
             }
         }
     }
@@ -146,7 +154,7 @@ impl<'a> Fields<'a> {
     }
 
     fn value(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
-        self.asked.borrow_mut().insert(key);
+        self.asked.borrow_mut().push(key);
         self.table.get(key)
     }
 

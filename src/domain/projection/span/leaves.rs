@@ -15,7 +15,7 @@ use crate::domain::catalog::{Bands, Versioned};
 use crate::domain::fact::Measurements;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
-use crate::domain::series::{Across, Evaluation, Rules, Series};
+use crate::domain::series::{Across, Evaluated, Evaluation, Rules, Series};
 use crate::domain::series_names::SeriesNames;
 use crate::domain::window::View;
 
@@ -105,7 +105,7 @@ impl Common<'_> {
     }
 
     fn read_alone(&self, share: Share<'_, '_>) {
-        let mut views = Views::default();
+        let (mut views, mut slice) = (Views::default(), Slice::default());
         let Share {
             series,
             leaves,
@@ -122,7 +122,7 @@ impl Common<'_> {
                 let rows = self.rows.get(begin..*end as usize).unwrap_or_default();
                 begin = *end as usize;
                 let views = views.of(leaf.rules, self.steps);
-                self.read_leaf((leaf, series), rows, views, read);
+                self.read_leaf((leaf, series), rows, (views, &mut slice), read);
             }
         }
     }
@@ -132,24 +132,43 @@ impl Common<'_> {
         &self,
         (leaf, series): (&mut Leaf<'_>, &mut Series),
         mut rows: &[Way],
-        views: &[View],
+        (views, slice): (&[View], &mut Slice),
         read: &mut [Option<NodeState>],
     ) {
-        for ((step, view), read) in self.steps.iter().zip(views).zip(read) {
+        // When what was read last changes by itself is asked where nothing was measured meanwhile, and at the end.
+        let mut last: Option<(usize, Evaluated)> = None;
+        for (place, (step, view)) in self.steps.iter().zip(views).enumerate() {
             let count = rows.iter().take_while(|way| (way.row as usize) < step.rows).count();
             let (now, later) = rows.split_at(count);
             rows = later;
-            leaf.state.is_dirty |= self.take_rows(leaf, series, now);
+            leaf.state.is_dirty |= self.take_rows(leaf, series, now, slice);
+            if !leaf.state.is_dirty
+                && let Some((_, evaluated)) = &last
+            {
+                leaf.state.due = leaf.due(series, evaluated);
+            }
             let is_due = leaf.state.is_dirty || leaf.state.due <= step.at.0;
             if is_due {
-                leaf.read(series, (self.evaluation(step.at), *view));
+                let evaluated = series.evaluate_view(leaf.rules, (self.evaluation(step.at), *view), Across::Own);
+                leaf.state = leaf
+                    .state
+                    .after_leaf(evaluated.reading, bands_at(leaf.bands, step.at), i64::MAX);
+                last = Some((place, evaluated));
             }
-            *read = is_due.then_some(leaf.state);
+            if let Some(read) = read.get_mut(place) {
+                *read = is_due.then_some(leaf.state);
+            }
+        }
+        if let Some((place, evaluated)) = &last {
+            leaf.state.due = leaf.due(series, evaluated);
+            if let Some(Some(read)) = read.get_mut(*place) {
+                read.due = leaf.state.due;
+            }
         }
         if let Some(last) = self.steps.last().filter(|_| self.forgets) {
             series.forget_unseen(leaf.rules, last.at);
         }
-        leaf.state.is_dirty |= self.take_rows(leaf, series, rows);
+        leaf.state.is_dirty |= self.take_rows(leaf, series, rows, slice);
     }
 
     fn evaluation(&self, at: Instant) -> Evaluation {
@@ -160,8 +179,8 @@ impl Common<'_> {
         }
     }
 
-    /// Takes rows in. True when there was one.
-    pub fn take_rows(&self, leaf: &Leaf<'_>, series: &mut Series, rows: &[Way]) -> bool {
+    /// Takes rows in. True when there was one. `slice` is one that rows were in before.
+    pub fn take_rows(&self, leaf: &Leaf<'_>, series: &mut Series, rows: &[Way], slice: &mut Slice) -> bool {
         let aggregate = &leaf.rules.definition.aggregate;
         let Some(slice_ms) = leaf.fold.slice_ms() else {
             let samples = rows.iter().filter_map(|way| self.sample(leaf, way));
@@ -171,7 +190,6 @@ impl Common<'_> {
                 > 0;
         };
         let is_plain = self.is_plain && leaf.fold.takes_plain();
-        let mut slice = Slice::default();
         let mut rest = rows;
         let mut is_one_taken = false;
         while let Some(first) = rest.first() {
@@ -204,12 +222,10 @@ impl Common<'_> {
 }
 
 impl Leaf<'_> {
-    /// Finds out what the leaf says at an evaluation.
-    fn read(&mut self, series: &mut Series, (when, view): (Evaluation, View)) {
-        let (reading, due) = series.evaluate_view(self.rules, (when, view), Across::Own);
-        let due = due.map_or(i64::MAX, |due| due.0);
-        let due = due.min(next_after(self.changes, when.at));
-        self.state = self.state.after_leaf(reading, bands_at(self.bands, when.at), due);
+    /// When what was read at an evaluation changes by itself.
+    fn due(&self, series: &Series, evaluated: &Evaluated) -> i64 {
+        let due = series.next_change(self.rules, evaluated).map_or(i64::MAX, |due| due.0);
+        due.min(next_after(self.changes, evaluated.at()))
     }
 }
 

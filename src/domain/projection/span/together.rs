@@ -12,7 +12,7 @@ use super::{ROWS_A_LEAF_MIN, Spans, is_plain};
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use crate::domain::projection::Projection;
-use crate::domain::projection::rows::Run;
+use crate::domain::projection::rows::{Run, Slice};
 
 /// Rows that are sorted together: what a core has cache for beside those that decode and write.
 const ROWS_AT_ONCE: usize = 1 << 15;
@@ -68,11 +68,11 @@ impl Projection {
                 is_plain: is_plain(&part),
                 forgets: false,
             };
-            let mut begin = 0;
+            let (mut begin, mut slice) = (0, Slice::default());
             for ((leaf, series), end) in leaves.iter().zip(&mut series).zip(&desk.sorted.ends) {
                 let rows = common.rows.get(begin..*end as usize).unwrap_or_default();
                 begin = *end as usize;
-                if common.take_rows(leaf, series, rows) {
+                if common.take_rows(leaf, series, rows, &mut slice) {
                     self.mark(leaf.node);
                 }
             }
