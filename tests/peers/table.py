@@ -63,6 +63,7 @@ def row_makers():
     import ingest
     import messages
     import replay
+    import rules
     import state
 
     return {
@@ -71,6 +72,7 @@ def row_makers():
         "nats-1": lambda setting: messages.rows(setting, 1),
         "nats-100": lambda setting: messages.rows(setting, 100),
         "alerts": messages.delay_rows,
+        "rules": rules.rows,
         "bytes": ingest.bytes_rows,
         "memory": state.memory_rows,
         "update": state.update_rows,
