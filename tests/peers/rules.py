@@ -96,6 +96,11 @@ def kpid_round(setting):
         return waits_of(setting, cross, told)
 
 
+class Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_):
+        """Whoever asks may be stopped in the middle of it."""
+
+
 @contextlib.contextmanager
 def serving(answer):
     """An HTTP server whose every answer is the text that `answer` makes of a request's body; gives its port."""
@@ -116,7 +121,7 @@ def serving(answer):
         def log_message(self, *_):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with Server(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_address[1]
         server.shutdown()
