@@ -69,7 +69,7 @@ impl Total {
         self.sum.merge(other.sum);
     }
 
-    /// As [`Cell::value`]; `None` also for an aggregate that is no total.
+    /// As [`super::Cell::value`]; `None` also for an aggregate that is no total.
     #[inline]
     pub fn value(&self, aggregate: &Aggregate, length_ms: i64) -> Option<f64> {
         if self.count == 0 {

@@ -135,17 +135,15 @@ impl Common<'_> {
         (views, slice): (&[View], &mut Slice),
         read: &mut [Option<NodeState>],
     ) {
-        // When what was read last changes by itself is asked where nothing was measured meanwhile, and at the end.
+        // When what was read last changes by itself is asked once nothing was measured meanwhile, at the latest at the end.
         let mut last: Option<(usize, Evaluated)> = None;
         for (place, (step, view)) in self.steps.iter().zip(views).enumerate() {
             let count = rows.iter().take_while(|way| (way.row as usize) < step.rows).count();
             let (now, later) = rows.split_at(count);
             rows = later;
             leaf.state.is_dirty |= self.take_rows(leaf, series, now, slice);
-            if !leaf.state.is_dirty
-                && let Some((_, evaluated)) = &last
-            {
-                leaf.state.due = leaf.due(series, evaluated);
+            if !leaf.state.is_dirty {
+                leaf.ask(series, last.take(), read);
             }
             let is_due = leaf.state.is_dirty || leaf.state.due <= step.at.0;
             if is_due {
@@ -159,12 +157,7 @@ impl Common<'_> {
                 *read = is_due.then_some(leaf.state);
             }
         }
-        if let Some((place, evaluated)) = &last {
-            leaf.state.due = leaf.due(series, evaluated);
-            if let Some(Some(read)) = read.get_mut(*place) {
-                read.due = leaf.state.due;
-            }
-        }
+        leaf.ask(series, last, read);
         if let Some(last) = self.steps.last().filter(|_| self.forgets) {
             series.forget_unseen(leaf.rules, last.at);
         }
@@ -222,10 +215,14 @@ impl Common<'_> {
 }
 
 impl Leaf<'_> {
-    /// When what was read at an evaluation changes by itself.
-    fn due(&self, series: &Series, evaluated: &Evaluated) -> i64 {
-        let due = series.next_change(self.rules, evaluated).map_or(i64::MAX, |due| due.0);
-        due.min(next_after(self.changes, evaluated.at()))
+    /// When what was read last changes by itself, if that was not asked yet.
+    fn ask(&mut self, series: &Series, last: Option<(usize, Evaluated)>, read: &mut [Option<NodeState>]) {
+        let Some((place, evaluated)) = last else { return };
+        let due = series.next_change(self.rules, &evaluated).map_or(i64::MAX, |due| due.0);
+        self.state.due = due.min(next_after(self.changes, evaluated.at()));
+        if let Some(Some(read)) = read.get_mut(place) {
+            read.due = self.state.due;
+        }
     }
 }
 
