@@ -17,7 +17,7 @@ from told import Row, column, median, spread, taking_turns
 from wire import Nats, NatsServer, published
 
 EVERY_SECONDS = 1
-CROSSINGS = 30
+CROSSINGS = 20
 THRESHOLD = 1_000_000
 PATIENCE_SECONDS = 30
 RULES = f"groups:\n- name: a\n  rules:\n  - alert: high\n    expr: k > {THRESHOLD}\n"
