@@ -213,9 +213,8 @@ impl Projection {
         effects: &mut Effects,
     ) {
         for (place, step) in span.steps.iter().enumerate() {
-            if let Some(last) = step.rows.checked_sub(1) {
-                self.sequence = Sequence(span.run.first.0 + last as u64);
-            }
+            // The last one before the step, also where that is the last one before the span.
+            self.sequence = Sequence((span.run.first.0 + step.rows as u64).saturating_sub(1));
             let states = states.iter().skip(place).step_by(span.steps.len());
             let read = nodes.iter().zip(states);
             let read = read.filter_map(|((node, parent), state)| Some((*node, *parent, state.as_ref()?)));

@@ -3,10 +3,11 @@
 use super::super::rows::Now;
 use super::super::{ClockKind, ProjectionOptions};
 use super::*;
+use crate::domain::alert::{AlertRule, Condition, NoData, PathPattern, Severity, TransitionKind};
 use crate::domain::calendar::Period;
 use crate::domain::catalog::{Aggregate, KpiDefinition, Missing, Window};
 use crate::domain::fact::{Block, Measurements};
-use crate::domain::id::{InstanceId, KpiId};
+use crate::domain::id::{InstanceId, KpiId, Slug};
 use crate::domain::instant::{DAY_MS, HOUR_MS};
 use crate::domain::measurement::SeriesKey;
 use crate::domain::samples::{SLICE_MS, catalog, plain_kpi};
@@ -54,18 +55,16 @@ fn projection(missing: Missing) -> Projection {
     Projection::new(catalog(kpi, Some("site")), options)
 }
 
-/// What it says in the end, and everything it said on the way.
+/// What it keeps and says before the end and in the end, and everything it said on the way.
 fn outcome(mut projection: Projection, mut effects: Effects) -> String {
+    let before = projection.whole_image();
     projection.finish(&mut effects);
     let image = projection.whole_image();
-    format!("{:?} {:?} {image:?}", effects.readings, effects.transitions)
+    format!("{:?} {:?} {before:?} {image:?}", effects.readings, effects.transitions)
 }
 
-#[test]
-fn a_span_leaves_what_its_steps_leave() {
-    let block = block();
-    let hold = Missing::Hold(2 * SLICE_MS);
-    let (mut slowly, mut slow_effects) = (projection(hold), Effects::default());
+/// Applies the rows of a block, each in a block of its own, which is never a span.
+fn apply_slowly(projection: &mut Projection, block: &Block, effects: &mut Effects) {
     for row in 0..block.measurements.len() {
         let mut one = block.clone();
         let columns = &mut one.measurements;
@@ -74,8 +73,16 @@ fn a_span_leaves_what_its_steps_leave() {
         columns.value = vec![columns.value[row]];
         columns.truncate(1);
         one.first = Sequence(1 + row as u64);
-        slowly.apply(&one, &mut slow_effects);
+        projection.apply(&one, effects);
     }
+}
+
+#[test]
+fn a_span_leaves_what_its_steps_leave() {
+    let block = block();
+    let hold = Missing::Hold(2 * SLICE_MS);
+    let (mut slowly, mut slow_effects) = (projection(hold), Effects::default());
+    apply_slowly(&mut slowly, &block, &mut slow_effects);
     let (mut at_once, mut effects) = (projection(hold), Effects::default());
     at_once.apply(&block, &mut effects);
     let desks = &at_once.spans.desks;
@@ -84,6 +91,73 @@ fn a_span_leaves_what_its_steps_leave() {
         "there was a relay"
     );
     assert!(effects.readings.len() > 500);
+    assert_eq!(outcome(at_once, effects), outcome(slowly, slow_effects));
+}
+
+/// Three KPIs, each with another window, and a rule for each of the two lower bands.
+fn neighbours() -> Projection {
+    let kpi = |id: &str, slices: i64, slice_ms: i64| KpiDefinition {
+        id: KpiId::parse(id).unwrap(),
+        aggregate: Aggregate::Mean,
+        window: Window::Rolling { slices, slice_ms },
+        ..plain_kpi()
+    };
+    let kpis = vec![kpi("k", 3, SLICE_MS), kpi("l", 2, 3 * SLICE_MS), kpi("m", 7, SLICE_MS)];
+    let rule = |band: &str| AlertRule {
+        id: Slug::parse(band).unwrap(),
+        version: String::new(),
+        scorecard: 0,
+        title: String::new(),
+        on: PathPattern::parse("**").unwrap(),
+        kinds: Vec::new(),
+        metric: Metric::Status,
+        condition: Condition::AtWorst { band: band.into() },
+        for_ms: 0,
+        keep_firing_for_ms: 0,
+        severity: Severity::Warning,
+        repeat_ms: None,
+        no_data: NoData::Keep,
+    };
+    let mut catalog = Arc::into_inner(catalog(plain_kpi(), None)).unwrap();
+    catalog.kpis = kpis
+        .iter()
+        .enumerate()
+        .map(|(place, kpi)| (kpi.id.clone(), (0, place)))
+        .collect();
+    catalog.scorecards[0].kpis = kpis;
+    catalog.rules = vec![rule("red"), rule("amber")];
+    let options = ProjectionOptions {
+        clock: ClockKind::Event { every_ms: SLICE_MS },
+        history_ms: None,
+        with_readings: true,
+    };
+    Projection::new(Arc::new(catalog), options)
+}
+
+#[test]
+fn neighbours_with_other_windows_and_rules_go_by_their_own() {
+    let mut block = block();
+    let ids = ["k", "l", "m"].into_iter().zip(&mut block.new_series);
+    ids.for_each(|(id, key)| (key.kpi, key.each) = (KpiId::parse(id).unwrap(), None));
+    let (mut slowly, mut slow_effects) = (neighbours(), Effects::default());
+    apply_slowly(&mut slowly, &block, &mut slow_effects);
+    let (mut at_once, mut effects) = (neighbours(), Effects::default());
+    at_once.apply(&block, &mut effects);
+    assert!(!at_once.spans.desks[0].sorted.rows.is_empty(), "there was a span");
+    let firing = effects
+        .transitions
+        .iter()
+        .filter(|one| one.kind == TransitionKind::Firing);
+    let mut told: Vec<(&str, &str)> = firing
+        .map(|one| (one.rule.as_str(), one.status.as_deref().unwrap()))
+        .collect();
+    told.sort_unstable();
+    told.dedup();
+    assert_eq!(
+        told,
+        [("amber", "amber"), ("amber", "red"), ("red", "red")],
+        "each rule by its own band"
+    );
     assert_eq!(outcome(at_once, effects), outcome(slowly, slow_effects));
 }
 
