@@ -13,12 +13,21 @@ const RUNS_MIN: usize = 16;
 const RUN_ROWS_MIN: usize = 4;
 
 /// Rows of a column.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Column<T> {
     /// What the rows of a run say, and where they end; neighbours differ. Empty where rows are told one by one.
     runs: Vec<(T, usize)>,
     /// Rows one by one; empty where there are runs.
     each: Vec<T>,
+}
+
+impl<T> Default for Column<T> {
+    fn default() -> Self {
+        Self {
+            runs: Vec::new(),
+            each: Vec::new(),
+        }
+    }
 }
 
 /// A number that a column may hold.
@@ -48,10 +57,7 @@ impl Number for f64 {
 impl<T: Number> Column<T> {
     /// Rows that are all the same.
     pub fn of_same(value: T, len: usize) -> Self {
-        let mut column = Self {
-            runs: Vec::new(),
-            each: Vec::new(),
-        };
+        let mut column = Self::default();
         column.push_same(value, len);
         column
     }
@@ -89,10 +95,8 @@ impl<T: Number> Column<T> {
 
     /// Appends rows.
     pub fn extend(&mut self, other: &Self) {
-        let mut begin = 0;
-        for (value, end) in &other.runs {
-            self.push_same(*value, end - begin);
-            begin = *end;
+        for (value, count) in other.counted() {
+            self.push_same(value, count);
         }
         if !other.each.is_empty() {
             self.tell_each();
@@ -154,9 +158,9 @@ impl<T: Number> Column<T> {
 
     /// All rows.
     pub fn iter(&self) -> impl Iterator<Item = T> {
-        let begins = std::iter::once(0).chain(self.runs.iter().map(|(_, end)| *end));
-        let runs = self.runs.iter().zip(begins);
-        let runs = runs.flat_map(|((value, end), begin)| std::iter::repeat_n(*value, end - begin));
+        let runs = self
+            .counted()
+            .flat_map(|(value, count)| std::iter::repeat_n(value, count));
         runs.chain(self.each.iter().copied())
     }
 
@@ -164,12 +168,17 @@ impl<T: Number> Column<T> {
     #[must_use]
     pub fn map(&self, mut turn: impl FnMut(T) -> T) -> Self {
         let mut turned = Self::from(self.each.iter().map(|value| turn(*value)).collect::<Vec<_>>());
-        let mut begin = 0;
-        for (value, end) in &self.runs {
-            turned.push_same(turn(*value), end - begin);
-            begin = *end;
+        for (value, count) in self.counted() {
+            turned.push_same(turn(value), count);
         }
         turned
+    }
+
+    /// What the rows of each run say, and how many they are.
+    fn counted(&self) -> impl Iterator<Item = (T, usize)> {
+        let begins = std::iter::once(0).chain(self.runs.iter().map(|(_, end)| *end));
+        let runs = self.runs.iter().zip(begins);
+        runs.map(|((value, end), begin)| (*value, end - begin))
     }
 
     fn is_better_each(runs: usize, len: usize) -> bool {
@@ -182,11 +191,11 @@ impl<T: Number> Column<T> {
     }
 
     fn tell_each(&mut self) {
-        let mut begin = 0;
-        for (value, end) in self.runs.drain(..) {
-            self.each.extend(std::iter::repeat_n(value, end - begin));
-            begin = end;
-        }
+        // In the memory that it had before, if it had any.
+        let mut each = std::mem::take(&mut self.each);
+        each.extend(self.iter());
+        self.each = each;
+        self.runs.clear();
     }
 }
 
@@ -194,10 +203,7 @@ impl<T: Number> From<Vec<T>> for Column<T> {
     fn from(values: Vec<T>) -> Self {
         let changes = values.iter().zip(values.iter().skip(1));
         let changes = changes.filter(|(one, other)| !one.is_same(**other)).count();
-        let mut column = Self {
-            runs: Vec::new(),
-            each: Vec::new(),
-        };
+        let mut column = Self::default();
         if Self::is_better_each(changes + 1, values.len()) {
             column.each = values;
         } else {
