@@ -276,7 +276,7 @@ fn played(
     };
     let mut projection = begin(request, folder, &catalog, told)?;
     if is_forgetful {
-        projection.forget_unseen();
+        projection.look_only_at_the_end();
     }
     let history = Arc::new(JournalFolder(folder.to_owned()));
     let mut activations = Activations::new(Arc::new(TomlDefinitions), history);

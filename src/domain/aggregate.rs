@@ -216,7 +216,7 @@ impl Cell {
 
     /// Takes samples in, and tells how many.
     #[inline]
-    pub fn add_all(&mut self, aggregate: &Aggregate, first: &Sample, rest: impl Iterator<Item = Sample>) -> u64 {
+    pub fn add_all(&mut self, aggregate: &Aggregate, first: &Sample, rest: impl Iterator<Item = Sample>) -> usize {
         self.add(aggregate, first);
         let mut taken = 1;
         let Parts::Sum(sum) = &mut self.parts else {
@@ -228,10 +228,11 @@ impl Cell {
         };
         // Most of all that is added is added to a sum, which is at hand meanwhile.
         let (mut own, mut count) = (*sum, 0);
+        let (mut latest_at, mut latest) = (self.latest_at, self.latest);
         for sample in rest {
-            let latest = Latest::of(&sample);
-            if sample.observed_at > self.latest_at || sample.observed_at == self.latest_at && latest > self.latest {
-                (self.latest_at, self.latest) = (sample.observed_at, latest);
+            let this = Latest::of(&sample);
+            if sample.observed_at > latest_at || sample.observed_at == latest_at && this > latest {
+                (latest_at, latest) = (sample.observed_at, this);
             }
             if let SampleValue::Number(value) = sample.value {
                 count += 1;
@@ -240,6 +241,7 @@ impl Cell {
             taken += 1;
         }
         *sum = own;
+        (self.latest_at, self.latest) = (latest_at, latest);
         self.any += (taken - 1) as u32;
         self.count += count;
         taken

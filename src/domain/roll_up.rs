@@ -87,7 +87,6 @@ fn score<L>(kind: RollUp, children: &[Child<L>]) -> Option<f64> {
             .filter_map(|child| Some((child.weight, child.score?)))
             .filter(|(weight, _)| *weight > 0.0)
     };
-    let weights: f64 = scored().map(|(weight, _)| weight).sum();
     let (_, first) = scored().next()?;
     let score = match kind {
         RollUp::Mean => weighted_mean(scored())?,
@@ -95,6 +94,7 @@ fn score<L>(kind: RollUp, children: &[Child<L>]) -> Option<f64> {
         RollUp::Best => scored().map(|(_, score)| score).fold(f64::NEG_INFINITY, f64::max),
         RollUp::Geometric if scored().any(|(_, score)| score == 0.0) => 0.0,
         RollUp::Geometric => {
+            let weights: f64 = scored().map(|(weight, _)| weight).sum();
             let logarithm = scored()
                 .map(|(weight, score)| weight * (score / first).ln())
                 .sum::<f64>()

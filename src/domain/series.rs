@@ -6,10 +6,12 @@
 
 mod closed;
 mod due;
+mod forget;
 mod gather;
 mod held;
 mod removal;
 mod settled;
+mod steady;
 mod words;
 
 use std::collections::BTreeMap;
@@ -24,6 +26,7 @@ use closed::Kept;
 use gather::{Seen, place_of};
 use settled::{Settled, is_provisional};
 use smallvec::SmallVec;
+pub use steady::{PlainReading, Steady};
 
 /// Slices of one KPI.
 #[derive(Debug, Clone, Default)]
@@ -145,17 +148,19 @@ impl Series {
         self.take_in(aggregate, slice, sample);
     }
 
-    /// Takes in samples without ids that are in one slice. True when there was one.
-    pub fn add_run(&mut self, aggregate: &Aggregate, slice: i64, samples: impl Iterator<Item = Sample>) -> bool {
-        let mut samples = samples;
-        let Some(first) = samples.next() else { return false };
+    /// Takes in samples without ids that are in one slice, and tells how many.
+    #[inline]
+    pub fn add_run(&mut self, aggregate: &Aggregate, slice: i64, mut samples: impl Iterator<Item = Sample>) -> usize {
+        let Some(first) = samples.next() else { return 0 };
         if self.rare.is_some() {
             self.add_bare(aggregate, slice, &first);
-            samples.for_each(|sample| self.add_bare(aggregate, slice, &sample));
-        } else {
-            self.measured += self.cell(slice).add_all(aggregate, &first, samples);
+            return 1 + samples
+                .inspect(|sample| self.add_bare(aggregate, slice, sample))
+                .count();
         }
-        true
+        let taken = self.cell(slice).add_all(aggregate, &first, samples);
+        self.measured += taken as u64;
+        taken
     }
 
     /// Counts a sample that is too old for any slice.
@@ -195,7 +200,11 @@ impl Series {
             if self.slices.len() == self.slices.capacity() {
                 self.slices.reserve_exact(self.slices.len().max(1));
             }
-            self.slices.insert(place, (slice, Cell::default()));
+            if place == self.slices.len() {
+                self.slices.push((slice, Cell::default()));
+            } else {
+                self.slices.insert(place, (slice, Cell::default()));
+            }
             place
         });
         #[expect(clippy::indexing_slicing, reason = "the place was found or made just above")]
@@ -207,53 +216,6 @@ impl Series {
         if let Some(rare) = &mut self.rare {
             rare.hold = None;
         }
-    }
-
-    /// Drops slices that ended before `oldest`, and tells the last one dropped; `all` windows keep their sum.
-    pub fn trim(&mut self, rules: Rules<'_>, oldest: Instant) -> Option<i64> {
-        let is_gone = |slice: i64| rules.window().slice_end(rules.calendar, slice) <= oldest;
-        // Mostly nothing is: the oldest slice tells.
-        if !self.slices.first().is_some_and(|(slice, _)| is_gone(*slice)) {
-            return None;
-        }
-        let gone = self.slices.partition_point(|(slice, _)| is_gone(*slice));
-        // No rolling window reaches back this far: what is merged for it stays right.
-        if !matches!(rules.window(), Window::Rolling { .. }) {
-            self.closed = None;
-        }
-        let last = self.slices.get(gone - 1).map(|(slice, _)| *slice);
-        for (_, cell) in self.slices.drain(..gone) {
-            if *rules.window() == Window::All {
-                self.rare.get_or_insert_default().before.merge(&cell);
-            }
-        }
-        if let Some(rare) = &mut self.rare {
-            match self.slices.first() {
-                Some((first, _)) => rare.correctable = rare.correctable.split_off(first),
-                None => rare.correctable.clear(),
-            }
-        }
-        last
-    }
-
-    /// Drops slices that no reading and no trend at `at` or later sees, once they are many. Those of rolling windows, without
-    /// anything that looks further back; all others are kept.
-    pub fn forget_unseen(&mut self, rules: Rules<'_>, at: Instant) {
-        let Window::Rolling { slices, .. } = *rules.window() else {
-            return;
-        };
-        if self.rare.is_some() {
-            return;
-        }
-        // Reading and trend see so many at most. Behind a quarter more it is worth it that the others move up.
-        let seen_max = usize::try_from(slices).unwrap_or(usize::MAX).saturating_mul(2);
-        if self.slices.len() < seen_max.saturating_add(seen_max / 4 + 16) {
-            return;
-        }
-        // What is merged is of slices that are seen.
-        let first = rules.window().view(rules.calendar, at).first - slices;
-        let gone = place_of(&self.slices, first);
-        self.slices.drain(..gone);
     }
 
     /// The latest measurement that is kept.
@@ -302,15 +264,29 @@ impl Series {
     /// The reading at an evaluation, and the next instant at which it can change by itself.
     pub fn evaluate(&mut self, rules: Rules<'_>, when: Evaluation, across: Across) -> (LeafReading, Option<Instant>) {
         let view = rules.window().view(rules.calendar, when.at);
-        let evaluated = self.evaluate_view(rules, (when, view), across);
-        (evaluated.reading, self.next_change(rules, &evaluated))
+        let (reading, oldest) = self.evaluate_view(rules, (when, &view), across);
+        let evaluated = Evaluated {
+            when,
+            view,
+            oldest,
+            observed_at: reading.observed_at,
+            fresh: reading.fresh,
+            provisional: reading.provisional,
+        };
+        (reading, self.next_change(rules, &evaluated))
     }
 
-    /// The reading at an evaluation, where it is known what the window shows. What is measured next mostly comes before it can
-    /// change by itself: when that is can be asked later, as long as the series stays as it is.
+    /// The reading at an evaluation, where it is known what the window shows, and the oldest slice with data in it. What is
+    /// measured next mostly comes before it can change by itself: when that is can be asked later, as long as the series stays
+    /// as it is.
     #[inline]
-    pub fn evaluate_view(&mut self, rules: Rules<'_>, (when, view): (Evaluation, View), across: Across) -> Evaluated {
-        let (seen, oldest) = self.see_again(rules, &view, across);
+    pub fn evaluate_view(
+        &mut self,
+        rules: Rules<'_>,
+        (when, view): (Evaluation, &View),
+        across: Across,
+    ) -> (LeafReading, Option<i64>) {
+        let (seen, oldest) = self.see_again(rules, view, across);
         let hold = self.rare.as_mut().and_then(|rare| rare.hold.as_mut());
         if seen.value.is_none()
             && let Some(held) = hold.filter(|held| held.is_current)
@@ -318,12 +294,12 @@ impl Series {
             held.evaluated_at = held.evaluated_at.max(when.last_before);
             held.is_current = false;
         }
-        self.settle(rules, when.at, &view, seen);
+        self.settle(rules, when.at, view, seen);
         let known = Known {
             held: self.held(),
             was_measured: self.measured > 0,
         };
-        let reading = self.judge(rules, (when.at, &view), seen, known);
+        let reading = self.judge(rules, (when.at, view), seen, known);
         if let (Missing::Hold(_), Some(value)) = (rules.definition.missing, seen.value) {
             self.rare.get_or_insert_default().hold = Some(Held {
                 value,
@@ -331,12 +307,7 @@ impl Series {
                 is_current: true,
             });
         }
-        Evaluated {
-            when,
-            view,
-            oldest,
-            reading,
-        }
+        (reading, oldest)
     }
 
     fn held(&self) -> Option<&Held> {
@@ -430,22 +401,21 @@ pub struct Evaluation {
     pub is_every_instant: bool,
 }
 
-/// An evaluation of a series.
+/// An evaluation of a series, as far as the next change goes by it.
 #[derive(Debug, Clone, Copy)]
 pub struct Evaluated {
-    when: Evaluation,
-    view: View,
-    /// The oldest slice with data that the window shows.
-    oldest: Option<i64>,
-    /// What came of it.
-    pub reading: LeafReading,
-}
-
-impl Evaluated {
     /// When.
-    pub fn at(&self) -> Instant {
-        self.when.at
-    }
+    pub when: Evaluation,
+    /// What the window showed.
+    pub view: View,
+    /// The oldest slice with data of it.
+    pub oldest: Option<i64>,
+    /// Latest measurement in the window.
+    pub observed_at: Option<Instant>,
+    /// See [`LeafReading`].
+    pub fresh: bool,
+    /// See [`LeafReading`].
+    pub provisional: bool,
 }
 
 /// Why there is no score.

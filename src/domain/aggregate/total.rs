@@ -5,7 +5,7 @@
 use crate::domain::catalog::Aggregate;
 
 /// A sum with the rounding errors it made (Neumaier, "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher
-/// Summen", ZAMM 1974).
+/// Summen", ZAMM 1974; each error by Knuth's two-sum, which is as exact and need not ask which number is the larger).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Sum {
     pub(super) high: f64,
@@ -17,11 +17,8 @@ impl Sum {
     #[inline]
     pub fn add(&mut self, number: f64) {
         let total = self.high + number;
-        self.low += if self.high.abs() >= number.abs() {
-            (self.high - total) + number
-        } else {
-            (number - total) + self.high
-        };
+        let part = total - self.high;
+        self.low += (self.high - (total - part)) + (number - part);
         self.high = total;
     }
 

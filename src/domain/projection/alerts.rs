@@ -9,7 +9,7 @@ use crate::domain::alert::{
     AlertPhase, AlertRule, AlertTransition, AlertView, Condition, Contributor, Metric, NoData, TransitionKind,
 };
 use crate::domain::alerting::{Active, AlertKey, Happening, Truth, truth_of};
-use crate::domain::catalog::{NodePlace, Target, version_at};
+use crate::domain::catalog::{NodePlace, Scorecard, Target, version_at};
 use crate::domain::instant::Instant;
 
 /// Leaves that an alert names.
@@ -25,13 +25,17 @@ fn band_truth(status: u8, limit: BandLimit) -> Option<Truth> {
     (status != NO_STATUS).then_some(if holds { Truth::Holds } else { Truth::Cleared })
 }
 
+fn has_one_set_of_bands(scorecard: &Scorecard) -> bool {
+    scorecard.bands.len() <= 1
+}
+
 impl Projection {
-    /// Looks at every rule of the nodes that were just evaluated.
-    pub(super) fn look_at_conditions(&mut self, evaluated: &[u32], at: Instant) {
+    /// Looks at every rule of some nodes that were just evaluated.
+    pub(super) fn look_at_conditions(&mut self, nodes: &[u32], at: Instant) {
         let catalog = Arc::clone(&self.catalog);
         // Neighbours mostly have the same rule and the same bands.
         let mut limit: (Option<(u32, usize)>, BandLimit) = (None, None);
-        for &node in evaluated {
+        for &node in nodes {
             let Some(state) = self.nodes.get(node as usize).copied() else {
                 continue;
             };
@@ -40,10 +44,13 @@ impl Projection {
             };
             let local = node.wrapping_sub(own.node_base) as usize;
             let rules = own.rules.get(local).map(Vec::as_slice).unwrap_or_default();
+            // Where bands change with time a status means something else from then on.
+            let mut goes_by_status = catalog.scorecards.get(own.scorecard).is_some_and(has_one_set_of_bands);
             for &index in rules {
                 let Some(rule) = catalog.rules.get(index as usize) else {
                     continue;
                 };
+                goes_by_status &= matches!(rule.condition, Condition::AtWorst { .. });
                 let known = match &rule.condition {
                     Condition::AtWorst { band } => {
                         let of = Some((index, own.scorecard));
@@ -71,6 +78,9 @@ impl Projection {
                 if is_active && self.alert_views.is_some() {
                     self.touched_alerts.insert(key);
                 }
+            }
+            if let Some(state) = self.nodes.get_mut(node as usize) {
+                state.is_quiet = goes_by_status;
             }
         }
     }

@@ -6,7 +6,7 @@ use super::fetch::ROWS_AHEAD;
 use super::instances::rules_of;
 use super::node_state::NodeState;
 use super::room::make_room;
-use super::span::Read;
+use super::span::{Place, Read};
 use super::{Effects, Projection};
 use crate::domain::catalog::{self, Band, Bands, Catalog, NodePlace, Scorecard, Versioned, version_at};
 use crate::domain::instant::Instant;
@@ -17,15 +17,15 @@ use crate::domain::series::Evaluation;
 /// What comes of the evaluation of an instant, in no order.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
-    /// Nodes that were evaluated.
-    pub evaluated: Vec<u32>,
+    /// Nodes whose rules have to be looked at.
+    pub ruled: Vec<u32>,
     /// Those of them of which something else is told than before.
     pub changed: Vec<u32>,
 }
 
 impl Lists {
     pub fn clear(&mut self) {
-        self.evaluated.clear();
+        self.ruled.clear();
         self.changed.clear();
     }
 }
@@ -82,10 +82,7 @@ impl Projection {
                     fetched = nodes.len().min(place + ROWS_AHEAD);
                     self.fetch_nodes(nodes.get(place..fetched).unwrap_or_default());
                 }
-                lists
-                    .changed
-                    .extend(self.evaluate_node(&catalog, node, when).then_some(node));
-                lists.evaluated.push(node);
+                self.evaluate_node(&catalog, node, when, lists);
             }
             nodes.clear();
             // What became dirty meanwhile has a higher rank: the place is free, and its memory is used again.
@@ -107,14 +104,13 @@ impl Projection {
         effects.readings.extend((*changed).iter().map(change));
     }
 
-    /// True when what is told of the node changed.
-    fn evaluate_node(&mut self, catalog: &Catalog, node: u32, when: Evaluation) -> bool {
+    fn evaluate_node(&mut self, catalog: &Catalog, node: u32, when: Evaluation, lists: &mut Lists) {
         let Some(before) = self.nodes.get(node as usize).copied() else {
-            return false;
+            return;
         };
         let instance = before.instance;
         let Some(own) = self.instances.get(instance as usize) else {
-            return false;
+            return;
         };
         let (index, base) = (own.scorecard, own.node_base);
         let shape = self.shapes.get(index).map(|shape| shape.nodes.as_slice());
@@ -122,7 +118,7 @@ impl Projection {
             shape.and_then(|nodes| nodes.get(node.wrapping_sub(base) as usize)),
             catalog.scorecards.get(index),
         ) else {
-            return false;
+            return;
         };
         let (place, parent) = (shape.place, shape.parent);
         let due = next_after(&shape.changes, when.at);
@@ -131,32 +127,41 @@ impl Projection {
             _ => self.evaluate_branch(scorecard, (node, place), when.at, (&before, due)),
         };
         self.queue(node, before.due, after.due);
-        self.put(node, parent.map(|parent| base + parent), after)
+        self.put((node, parent.map(|parent| base + parent)), &after, lists);
     }
 
     /// Puts what leaves read in its place.
     pub(super) fn put_leaves<'a>(&mut self, read: impl Iterator<Item = Read<'a>>, lists: &mut Lists) {
-        for (node, parent, state) in read {
-            lists.changed.extend(self.put(node, parent, *state).then_some(node));
-            lists.evaluated.push(node);
+        for (place, state) in read {
+            self.put(place, state, lists);
         }
     }
 
-    /// Puts what a node says now in its place. True when what is told of it changed.
-    fn put(&mut self, node: u32, parent: Option<u32>, after: NodeState) -> bool {
+    /// Puts what a node says now in its place.
+    fn put(&mut self, (node, parent): Place, after: &NodeState, lists: &mut Lists) {
         let Some(state) = self.nodes.get_mut(node as usize) else {
-            return false;
+            return;
         };
-        let before = std::mem::replace(state, after);
-        self.note_change(after.instance, node, &before, &after);
-        if !after.is_same_above(&before) || !before.is_told {
+        let (values, scores) = ((state.value(), after.value()), (state.score, after.score));
+        let is_same_above = state.is_told && state.is_same_above(after);
+        if self.options.with_readings && !(state.is_told && state.told() == after.told()) {
+            lists.changed.push(node);
+        }
+        *state = *after;
+        self.note_change((after.instance, node), values, scores);
+        if !is_same_above {
             self.mark_above(node, parent);
         }
-        after.told() != before.told() || !before.is_told
+        if !after.is_quiet || self.alerting.has_any(node) {
+            lists.ruled.push(node);
+        }
     }
 
     fn mark_above(&mut self, node: u32, parent: Option<u32>) {
-        if let Some(parent) = parent {
+        // Mostly another child was before: parent and child are of one instance, of which that is noted.
+        if let Some(parent) = parent
+            && self.nodes.get(parent as usize).is_some_and(|parent| !parent.is_dirty)
+        {
             self.mark(parent);
         }
         if !self.counts_in.is_empty() {
@@ -167,24 +172,33 @@ impl Projection {
     }
 
     /// Keeps the ranking and the totals of instances, and what is to be posted and saved.
-    fn note_change(&mut self, instance: u32, node: u32, before: &NodeState, after: &NodeState) {
+    #[inline]
+    fn note_change(&mut self, (instance, node): (u32, u32), values: (f64, f64), scores: (f64, f64)) {
         let Some(state) = self.instances.get_mut(instance as usize) else {
             return;
         };
         state.is_unsaved = true;
         state.is_changed = true;
-        if state.name.is_none() {
-            return;
+        if state.name.is_some() {
+            let root = (node == state.node_base).then_some(state.scorecard);
+            self.note_instance_change((instance, node), values, (root, scores));
         }
-        let (scorecard, is_root) = (state.scorecard, node == state.node_base);
-        if before.value().to_bits() != after.value().to_bits() {
-            self.note_value(node, before.value(), after.value());
+    }
+
+    /// The same of a node of an instance; of its uppermost one the scorecard is given.
+    fn note_instance_change(
+        &mut self,
+        (instance, node): (u32, u32),
+        (value_before, value): (f64, f64),
+        (root, (score_before, score)): (Option<usize>, (f64, f64)),
+    ) {
+        if value_before.to_bits() != value.to_bits() {
+            self.note_value(node, value_before, value);
         }
-        if !is_root || before.score.to_bits() == after.score.to_bits() {
-            return;
-        }
-        if let Some(ranking) = self.ranking.get_mut(scorecard) {
-            ranking.replace(instance, before.score, after.score);
+        if let Some(ranking) = root.and_then(|scorecard| self.ranking.get_mut(scorecard))
+            && score_before.to_bits() != score.to_bits()
+        {
+            ranking.replace(instance, score_before, score);
         }
     }
 
@@ -263,27 +277,28 @@ impl Projection {
         let Some(base) = self.instances.get(instance as usize).map(|state| state.node_base) else {
             return;
         };
-        let own = shape
-            .nodes
-            .get(local as usize)
-            .map(|node| node.children.as_slice())
-            .unwrap_or_default();
-        let own = own.iter().filter_map(|child| {
-            let place = shape.nodes.get(*child as usize)?.place;
+        let Some(shape_node) = shape.nodes.get(local as usize) else {
+            return;
+        };
+        let child_of = |(child, weight): (&u32, f64)| {
             let child = base + child;
-            Some(
-                self.nodes
-                    .get(child as usize)?
-                    .child(child, weight_of(scorecard, place, at)),
-            )
-        });
+            Some(self.nodes.get(child as usize)?.child(child, weight))
+        };
+        let own = shape_node.children.iter();
+        match &shape_node.weights {
+            Some(weights) => children.extend(own.zip(weights.iter().copied()).filter_map(child_of)),
+            None => children.extend(own.filter_map(|child| {
+                let place = shape.nodes.get(*child as usize)?.place;
+                child_of((child, weight_of(scorecard, place, at)))
+            })),
+        }
         let included = self.included.get(&node).map(Vec::as_slice).unwrap_or_default().iter();
         let included = included.map(|included| {
             let number = included.node.unwrap_or(u32::MAX);
             let state = self.nodes.get(number as usize).copied();
             state.unwrap_or_else(NodeState::nobody).child(number, included.weight)
         });
-        children.extend(own.chain(included));
+        children.extend(included);
     }
 
     /// The reading of a node as it is now, in full. `at` picks the bands' names.
@@ -308,6 +323,17 @@ pub(super) fn bands_at(bands: &[Versioned<Bands>], at: Instant) -> &[Band] {
 pub(super) fn next_after(changes: &[Instant], at: Instant) -> i64 {
     let next = changes.get(changes.partition_point(|change| *change <= at));
     next.map_or(i64::MAX, |change| change.0)
+}
+
+/// The weight of a node among its siblings, if it is the same at any instant.
+pub(super) fn constant_weight_of(scorecard: &Scorecard, place: NodePlace) -> Option<f64> {
+    let versions = match place {
+        NodePlace::Scorecard => 1,
+        NodePlace::Perspective(index) => scorecard.perspectives.get(index)?.weight.len(),
+        NodePlace::Objective(index) => scorecard.objectives.get(index)?.weight.len(),
+        NodePlace::Kpi(index) => scorecard.kpis.get(index)?.versions.len(),
+    };
+    (versions <= 1).then(|| weight_of(scorecard, place, Instant(0)))
 }
 
 /// The weight of a node among its siblings, just before `at`.

@@ -138,9 +138,9 @@ pub struct Projection {
     children: Vec<Child<u32>>,
     /// Empty between instants; kept for its memory.
     lists: Lists,
-    /// See [`Projection::forget_unseen`].
-    forgets: bool,
-    /// Of no meaning between spans; kept for its memory.
+    /// See [`Projection::look_only_at_the_end`].
+    is_for_the_end: bool,
+    /// What waits to be told; else of no meaning between blocks, kept for its memory.
     spans: Spans,
     /// (instant, node): when a reading changes by itself, or was to. Entries that are not the node's own `due` any more are void.
     dues: Dues,
@@ -190,7 +190,7 @@ impl Projection {
             dirty: vec![Vec::new(); ranks],
             children: Vec::new(),
             lists: Lists::default(),
-            forgets: false,
+            is_for_the_end: false,
             spans: Spans::default(),
             dues: Dues::default(),
             alerting: Alerting::default(),
@@ -243,10 +243,11 @@ impl Projection {
         &self.journal_series
     }
 
-    /// From now on slices may be dropped that no reading and no trend of now or later sees. For who asks nothing of an earlier
-    /// instant: a replay of years needs the memory of its windows then.
-    pub fn forget_unseen(&mut self) {
-        self.forgets = true;
+    /// From now on nobody asks anything of it before [`Projection::finish`], and of no earlier instant then: a replay. Slices
+    /// may be dropped that no reading and no trend of now or later sees, so that years need the memory of their windows; and
+    /// the effects of a block may come with those of the next one, or with the end.
+    pub fn look_only_at_the_end(&mut self) {
+        self.is_for_the_end = true;
     }
 
     /// Collect reading changes in [`Effects`] from now on, or no more.

@@ -4,7 +4,7 @@ use crate::domain::catalog::{Band, NodeKind};
 use crate::domain::instant::Instant;
 use crate::domain::reading::Absence;
 use crate::domain::roll_up::{Child, Rolled};
-use crate::domain::series::LeafReading;
+use crate::domain::series::{LeafReading, PlainReading};
 
 /// No band.
 pub(super) const NO_STATUS: u8 = u8::MAX;
@@ -30,6 +30,9 @@ pub(super) struct NodeState {
     pub is_dirty: bool,
     /// A reading of it was told already.
     pub is_told: bool,
+    /// Its rules go by nothing but its status, and were looked at since that is what it is; derived, never saved. Without an
+    /// alert there is nothing to look at.
+    pub is_quiet: bool,
 }
 
 /// What only KPIs say, and what only the others do.
@@ -98,6 +101,7 @@ impl NodeState {
             restated: false,
             is_dirty: false,
             is_told: false,
+            is_quiet: false,
         }
     }
 
@@ -222,6 +226,37 @@ impl NodeState {
         after
     }
 
+    /// The same for a reading that is nothing but a value and its score.
+    #[must_use]
+    #[inline]
+    pub fn after_plain(&self, reading: &PlainReading, bands: &[Band]) -> Self {
+        let status = band_of(bands, Some(reading.score));
+        Self {
+            instance: self.instance,
+            score: reading.score,
+            coverage: if reading.fresh { 1.0 } else { 0.0 },
+            part: NodePart::Leaf {
+                value: reading.value,
+                observed_at: reading.observed_at,
+                count: reading.count,
+            },
+            due: i64::MAX,
+            status,
+            status_before: if status == self.status {
+                self.status_before
+            } else {
+                self.status
+            },
+            absence: None,
+            fresh: reading.fresh,
+            provisional: false,
+            restated: false,
+            is_dirty: false,
+            is_told: true,
+            is_quiet: self.is_quiet && status == self.status,
+        }
+    }
+
     /// What another node says after this when its children make something, and may change by itself at `due`.
     #[must_use]
     pub fn after_rolled(&self, rolled: Rolled<u32>, bands: &[Band], due: i64) -> Self {
@@ -246,6 +281,7 @@ impl NodeState {
     fn keep_status_before(&mut self, before: u8) {
         if self.status != before {
             self.status_before = before;
+            self.is_quiet = false;
         }
     }
 

@@ -79,6 +79,7 @@ pub(super) struct Slice {
 }
 
 impl Slice {
+    #[inline]
     pub fn of(&mut self, at: i64, width_ms: i64) -> i64 {
         if self.width_ms != width_ms || !self.has(at) {
             let number = at.div_euclid(width_ms);
@@ -92,8 +93,10 @@ impl Slice {
     }
 
     /// Whether an instant is in it.
+    #[inline]
     pub fn has(&self, at: i64) -> bool {
-        at >= self.start && at - self.start < self.width_ms
+        // Below the start the difference is a huge one.
+        (at.wrapping_sub(self.start) as u64) < self.width_ms as u64
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::evaluate::constant_weight_of;
 use crate::domain::catalog::{Catalog, Include, NodeKind, NodePlace, Scorecard};
 use crate::domain::instant::Instant;
 
@@ -25,6 +26,8 @@ pub(super) struct ShapeNode {
     pub path: Arc<str>,
     pub parent: Option<u32>,
     pub children: Vec<u32>,
+    /// The children's weights, unless one of them changes with time.
+    pub weights: Option<Vec<f64>>,
     /// Greater than that of everything it is evaluated from.
     pub rank: u32,
     /// When its bands or its children's weights change by themselves, ascending.
@@ -44,6 +47,7 @@ impl Shape {
             shape.push_objectives(scorecard, index, node);
         }
         shape.rank(catalog, scorecard);
+        shape.weigh(scorecard);
         for node in &mut shape.nodes {
             node.path = [scorecard.id.as_str(), &node.suffix].concat().into();
             node.changes = changes_of(scorecard, node.place);
@@ -84,6 +88,7 @@ impl Shape {
             path: Arc::default(),
             parent,
             children: Vec::new(),
+            weights: None,
             rank: 0,
             changes: Vec::new(),
         });
@@ -109,6 +114,19 @@ impl Shape {
             .iter()
             .position(|node| node.place == place)
             .map(|node| node as u32)
+    }
+
+    fn weigh(&mut self, scorecard: &Scorecard) {
+        let of_children = |node: &ShapeNode| -> Option<Vec<f64>> {
+            let places = node.children.iter().map(|child| self.nodes.get(*child as usize));
+            places
+                .map(|child| constant_weight_of(scorecard, child?.place))
+                .collect()
+        };
+        let weights: Vec<_> = self.nodes.iter().map(of_children).collect();
+        for (node, weights) in self.nodes.iter_mut().zip(weights) {
+            node.weights = weights;
+        }
     }
 
     fn rank(&mut self, catalog: &Catalog, scorecard: &Scorecard) {

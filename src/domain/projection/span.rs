@@ -6,7 +6,8 @@
 //! alerts and readings follow as at any step. The outcome is that of one step after the other, to the last bit, on any
 //! number of cores.
 //!
-//! A long run is a relay of spans: while leaves read one, the one before is told and the next one sorted.
+//! A long run is a relay of spans: while leaves read one, the one before is told and the next one sorted. Where nobody looks
+//! before the end, a relay goes on from one run to the next: the last span waits, and is told while the next one is sorted.
 
 mod leaves;
 mod sorting;
@@ -58,20 +59,40 @@ type Clock = (Instant, Instant);
 #[derive(Debug)]
 struct Span<'a> {
     run: Run<'a>,
-    steps: Vec<Step>,
     /// The earliest measurement.
     oldest: Instant,
     /// All rows are plain numbers.
     is_plain: bool,
+    passed: Passed,
+}
+
+/// What is needed of a span once its leaves were read.
+#[derive(Debug)]
+struct Passed {
+    steps: Vec<Step>,
+    /// Sequence of its first row.
+    first: Sequence,
+    rows: usize,
     /// Behind it.
     clock: Clock,
 }
 
-/// A leaf's node, and the node above it.
-type Place = (u32, Option<u32>);
+/// The last span of a run, while it waits to be told.
+#[derive(Debug)]
+struct Waiting {
+    passed: Passed,
+    nodes: Vec<Place>,
+    /// By leaf, then step.
+    read: Vec<Option<NodeState>>,
+    /// How far each leaf has come.
+    states: Vec<NodeState>,
+}
 
-/// What a leaf read at a step: its node, the node above it, and its state.
-pub(super) type Read<'a> = (u32, Option<u32>, &'a NodeState);
+/// A leaf's node, and the node above it.
+pub(super) type Place = (u32, Option<u32>);
+
+/// What a leaf read at a step: its place, and its state.
+pub(super) type Read<'a> = (Place, &'a NodeState);
 
 /// A span's rows in order, and what its leaves read.
 #[derive(Debug, Default)]
@@ -81,12 +102,13 @@ struct Desk {
     read: Vec<Option<NodeState>>,
 }
 
-/// What spans need; of no meaning between relays, kept for its memory.
+/// What spans need; but for what waits of no meaning between relays, kept for its memory.
 #[derive(Debug, Default)]
 pub(super) struct Spans {
     /// By journal series.
     takers: Vec<Takers>,
     desks: [Desk; 2],
+    waiting: Option<Waiting>,
 }
 
 /// What all spans of a relay have in common.
@@ -100,8 +122,8 @@ struct Ground<'a> {
     series: usize,
     /// What was observed later is not taken in.
     until: Instant,
-    /// Rows of its first and its last span; 0 where these are like the others.
-    edge: usize,
+    /// Rows of its first and of its last span; 0 where these are like the others.
+    edges: [usize; 2],
 }
 
 impl Projection {
@@ -121,23 +143,52 @@ impl Projection {
         }
         let mut spans = std::mem::take(&mut self.spans);
         self.list_takers(&mut spans.takers);
-        let Spans { takers, desks } = &mut spans;
+        let Spans { takers, desks, waiting } = &mut spans;
         let [desk, other] = desks;
+        let edge = edge_of(run, every_ms, self.series.len());
         let ground = Ground {
             takers,
             all_known: takers.iter().all(|takers| takers.own != NOT_YET),
             every_ms,
             series: self.series.len(),
             until: self.observed_until,
-            edge: edge_of(run, every_ms, self.series.len()),
+            edges: [
+                if waiting.is_some() { 0 } else { edge },
+                if self.is_for_the_end { 0 } else { edge },
+            ],
         };
-        let first = ground.next(run, clock, desk, ground.first_rows_max(run));
+        let before = waiting.take();
+        let rows_max = ground.first_rows_max(run);
+        let tell = || {
+            if let Some(before) = &before {
+                self.tell_span(&before.passed, every_ms, (&before.nodes, &before.read), effects);
+            }
+        };
+        let ((), first) = rayon::join(tell, || ground.next(run, clock, desk, rows_max));
         let is_one = first.is_some();
-        if let Some(first) = first {
-            self.relay(&ground, (first, run), [desk, other], effects);
+        match (first, before) {
+            (Some(first), before) => {
+                let (states, read) = before.map_or_else(Default::default, |before| (before.states, before.read));
+                other.read = read;
+                *waiting = self.relay(&ground, (first, run), ([desk, other], &states), effects);
+            }
+            (None, Some(before)) => self.end_spans(&before, every_ms),
+            (None, None) => {}
         }
         self.spans = spans;
         is_one
+    }
+
+    /// Tells the span that waits, if there is one: from here on somebody looks, or goes on in another way.
+    pub(super) fn tell_waiting(&mut self, effects: &mut Effects) {
+        let (Some(waiting), ClockState::Event { every_ms, .. }) = (self.spans.waiting.take(), self.clock) else {
+            return;
+        };
+        self.tell_span(&waiting.passed, every_ms, (&waiting.nodes, &waiting.read), effects);
+        self.end_spans(&waiting, every_ms);
+        // Its memory is used again.
+        let [_, other] = &mut self.spans.desks;
+        other.read = waiting.read;
     }
 
     /// A KPI is put together from others, or a rule looks at its age, which is not told by its reading.
@@ -145,33 +196,38 @@ impl Projection {
         self.totals.iter().any(Option::is_some) || self.catalog.rules.iter().any(|rule| rule.metric == Metric::Age)
     }
 
-    /// Leaves read one span while the one before is told and the next one sorted.
+    /// Leaves read one span while the one before is told and the next one sorted. They begin where `states` says, if it says
+    /// anything. The last span is told at once, or waits where nobody looks.
     fn relay<'a>(
         &mut self,
         ground: &Ground<'_>,
         (first, run): (Span<'a>, &mut Run<'a>),
-        [mut now, mut other]: [&mut Desk; 2],
+        ([mut now, mut other], states): ([&mut Desk; 2], &[NodeState]),
         effects: &mut Effects,
-    ) {
+    ) -> Option<Waiting> {
         let (catalog, shapes) = (Arc::clone(&self.catalog), Arc::clone(&self.shapes));
         let mut leaves = self.leaves(&catalog, &shapes);
         debug_assert_eq!(leaves.len(), self.series.len(), "series and leaves stand side by side");
-        let forgets = self.forgets;
+        leaves
+            .iter_mut()
+            .zip(states)
+            .for_each(|(leaf, state)| leaf.state = *state);
+        let forgets = self.is_for_the_end;
         let nodes: Vec<Place> = leaves.iter().map(|leaf| (leaf.node, leaf.parent)).collect();
         self.leave_leaves_alone();
         let names = std::mem::take(&mut self.journal_series);
         let mut series = std::mem::take(&mut self.series);
-        let (mut next, mut read): (_, Option<Span<'_>>) = (Some(first), None);
+        let (mut next, mut read): (_, Option<Passed>) = (Some(first), None);
         while let Some(span) = next.take() {
             self.oldest_taken = self.oldest_taken.min(span.oldest);
             // What stands there from before is overwritten.
-            now.read.resize(leaves.len() * span.steps.len(), None);
+            now.read.resize(leaves.len() * span.passed.steps.len(), None);
             let common = Common {
                 columns: span.run.columns,
                 rows: &now.sorted.rows,
                 first: (span.run.rows.start, span.run.first),
                 every_ms: ground.every_ms,
-                steps: &span.steps,
+                steps: &span.passed.steps,
                 names: &names,
                 is_plain: span.is_plain,
                 forgets,
@@ -181,17 +237,41 @@ impl Projection {
                 if let Some(before) = &read {
                     self.tell_span(before, ground.every_ms, (&nodes, &other.read), effects);
                 }
-                ground.next(run, span.clock, other, ground.rows_max(run))
+                ground.next(run, span.passed.clock, other, ground.rows_max(run))
             };
             (next, ()) = rayon::join(meanwhile, || common.read(share));
-            read = Some(span);
+            read = Some(span.passed);
             std::mem::swap(&mut now, &mut other);
         }
         (self.series, self.journal_series) = (series, names);
-        if let Some(last) = &read {
-            self.tell_span(last, ground.every_ms, (&nodes, &other.read), effects);
-            self.end_spans(last, ground, &leaves);
+        let waiting = Waiting {
+            passed: read?,
+            nodes,
+            read: std::mem::take(&mut other.read),
+            states: leaves.iter().map(|leaf| leaf.state).collect(),
+        };
+        self.pass_to(&waiting.passed, ground.every_ms);
+        if forgets {
+            return Some(waiting);
         }
+        self.tell_span(
+            &waiting.passed,
+            ground.every_ms,
+            (&waiting.nodes, &waiting.read),
+            effects,
+        );
+        self.end_spans(&waiting, ground.every_ms);
+        other.read = waiting.read;
+        None
+    }
+
+    /// All measurements of a span were taken in.
+    fn pass_to(&mut self, last: &Passed, every_ms: i64) {
+        self.sequence = Sequence(last.first.0 + last.rows as u64 - 1);
+        self.clock = ClockState::Event {
+            every_ms,
+            started: Some(last.clock),
+        };
     }
 
     /// Nothing but spans evaluates leaves from here on: they wait for nothing, and nothing is due.
@@ -207,17 +287,17 @@ impl Projection {
     /// Lets the steps of a span happen, with what its leaves read.
     fn tell_span(
         &mut self,
-        span: &Span<'_>,
+        span: &Passed,
         every_ms: i64,
         (nodes, states): (&[Place], &[Option<NodeState>]),
         effects: &mut Effects,
     ) {
         for (place, step) in span.steps.iter().enumerate() {
             // The last one before the step, also where that is the last one before the span.
-            self.sequence = Sequence((span.run.first.0 + step.rows as u64).saturating_sub(1));
+            self.sequence = Sequence((span.first.0 + step.rows as u64).saturating_sub(1));
             let states = states.iter().skip(place).step_by(span.steps.len());
             let read = nodes.iter().zip(states);
-            let read = read.filter_map(|((node, parent), state)| Some((*node, *parent, state.as_ref()?)));
+            let read = read.filter_map(|(place, state)| Some((*place, state.as_ref()?)));
             let mut read = read.peekable();
             // Without anything to evaluate there is no step, as elsewhere: what timers do is told with the next one.
             if read.peek().is_some() || self.has_to_step(step.at) {
@@ -227,21 +307,16 @@ impl Projection {
     }
 
     /// Leaves are evaluated as ever again.
-    fn end_spans(&mut self, last: &Span<'_>, ground: &Ground<'_>, leaves: &[Leaf<'_>]) {
-        for leaf in leaves {
-            let due = leaf.state.due;
-            if due != i64::MAX {
-                self.dues.push(Instant(due), leaf.node);
+    fn end_spans(&mut self, last: &Waiting, every_ms: i64) {
+        for ((node, _), state) in last.nodes.iter().zip(&last.states) {
+            if state.due != i64::MAX {
+                self.dues.push(Instant(state.due), *node);
             }
-            if leaf.state.is_dirty {
-                self.mark(leaf.node);
+            if state.is_dirty {
+                self.mark(*node);
             }
         }
-        self.sequence = Sequence(last.run.first.0 + last.run.rows.len() as u64 - 1);
-        self.clock = ClockState::Event {
-            every_ms: ground.every_ms,
-            started: Some(last.clock),
-        };
+        self.pass_to(&last.passed, every_ms);
     }
 
     /// One for each series, in their order.
@@ -273,15 +348,17 @@ impl Projection {
 
 impl Ground<'_> {
     fn first_rows_max(&self, run: &Run<'_>) -> usize {
-        let is_long = self.edge > 0 && run.rows.len() > 2 * ROWS_MAX;
-        if is_long { self.edge } else { self.rows_max(run) }
+        let [edge, _] = self.edges;
+        let is_long = edge > 0 && run.rows.len() > 2 * ROWS_MAX;
+        if is_long { edge } else { self.rows_max(run) }
     }
 
     /// Rows of the next span. What would be left of a run is not worth a span of its own, but for the last one.
     fn rows_max(&self, run: &Run<'_>) -> usize {
+        let [_, edge] = self.edges;
         match run.rows.len() {
             rows if rows >= 2 * ROWS_MAX => ROWS_MAX,
-            rows if self.edge > 0 && rows > 2 * self.edge => rows - self.edge,
+            rows if edge > 0 && rows > 2 * edge => rows - edge,
             rows => rows,
         }
     }
@@ -313,7 +390,7 @@ impl Ground<'_> {
         let known = self.known(series.get(..rows_max).unwrap_or(series));
         let observed_at = run.observed_at().get(..known).unwrap_or_default();
         let (mut newest, mut oldest) = (at.0, i64::MAX);
-        let (mut steps, mut rows) = (Vec::new(), 0);
+        let (mut steps, mut rows, mut begin) = (Vec::new(), 0, 0);
         // Mostly many measurements come before the next step.
         while let Some(first) = observed_at.get(rows).copied() {
             if first >= next.0 && (first - next.0) / self.every_ms >= GAP_STEPS_MAX || first > self.until.0 {
@@ -324,25 +401,30 @@ impl Ground<'_> {
                 next = next.plus_ms(self.every_ms);
             }
             let limit = next.min(self.until.plus_ms(1)).0;
-            for before in observed_at.get(rows..).unwrap_or_default() {
-                if *before >= limit {
-                    break;
-                }
-                newest = newest.max(*before);
+            begin = rows;
+            let rest = observed_at.get(rows..).unwrap_or_default();
+            for before in rest.iter().take_while(|before| **before < limit) {
                 oldest = oldest.min(*before);
                 rows += 1;
             }
         }
+        // The first one behind a step is newer than all before.
+        let taken = observed_at.get(..rows).unwrap_or_default();
+        newest = taken.iter().skip(begin).copied().fold(newest, i64::max);
         if steps.len() < STEPS_MIN {
             return None;
         }
         let run = run.split_before(run.rows.start + rows);
         Some(Span {
             is_plain: is_plain(&run),
+            passed: Passed {
+                steps,
+                first: run.first,
+                rows: run.rows.len(),
+                clock: (Instant(newest), next),
+            },
             run,
-            steps,
             oldest: Instant(oldest),
-            clock: (Instant(newest), next),
         })
     }
 }

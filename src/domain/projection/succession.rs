@@ -161,9 +161,10 @@ impl Projection {
             anew,
             ..
         } = refold;
+        self.tell_waiting(effects);
         let at = self.settle(at, effects);
         (new.options, new.clock, new.sequence) = (self.options, self.clock, self.sequence);
-        (new.observed_until, new.forgets) = (self.observed_until, self.forgets);
+        (new.observed_until, new.is_for_the_end) = (self.observed_until, self.is_for_the_end);
         let heirs = Heirs::between(self, &new, at);
         new.adopt_names(self);
         new.adopt_instances(self, &heirs, &anew);
@@ -271,6 +272,7 @@ impl Projection {
                 status: heir.band(said.status),
                 status_before: heir.band(said.status_before),
                 is_dirty: state.is_dirty,
+                is_quiet: false,
                 ..*said
             };
             let value = said.value();

@@ -52,6 +52,9 @@ impl Projection {
         if is_recorded {
             self.run_until(at.plus_ms(-1), effects);
         }
+        if !block.others.is_empty() {
+            self.tell_waiting(effects);
+        }
         let mut rest = Run {
             columns: &block.measurements,
             rows: 0..block.measurements.len(),
@@ -161,7 +164,7 @@ impl Projection {
         if self.options.with_readings {
             self.tell(&mut lists.changed, when.at, effects);
         }
-        self.look_at_conditions(&lists.evaluated, when.at);
+        self.look_at_conditions(&lists.ruled, when.at);
         lists.clear();
         self.lists = lists;
         self.run_timers(when.at, effects);
@@ -214,6 +217,9 @@ impl Projection {
         let until = self.observed_until;
         loop {
             while self.take_spans(&mut run, effects) {}
+            if !run.rows.is_empty() {
+                self.tell_waiting(effects);
+            }
             let ClockState::Event { every_ms, started } = self.clock else {
                 return;
             };
@@ -243,6 +249,7 @@ impl Projection {
     /// can have changed, steps are skipped: the result is the same. Facts do this themselves; it is for a history of which
     /// not every fact is taken. The recorded clock goes by [`Projection::advance`].
     pub fn pass(&mut self, to: Instant, effects: &mut Effects) {
+        self.tell_waiting(effects);
         let ClockState::Event { every_ms, started } = self.clock else {
             return;
         };
@@ -284,6 +291,7 @@ impl Projection {
 
     /// The input of an event clock has ended: everything is evaluated once more, at the next multiple of the step.
     pub fn finish(&mut self, effects: &mut Effects) {
+        self.tell_waiting(effects);
         if let ClockState::Event {
             every_ms,
             started: Some((_, next)),

@@ -20,6 +20,7 @@ pub(super) trait Merged: Clone + Default {
     fn keep(closed: Closed<Self>) -> Kept;
 
     /// This and a slice.
+    #[inline]
     fn and_slice(&self, slice: &Cell) -> Self {
         let mut both = self.clone();
         both.take(slice);
@@ -175,16 +176,12 @@ impl<M: Merged> Closed<M> {
             until: turn,
         });
         let before = slices.get(..place).unwrap_or_default();
-        let new = before
-            .iter()
-            .rev()
-            .take_while(|(slice, _)| *slice >= back.until)
-            .count();
-        for (slice, cell) in before.get(place - new..).unwrap_or_default() {
+        let known = before.iter().rposition(|(slice, _)| *slice < back.until);
+        let new = before.get(known.map_or(0, |known| known + 1)..).unwrap_or_default();
+        back.oldest = back.oldest.min(new.first().map_or(newest, |(slice, _)| *slice));
+        for (_, cell) in new {
             back.merged.take(cell);
-            back.oldest = back.oldest.min(*slice);
         }
-        back.oldest = back.oldest.min(newest);
         back.until = newest;
         (&back.merged, back.oldest)
     }

@@ -2,7 +2,7 @@
 //!
 //! An evaluation and its reading enter, the next instant leaves at which the outcome can be another one without a fact.
 
-use super::{Evaluated, Evaluation, LeafReading, Rules, Series};
+use super::{Evaluated, Rules, Series};
 use crate::domain::catalog::{Aggregate, KpiDefinition, Missing, Window};
 use crate::domain::instant::Instant;
 
@@ -14,7 +14,9 @@ impl Series {
             when,
             view,
             oldest,
-            reading,
+            observed_at,
+            fresh,
+            provisional,
         } = *evaluated;
         let (definition, window, at) = (rules.definition, rules.window(), when.at);
         let version = definition
@@ -30,7 +32,7 @@ impl Series {
         let moves = window.next_change(rules.calendar, at, oldest, coming);
         let closes = view
             .period_end
-            .filter(|_| reading.provisional)
+            .filter(|_| provisional)
             .map(|end| end.plus_ms(definition.allowed_lateness_ms));
         let flows = (oldest.is_some() && is_flowing(definition)).then(|| {
             if when.is_every_instant {
@@ -47,19 +49,19 @@ impl Series {
             _ => {}
         };
         [moves, version, closes, flows].into_iter().for_each(&mut consider);
-        consider(self.hold_ends(definition, reading));
+        consider(self.hold_ends(definition, observed_at));
         if let Some(every) = definition.version(at).and_then(|version| version.expected_every_ms) {
-            consider(self.ages(rules, when, (reading, every)));
-            consider(self.freshens(rules, when.at));
+            consider(self.ages(rules, at, (fresh, every)));
+            consider(self.freshens(rules, at));
         }
         (next != i64::MAX).then_some(Instant(next))
     }
 
     /// When a fresh reading will be fresh no more.
     #[inline]
-    fn ages(&self, rules: Rules<'_>, when: Evaluation, (reading, every): (LeafReading, i64)) -> Option<Instant> {
-        let latest = self.latest_before(rules, when.at)?;
-        reading.fresh.then(|| Instant(latest).plus_ms(every + 1))
+    fn ages(&self, rules: Rules<'_>, at: Instant, (fresh, every): (bool, i64)) -> Option<Instant> {
+        let latest = self.latest_before(rules, at)?;
+        fresh.then(|| Instant(latest).plus_ms(every + 1))
     }
 
     /// When a measurement that came ahead of its slice is known: the window may be a complete period that will never see it,
@@ -72,8 +74,8 @@ impl Series {
 
     /// When a held value will be kept no more.
     #[inline]
-    fn hold_ends(&self, definition: &KpiDefinition, reading: LeafReading) -> Option<Instant> {
-        match (definition.missing, self.held(), reading.observed_at) {
+    fn hold_ends(&self, definition: &KpiDefinition, observed_at: Option<Instant>) -> Option<Instant> {
+        match (definition.missing, self.held(), observed_at) {
             (Missing::Hold(hold_ms), Some(held), None) => Some(held.evaluated_at.plus_ms(hold_ms + 1)),
             _ => None,
         }

@@ -20,9 +20,6 @@ use crate::domain::window::View;
 /// Slices that are looked at one after the other before a search begins.
 const GAPS_MAX: usize = 8;
 
-/// Windows with fewer slices than this before the newest are merged as quickly as looked up.
-const CLOSED_LEN_MIN: usize = 3;
-
 /// What a window sees.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Seen {
@@ -102,29 +99,26 @@ impl Series {
         self.merged::<Cell>(view).any == 0
     }
 
-    /// Everything that a window sees, its oldest slice, and its newest one; `None` where slices are too few to keep anything.
+    /// Everything that a window sees, its oldest slice, and its newest one. `None` where slices are fewer than four:
+    /// they are merged as quickly as looked up.
     #[inline]
-    fn gather_again<M: Merged>(&mut self, view: &View) -> Option<(M, i64, &Cell)> {
-        let to = self.known_until(view.last);
-        let has_enough = |place: usize| self.slices.get(place).is_some_and(|(slice, _)| *slice >= view.first);
-        let enough = to.checked_sub(CLOSED_LEN_MIN + 1).is_some_and(has_enough);
-        let newest = to.checked_sub(1).and_then(|place| self.slices.get(place));
-        let (newest, newest_cell) = newest.filter(|(slice, _)| enough && *slice >= view.turn)?;
+    pub(super) fn gather_again<M: Merged>(&mut self, view: &View) -> Option<(M, i64, &Cell)> {
+        let slices = self.slices.get(..self.known_until(view.last))?;
+        let (rest, [(far, _), _, (before, before_cell), (newest, newest_cell)]) = slices.split_last_chunk()?;
+        if *far < view.first || *newest < view.turn {
+            return None;
+        }
         let start = || start(self.rare.as_deref(), view.first);
         let closed = Closed::<M>::of(&mut self.closed, view.turn)?;
         // What comes late comes mostly into the slice before the newest: that one is not in what is kept either.
-        let last = to
-            .checked_sub(2)
-            .and_then(|place| Some((place, self.slices.get(place)?)));
-        let last = last.filter(|(_, (slice, _))| *slice >= view.turn);
-        let (mut merged, mut oldest) = if let Some((place, (slice, last))) = last {
-            let (back, oldest) = closed.back_until((place, *slice), &self.slices, start);
-            (back.and_slice(last).and_slice(newest_cell), oldest)
+        let (mut merged, mut oldest) = if *before >= view.turn {
+            let (back, oldest) = closed.back_until((rest.len() + 2, *before), slices, start);
+            (back.and_slice(before_cell).and_slice(newest_cell), oldest)
         } else {
-            let (back, oldest) = closed.back_until((to - 1, *newest), &self.slices, start);
+            let (back, oldest) = closed.back_until((rest.len() + 3, *newest), slices, start);
             (back.and_slice(newest_cell), oldest)
         };
-        if let Some((slice, front)) = closed.front(view, &self.slices) {
+        if let Some((slice, front)) = closed.front(view, slices) {
             (merged, oldest) = (front.and(&merged), *slice);
         }
         Some((merged, oldest, newest_cell))

@@ -11,11 +11,11 @@ use super::super::rows::{Fold, Slice};
 use super::Step;
 use super::sorting::Way;
 use crate::domain::aggregate::{Sample, SampleValue};
-use crate::domain::catalog::{Bands, Versioned};
+use crate::domain::catalog::{Band, Bands, Versioned};
 use crate::domain::fact::Measurements;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
-use crate::domain::series::{Across, Evaluated, Evaluation, Rules, Series};
+use crate::domain::series::{Across, Evaluated, Evaluation, Rules, Series, Steady};
 use crate::domain::series_names::SeriesNames;
 use crate::domain::window::View;
 
@@ -58,6 +58,13 @@ pub(super) struct Leaf<'a> {
     pub changes: &'a [Instant],
 }
 
+/// An evaluation of which it was not asked yet when it changes by itself: at which step, and the oldest slice with data.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    place: usize,
+    oldest: Option<i64>,
+}
+
 /// What all leaves of a span have in common.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Common<'a> {
@@ -72,7 +79,7 @@ pub(super) struct Common<'a> {
     pub names: &'a SeriesNames,
     /// All its rows are plain numbers.
     pub is_plain: bool,
-    /// See [`super::Projection::forget_unseen`].
+    /// See [`super::Projection::look_only_at_the_end`].
     pub forgets: bool,
 }
 
@@ -135,33 +142,83 @@ impl Common<'_> {
         (views, slice): (&[View], &mut Slice),
         read: &mut [Option<NodeState>],
     ) {
+        let (steady, is_quiet) = (self.steady(leaf), leaf.state.is_quiet);
+        let mut state = leaf.state;
         // When what was read last changes by itself is asked once nothing was measured meanwhile, at the latest at the end.
-        let mut last: Option<(usize, Evaluated)> = None;
+        let mut last: Option<Asked> = None;
         for (place, (step, view)) in self.steps.iter().zip(views).enumerate() {
-            let count = rows.iter().take_while(|way| (way.row as usize) < step.rows).count();
-            let (now, later) = rows.split_at(count);
-            rows = later;
-            leaf.state.is_dirty |= self.take_rows(leaf, series, now, slice);
-            if !leaf.state.is_dirty {
-                leaf.ask(series, last.take(), read);
+            let is_one_taken;
+            (rows, is_one_taken) = self.take_rows(leaf, series, (rows, step.rows), slice);
+            state.is_dirty |= is_one_taken;
+            if !state.is_dirty {
+                if let Some(asked) = last.take() {
+                    state.due = self.ask(leaf, series, (asked, views), read);
+                }
+                if state.due > step.at.0 {
+                    read.get_mut(place).into_iter().for_each(|read| *read = None);
+                    continue;
+                }
             }
-            let is_due = leaf.state.is_dirty || leaf.state.due <= step.at.0;
-            if is_due {
-                let evaluated = series.evaluate_view(leaf.rules, (self.evaluation(step.at), *view), Across::Own);
-                leaf.state = leaf
-                    .state
-                    .after_leaf(evaluated.reading, bands_at(leaf.bands, step.at), i64::MAX);
-                last = Some((place, evaluated));
-            }
-            if let Some(read) = read.get_mut(place) {
-                *read = is_due.then_some(leaf.state);
-            }
+            let plain = steady.as_ref().and_then(|(steady, bands)| {
+                let (reading, oldest) = series.evaluate_steady(steady, step.at, view)?;
+                Some((state.after_plain(&reading, bands), oldest))
+            });
+            let (after, oldest) = plain.unwrap_or_else(|| {
+                let when = self.evaluation(step.at);
+                let (reading, oldest) = series.evaluate_view(leaf.rules, (when, view), Across::Own);
+                let (before, bands) = (state, bands_at(leaf.bands, step.at));
+                (before.after_leaf(reading, bands, i64::MAX), oldest)
+            });
+            read.get_mut(place).into_iter().for_each(|read| *read = Some(after));
+            // What is told is looked at then.
+            state = NodeState { is_quiet, ..after };
+            last = Some(Asked { place, oldest });
         }
-        leaf.ask(series, last, read);
+        if let Some(asked) = last {
+            state.due = self.ask(leaf, series, (asked, views), read);
+        }
         if let Some(last) = self.steps.last().filter(|_| self.forgets) {
             series.forget_unseen(leaf.rules, last.at);
         }
-        leaf.state.is_dirty |= self.take_rows(leaf, series, rows, slice);
+        let (_, is_one_taken) = self.take_rows(leaf, series, (rows, usize::MAX), slice);
+        state.is_dirty |= is_one_taken;
+        leaf.state = state;
+    }
+
+    /// What stays the same of a leaf over the span, if all there is to evaluate is a value and its score.
+    fn steady<'a>(&self, leaf: &Leaf<'a>) -> Option<(Steady<'a>, &'a [Band])> {
+        let (first, last) = (self.steps.first()?.at, self.steps.last()?.at);
+        let bands = bands_at(leaf.bands, first);
+        let are_same = std::ptr::eq(bands, bands_at(leaf.bands, last));
+        let steady = leaf.rules.steady((first, last)).filter(|_| are_same)?;
+        Some((steady, bands))
+    }
+
+    /// When what was read changes by itself.
+    fn ask(
+        &self,
+        leaf: &Leaf<'_>,
+        series: &Series,
+        (Asked { place, oldest }, views): (Asked, &[View]),
+        read: &mut [Option<NodeState>],
+    ) -> i64 {
+        let (Some(step), Some(view)) = (self.steps.get(place), views.get(place)) else {
+            return i64::MAX;
+        };
+        let Some(Some(state)) = read.get_mut(place) else {
+            return i64::MAX;
+        };
+        let evaluated = Evaluated {
+            when: self.evaluation(step.at),
+            view: *view,
+            oldest,
+            observed_at: state.measured().1,
+            fresh: state.fresh,
+            provisional: state.provisional,
+        };
+        let due = series.next_change(leaf.rules, &evaluated).map_or(i64::MAX, |due| due.0);
+        state.due = due.min(next_after(leaf.changes, step.at));
+        state.due
     }
 
     fn evaluation(&self, at: Instant) -> Evaluation {
@@ -172,32 +229,58 @@ impl Common<'_> {
         }
     }
 
-    /// Takes rows in. True when there was one. `slice` is one that rows were in before.
-    pub fn take_rows(&self, leaf: &Leaf<'_>, series: &mut Series, rows: &[Way], slice: &mut Slice) -> bool {
+    /// Takes rows in before one of the span; the others leave, and whether there was one. `slice` is one that rows were in
+    /// before.
+    pub fn take_rows<'r>(
+        &self,
+        leaf: &Leaf<'_>,
+        series: &mut Series,
+        (rows, until): (&'r [Way], usize),
+        slice: &mut Slice,
+    ) -> (&'r [Way], bool) {
+        let Some(slice_ms) = leaf
+            .fold
+            .slice_ms()
+            .filter(|_| self.is_plain && leaf.fold.takes_plain())
+        else {
+            let count = rows.iter().take_while(|way| (way.row as usize) < until).count();
+            let (now, later) = rows.split_at(count);
+            return (later, self.take_samples(leaf, series, now, slice));
+        };
         let aggregate = &leaf.rules.definition.aggregate;
+        let until = u32::try_from(until).unwrap_or(u32::MAX);
+        let mut rest = rows;
+        while let Some(first) = rest.first().filter(|first| first.row < until) {
+            let number = slice.of(first.observed_at, slice_ms);
+            let this = *slice;
+            let same = rest
+                .iter()
+                .take_while(|way| way.row < until && this.has(way.observed_at));
+            let samples = same.map(|way| self.sample_of(way, SampleValue::Number(way.value)));
+            let count = series.add_run(aggregate, number, samples);
+            rest = rest.get(count..).unwrap_or_default();
+        }
+        (rest, rest.len() < rows.len())
+    }
+
+    /// The same for all rows that are given, whatever they say.
+    fn take_samples(&self, leaf: &Leaf<'_>, series: &mut Series, rows: &[Way], slice: &mut Slice) -> bool {
         let Some(slice_ms) = leaf.fold.slice_ms() else {
             let samples = rows.iter().filter_map(|way| self.sample(leaf, way));
-            return samples
-                .inspect(|sample| series.add(leaf.rules, sample, false, Instant(i64::MIN)))
-                .count()
-                > 0;
+            let taken = samples.inspect(|sample| series.add(leaf.rules, sample, false, Instant(i64::MIN)));
+            return taken.count() > 0;
         };
-        let is_plain = self.is_plain && leaf.fold.takes_plain();
+        let aggregate = &leaf.rules.definition.aggregate;
         let mut rest = rows;
-        let mut is_one_taken = false;
+        let mut taken = 0;
         while let Some(first) = rest.first() {
             let number = slice.of(first.observed_at, slice_ms);
             let count = rest.iter().take_while(|way| slice.has(way.observed_at)).count();
             let (same, others) = rest.split_at(count);
             rest = others;
-            is_one_taken |= if is_plain {
-                let number_of = |way: &Way| self.sample_of(way, SampleValue::Number(way.value));
-                series.add_run(aggregate, number, same.iter().map(number_of))
-            } else {
-                series.add_run(aggregate, number, same.iter().filter_map(|way| self.sample(leaf, way)))
-            };
+            taken += series.add_run(aggregate, number, same.iter().filter_map(|way| self.sample(leaf, way)));
         }
-        is_one_taken
+        taken > 0
     }
 
     fn sample(&self, leaf: &Leaf<'_>, way: &Way) -> Option<Sample> {
@@ -210,18 +293,6 @@ impl Common<'_> {
             sequence: self.first.1.0 + u64::from(way.row),
             observed_at: way.observed_at,
             value,
-        }
-    }
-}
-
-impl Leaf<'_> {
-    /// When what was read last changes by itself, if that was not asked yet.
-    fn ask(&mut self, series: &Series, last: Option<(usize, Evaluated)>, read: &mut [Option<NodeState>]) {
-        let Some((place, evaluated)) = last else { return };
-        let due = series.next_change(self.rules, &evaluated).map_or(i64::MAX, |due| due.0);
-        self.state.due = due.min(next_after(self.changes, evaluated.at()));
-        if let Some(Some(read)) = read.get_mut(place) {
-            read.due = self.state.due;
         }
     }
 }

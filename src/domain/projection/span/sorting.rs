@@ -25,6 +25,11 @@ pub(super) struct Takers {
 /// It is not known yet who takes them; or there is no other taker.
 pub(super) const NOT_YET: u32 = u32::MAX;
 
+/// Some journal series have a taker over all instances.
+fn have_overall(takers: &[Takers]) -> bool {
+    takers.iter().any(|takers| takers.overall != NOT_YET)
+}
+
 /// Rows by series.
 #[derive(Debug, Default)]
 pub(super) struct Sorted {
@@ -36,21 +41,35 @@ pub(super) struct Sorted {
 impl Sorted {
     /// Puts the rows of a span in the order of the series that take them in.
     pub fn sort(&mut self, run: &Run<'_>, takers: &[Takers], series_count: usize) {
+        if have_overall(takers) {
+            self.sort_by(run, takers, series_count, |takers| {
+                let overall = (takers.overall != NOT_YET).then_some(takers.overall);
+                std::iter::once(takers.own).chain(overall)
+            });
+        } else {
+            // Nobody asks every row for what none has.
+            self.sort_by(run, takers, series_count, |takers| std::iter::once(takers.own));
+        }
+    }
+
+    fn sort_by<I: Iterator<Item = u32>>(
+        &mut self,
+        run: &Run<'_>,
+        takers: &[Takers],
+        series_count: usize,
+        takers_of: impl Fn(Takers) -> I,
+    ) {
         let Self { rows: ways, ends } = self;
         let columns = run.columns;
         let series = columns.series.get(run.rows.clone()).unwrap_or_default();
         ends.clear();
         // One place more for what nobody takes, and one for where it ends.
         ends.resize(series_count + 2, 0);
-        let mut count = |taker: u32| {
-            if let Some(count) = ends.get_mut(taker as usize + 1) {
-                *count += 1;
-            }
-        };
         for takers in series.iter().filter_map(|series| takers.get(*series as usize)) {
-            count(takers.own);
-            if takers.overall != NOT_YET {
-                count(takers.overall);
+            for taker in takers_of(*takers) {
+                if let Some(count) = ends.get_mut(taker as usize + 1) {
+                    *count += 1;
+                }
             }
         }
         let mut sum = 0;
@@ -60,15 +79,6 @@ impl Sorted {
         }
         // What stands there from before is overwritten.
         ways.resize(sum as usize, Way::default());
-        // Each place moves on by one with each row, from where the rows of a series begin to where they end.
-        let mut put = |taker: u32, way: Way| {
-            if let Some(end) = ends.get_mut(taker as usize)
-                && let Some(place) = ways.get_mut(*end as usize)
-            {
-                *place = way;
-                *end += 1;
-            }
-        };
         let values = columns.value.get(run.rows.clone()).unwrap_or_default();
         let rows = series.iter().zip(run.observed_at()).zip(values).zip(0..);
         for (((series, observed_at), value), row) in rows {
@@ -80,9 +90,14 @@ impl Sorted {
                 value: *value,
                 row,
             };
-            put(takers.own, way);
-            if takers.overall != NOT_YET {
-                put(takers.overall, way);
+            // Each place moves on by one with each row, from where the rows of a series begin to where they end.
+            for taker in takers_of(*takers) {
+                if let Some(end) = ends.get_mut(taker as usize)
+                    && let Some(place) = ways.get_mut(*end as usize)
+                {
+                    *place = way;
+                    *end += 1;
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::alert::{AlertRule, Condition, NoData, PathPattern, Severity, TransitionKind};
 use crate::domain::calendar::Period;
 use crate::domain::catalog::{Aggregate, KpiDefinition, Missing, Window};
-use crate::domain::fact::{Block, Measurements};
+use crate::domain::fact::{Block, Fact, Measurements};
 use crate::domain::id::{InstanceId, KpiId, Slug};
 use crate::domain::instant::{DAY_MS, HOUR_MS};
 use crate::domain::measurement::SeriesKey;
@@ -166,7 +166,7 @@ fn what_no_window_sees_again_is_not_missed() {
     let told = |is_forgetful: bool| {
         let (mut projection, mut effects) = (projection(Missing::Exclude), Effects::default());
         if is_forgetful {
-            projection.forget_unseen();
+            projection.look_only_at_the_end();
         }
         let block = block();
         for part in 0..10 {
@@ -184,6 +184,81 @@ fn what_no_window_sees_again_is_not_missed() {
     let ((all, whole), (few, forgetful)) = (told(false), told(true));
     assert_eq!(whole, forgetful);
     assert!(few * 4 < all, "{few} of {all} slices are kept");
+}
+
+/// The rows of a block from one to another, in a block of their own.
+fn part(block: &Block, rows: std::ops::Range<usize>) -> Block {
+    let mut part = block.clone();
+    part.measurements.truncate(rows.end);
+    part.measurements = tail(&part.measurements, rows.start);
+    part.first = Sequence(block.first.0 + rows.start as u64);
+    part
+}
+
+#[test]
+fn a_relay_goes_on_from_block_to_block() {
+    let mut block = block();
+    let ids = ["k", "l", "m"].into_iter().zip(&mut block.new_series);
+    ids.for_each(|(id, key)| (key.kpi, key.each) = (KpiId::parse(id).unwrap(), None));
+    let (mut slowly, mut slow_effects) = (neighbours(), Effects::default());
+    apply_slowly(&mut slowly, &block, &mut slow_effects);
+    slowly.finish(&mut slow_effects);
+    for len in [100, 600, 1_700, 6_000] {
+        let (mut projection, mut effects) = (neighbours(), Effects::default());
+        projection.look_only_at_the_end();
+        let mut waited = 0;
+        for begin in (0..6_000).step_by(len) {
+            let rows = begin..6_000.min(begin + len);
+            let end = rows.end as u64;
+            projection.apply(&part(&block, rows), &mut effects);
+            assert_eq!(projection.sequence(), Sequence(end), "what waits was taken in");
+            waited += usize::from(projection.spans.waiting.is_some());
+        }
+        assert!(waited > 0, "a span waited after blocks of {len}");
+        let told = effects.readings.len();
+        projection.finish(&mut effects);
+        assert!(told < effects.readings.len());
+        assert_eq!(
+            format!("{:?}", effects.readings),
+            format!("{:?}", slow_effects.readings),
+            "{len}"
+        );
+        assert_eq!(
+            format!("{:?}", effects.transitions),
+            format!("{:?}", slow_effects.transitions),
+            "{len}"
+        );
+    }
+}
+
+#[test]
+fn what_waits_is_told_before_anything_else_happens() {
+    // The third site comes when the others have waited already, and then a note, which is no measurement.
+    let block = block();
+    let note = Fact::NoteAdded {
+        path: "t".to_owned(),
+        about: Instant(0),
+        text: "moved".to_owned(),
+        by: "somebody".to_owned(),
+    };
+    let story = |mut projection: Projection| {
+        let mut effects = Effects::default();
+        let mut early = part(&block, 0..2_000);
+        early.measurements.series.iter_mut().for_each(|series| *series %= 2);
+        let mut late = part(&block, 2_000..6_000);
+        late.others.push((1_500, note.clone()));
+        projection.apply(&early, &mut effects);
+        let waited = projection.spans.waiting.is_some();
+        projection.apply(&late, &mut effects);
+        projection.finish(&mut effects);
+        let pictures = SITES.map(|site| projection.picture_now("t", Some(&InstanceId::parse(site).unwrap())));
+        (waited, format!("{:?} {pictures:?}", effects.readings))
+    };
+    let mut hasty = projection(Missing::Exclude);
+    hasty.look_only_at_the_end();
+    let ((has_waited, told), (has_not, told_before)) = (story(hasty), story(projection(Missing::Exclude)));
+    assert!(has_waited && !has_not);
+    assert_eq!(told, told_before);
 }
 
 #[test]

@@ -52,6 +52,7 @@ impl Projection {
         let Spans {
             takers,
             desks: [desk, _],
+            ..
         } = spans;
         let names = std::mem::take(&mut self.journal_series);
         let mut series = std::mem::take(&mut self.series);
@@ -72,7 +73,7 @@ impl Projection {
             for ((leaf, series), end) in leaves.iter().zip(&mut series).zip(&desk.sorted.ends) {
                 let rows = common.rows.get(begin..*end as usize).unwrap_or_default();
                 begin = *end as usize;
-                if common.take_rows(leaf, series, rows, &mut slice) {
+                if common.take_rows(leaf, series, (rows, usize::MAX), &mut slice).1 {
                     self.mark(leaf.node);
                 }
             }
