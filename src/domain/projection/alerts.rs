@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::evaluate::weight_of;
+use super::instances::InstanceState;
 use super::node_state::{NO_STATUS, there};
 use super::{Effects, Projection};
 use crate::domain::alert::{
     AlertPhase, AlertRule, AlertTransition, AlertView, Condition, Contributor, Metric, NoData, TransitionKind,
 };
 use crate::domain::alerting::{Active, AlertKey, Happening, Truth, truth_of};
-use crate::domain::catalog::{NodePlace, Scorecard, Target, version_at};
+use crate::domain::catalog::{Catalog, NodePlace, Scorecard, Target, version_at};
 use crate::domain::instant::Instant;
 
 /// Leaves that an alert names.
@@ -25,8 +26,12 @@ fn band_truth(status: u8, limit: BandLimit) -> Option<Truth> {
     (status != NO_STATUS).then_some(if holds { Truth::Holds } else { Truth::Cleared })
 }
 
-fn has_one_set_of_bands(scorecard: &Scorecard) -> bool {
-    scorecard.bands.len() <= 1
+/// Whether rules at a node of a scorecard go by nothing but its status, which always means the same.
+fn go_by_status(catalog: &Catalog, scorecard: usize, rules: &[u32]) -> bool {
+    let has_one_set_of_bands = |scorecard: &Scorecard| scorecard.bands.len() <= 1;
+    let mut rules = rules.iter().filter_map(|index| catalog.rules.get(*index as usize));
+    catalog.scorecards.get(scorecard).is_some_and(has_one_set_of_bands)
+        && rules.all(|rule| matches!(rule.condition, Condition::AtWorst { .. }))
 }
 
 impl Projection {
@@ -44,13 +49,11 @@ impl Projection {
             };
             let local = node.wrapping_sub(own.node_base) as usize;
             let rules = own.rules.get(local).map(Vec::as_slice).unwrap_or_default();
-            // Where bands change with time a status means something else from then on.
-            let mut goes_by_status = catalog.scorecards.get(own.scorecard).is_some_and(has_one_set_of_bands);
+            let is_quiet = go_by_status(&catalog, own.scorecard, rules);
             for &index in rules {
                 let Some(rule) = catalog.rules.get(index as usize) else {
                     continue;
                 };
-                goes_by_status &= matches!(rule.condition, Condition::AtWorst { .. });
                 let known = match &rule.condition {
                     Condition::AtWorst { band } => {
                         let of = Some((index, own.scorecard));
@@ -80,9 +83,15 @@ impl Projection {
                 }
             }
             if let Some(state) = self.nodes.get_mut(node as usize) {
-                state.is_quiet = goes_by_status;
+                state.is_quiet = is_quiet;
             }
         }
+    }
+
+    /// Whether the rules at a node of an instance have to be looked at only when its status changes.
+    pub(super) fn goes_by_status(&self, own: &InstanceState, local: u32) -> bool {
+        let rules = own.rules.get(local as usize).map(Vec::as_slice).unwrap_or_default();
+        go_by_status(&self.catalog, own.scorecard, rules)
     }
 
     fn band_limit(&self, scorecard: usize, band: &str, at: Instant) -> BandLimit {
@@ -329,3 +338,6 @@ fn transition_id(rule: &AlertRule, path: &str, active: &Active, what: (Transitio
     let text = format!("{}\n{path}\n{}\n{}\n{}", rule.id, active.since.0, kind.word(), at.0);
     blake3::hash(text.as_bytes()).to_hex().chars().take(32).collect()
 }
+
+#[cfg(test)]
+mod tests;

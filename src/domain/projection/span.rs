@@ -166,14 +166,15 @@ impl Projection {
         };
         let ((), first) = rayon::join(tell, || ground.next(run, clock, desk, rows_max));
         let is_one = first.is_some();
-        match (first, before) {
-            (Some(first), before) => {
-                let (states, read) = before.map_or_else(Default::default, |before| (before.states, before.read));
-                other.read = read;
-                *waiting = self.relay(&ground, (first, run), ([desk, other], &states), effects);
+        let mut states = Vec::new();
+        if let Some(before) = before {
+            if first.is_none() {
+                self.end_spans(&before, every_ms);
             }
-            (None, Some(before)) => self.end_spans(&before, every_ms),
-            (None, None) => {}
+            (other.read, states) = (before.read, before.states);
+        }
+        if let Some(first) = first {
+            *waiting = self.relay(&ground, (first, run), ([desk, other], &states), effects);
         }
         self.spans = spans;
         is_one
@@ -208,10 +209,9 @@ impl Projection {
         let (catalog, shapes) = (Arc::clone(&self.catalog), Arc::clone(&self.shapes));
         let mut leaves = self.leaves(&catalog, &shapes);
         debug_assert_eq!(leaves.len(), self.series.len(), "series and leaves stand side by side");
-        leaves
-            .iter_mut()
-            .zip(states)
-            .for_each(|(leaf, state)| leaf.state = *state);
+        for (leaf, state) in leaves.iter_mut().zip(states) {
+            leaf.state = *state;
+        }
         let forgets = self.is_for_the_end;
         let nodes: Vec<Place> = leaves.iter().map(|leaf| (leaf.node, leaf.parent)).collect();
         self.leave_leaves_alone();
@@ -339,6 +339,7 @@ impl Projection {
                     fold: *self.folds.get(own.scorecard)?.get(kpi)?,
                     bands: &scorecard.bands,
                     changes: &shape_node.changes,
+                    goes_by_status: self.goes_by_status(own, local),
                 })
             }));
         }

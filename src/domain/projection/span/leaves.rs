@@ -56,6 +56,8 @@ pub(super) struct Leaf<'a> {
     pub fold: Fold,
     pub bands: &'a [Versioned<Bands>],
     pub changes: &'a [Instant],
+    /// Its rules have to be looked at only when its status changes.
+    pub goes_by_status: bool,
 }
 
 /// An evaluation of which it was not asked yet when it changes by itself: at which step, and the oldest slice with data.
@@ -142,7 +144,7 @@ impl Common<'_> {
         (views, slice): (&[View], &mut Slice),
         read: &mut [Option<NodeState>],
     ) {
-        let (steady, is_quiet) = (self.steady(leaf), leaf.state.is_quiet);
+        let steady = self.steady(leaf);
         let mut state = leaf.state;
         // When what was read last changes by itself is asked once nothing was measured meanwhile, at the latest at the end.
         let mut last: Option<Asked> = None;
@@ -171,7 +173,10 @@ impl Common<'_> {
             });
             read.get_mut(place).into_iter().for_each(|read| *read = Some(after));
             // What is told is looked at then.
-            state = NodeState { is_quiet, ..after };
+            state = NodeState {
+                is_quiet: leaf.goes_by_status,
+                ..after
+            };
             last = Some(Asked { place, oldest });
         }
         if let Some(asked) = last {

@@ -1,11 +1,11 @@
 //! Spans beside single steps.
 
 use super::super::rows::Now;
-use super::super::{ClockKind, ProjectionOptions};
+use super::super::{ClockKind, ProjectionOptions, Refold};
 use super::*;
 use crate::domain::alert::{AlertRule, Condition, NoData, PathPattern, Severity, TransitionKind};
 use crate::domain::calendar::Period;
-use crate::domain::catalog::{Aggregate, KpiDefinition, Missing, Window};
+use crate::domain::catalog::{Aggregate, Band, KpiDefinition, Missing, Window};
 use crate::domain::fact::{Block, Fact, Measurements};
 use crate::domain::id::{InstanceId, KpiId, Slug};
 use crate::domain::instant::{DAY_MS, HOUR_MS};
@@ -102,7 +102,7 @@ fn neighbours() -> Projection {
         window: Window::Rolling { slices, slice_ms },
         ..plain_kpi()
     };
-    let kpis = vec![kpi("k", 3, SLICE_MS), kpi("l", 2, 3 * SLICE_MS), kpi("m", 7, SLICE_MS)];
+    let kpis = vec![kpi("k", 3, SLICE_MS), kpi("l", 2, 3 * SLICE_MS), kpi("m", 4, SLICE_MS)];
     let rule = |band: &str| AlertRule {
         id: Slug::parse(band).unwrap(),
         version: String::new(),
@@ -139,6 +139,10 @@ fn neighbours_with_other_windows_and_rules_go_by_their_own() {
     let mut block = block();
     let ids = ["k", "l", "m"].into_iter().zip(&mut block.new_series);
     ids.for_each(|(id, key)| (key.kpi, key.each) = (KpiId::parse(id).unwrap(), None));
+    // Up and down, so that every KPI changes its status again and again.
+    for (row, value) in block.measurements.value.iter_mut().enumerate() {
+        *value = *value / 5.0 + if row / 400 % 2 == 0 { 20.0 } else { 70.0 };
+    }
     let (mut slowly, mut slow_effects) = (neighbours(), Effects::default());
     apply_slowly(&mut slowly, &block, &mut slow_effects);
     let (mut at_once, mut effects) = (neighbours(), Effects::default());
@@ -196,6 +200,44 @@ fn part(block: &Block, rows: std::ops::Range<usize>) -> Block {
 }
 
 #[test]
+fn bands_that_change_within_a_span_hold_from_then_on() {
+    let block = block();
+    let told = |is_slow: bool| {
+        let mean = KpiDefinition {
+            aggregate: Aggregate::Mean,
+            window: Window::Rolling {
+                slices: 7,
+                slice_ms: SLICE_MS,
+            },
+            ..plain_kpi()
+        };
+        let mut definitions = Arc::into_inner(catalog(mean, Some("site"))).unwrap();
+        let bands = &mut definitions.scorecards[0].bands;
+        let mut later = bands[0].clone();
+        later.from = Instant(20 * SLICE_MS);
+        later.value = later
+            .value
+            .iter()
+            .cloned()
+            .map(|band| Band {
+                from: band.from / 2.0,
+                ..band
+            })
+            .collect();
+        bands.push(later);
+        let options = projection(Missing::Exclude).options();
+        let (mut projection, mut effects) = (Projection::new(Arc::new(definitions), options), Effects::default());
+        if is_slow {
+            apply_slowly(&mut projection, &block, &mut effects);
+        } else {
+            projection.apply(&block, &mut effects);
+        }
+        outcome(projection, effects)
+    };
+    assert_eq!(told(false), told(true));
+}
+
+#[test]
 fn a_relay_goes_on_from_block_to_block() {
     let mut block = block();
     let ids = ["k", "l", "m"].into_iter().zip(&mut block.new_series);
@@ -203,30 +245,35 @@ fn a_relay_goes_on_from_block_to_block() {
     let (mut slowly, mut slow_effects) = (neighbours(), Effects::default());
     apply_slowly(&mut slowly, &block, &mut slow_effects);
     slowly.finish(&mut slow_effects);
-    for len in [100, 600, 1_700, 6_000] {
+    // A block of five is too small for a span.
+    for lens in [[100, 100], [100, 5], [600, 600], [1_700, 1_700], [6_000, 1]] {
         let (mut projection, mut effects) = (neighbours(), Effects::default());
         projection.look_only_at_the_end();
-        let mut waited = 0;
-        for begin in (0..6_000).step_by(len) {
+        let (mut waited, mut begin) = (0, 0);
+        for len in lens.into_iter().cycle() {
             let rows = begin..6_000.min(begin + len);
+            if rows.is_empty() {
+                break;
+            }
+            begin = rows.end;
             let end = rows.end as u64;
             projection.apply(&part(&block, rows), &mut effects);
             assert_eq!(projection.sequence(), Sequence(end), "what waits was taken in");
             waited += usize::from(projection.spans.waiting.is_some());
         }
-        assert!(waited > 0, "a span waited after blocks of {len}");
+        assert!(waited > 0, "a span waited after blocks of {lens:?}");
         let told = effects.readings.len();
         projection.finish(&mut effects);
         assert!(told < effects.readings.len());
         assert_eq!(
             format!("{:?}", effects.readings),
             format!("{:?}", slow_effects.readings),
-            "{len}"
+            "{lens:?}"
         );
         assert_eq!(
             format!("{:?}", effects.transitions),
             format!("{:?}", slow_effects.transitions),
-            "{len}"
+            "{lens:?}"
         );
     }
 }
@@ -254,11 +301,40 @@ fn what_waits_is_told_before_anything_else_happens() {
         let pictures = SITES.map(|site| projection.picture_now("t", Some(&InstanceId::parse(site).unwrap())));
         (waited, format!("{:?} {pictures:?}", effects.readings))
     };
-    let mut hasty = projection(Missing::Exclude);
-    hasty.look_only_at_the_end();
-    let ((has_waited, told), (has_not, told_before)) = (story(hasty), story(projection(Missing::Exclude)));
+    let hasty = || {
+        let mut projection = projection(Missing::Exclude);
+        projection.look_only_at_the_end();
+        projection
+    };
+    let ((has_waited, told), (has_not, told_before)) = (story(hasty()), story(projection(Missing::Exclude)));
     assert!(has_waited && !has_not);
     assert_eq!(told, told_before);
+    // A fact by itself, and other definitions, find everything told.
+    let after = |happens: fn(&mut Projection, Fact, &mut Effects)| {
+        let (mut projection, mut effects) = (hasty(), Effects::default());
+        projection.apply(&block, &mut effects);
+        let told = effects.readings.len();
+        happens(&mut projection, note.clone(), &mut effects);
+        assert!(projection.spans.waiting.is_none() && effects.readings.len() > told);
+    };
+    after(|projection, note, effects| {
+        let note = Block {
+            first: projection.sequence().plus(1),
+            series_base: 3,
+            others: vec![(0, note)],
+            ..Block::default()
+        };
+        projection.apply(&note, effects);
+    });
+    after(|projection, _, effects| {
+        let refold = Refold::new(
+            projection.catalog(),
+            Arc::clone(projection.catalog()),
+            projection.options(),
+        );
+        let next = (projection.sequence().plus(1), projection.at());
+        projection.succeed(refold, next, effects);
+    });
 }
 
 #[test]
