@@ -65,13 +65,24 @@ pub fn replay_blocks(
     told: &mut dyn FnMut(Effects, Progress),
 ) -> Result<(), ActivationError> {
     let mut progress = Progress::default();
-    while let Some(block) = next_block(reader, until, projection.sequence())? {
+    let taken = loop {
+        let block = match next_block(reader, until, projection.sequence()) {
+            Ok(Some(block)) => block,
+            end => break end.map(drop).map_err(ActivationError::from),
+        };
         let mut effects = Effects::default();
-        following.apply(projection, &block, &mut effects)?;
+        if let Err(error) = following.apply(projection, &block, &mut effects) {
+            break Err(error);
+        }
         progress.facts += block.len();
         reader.take_back(block);
         told(effects, progress);
-    }
+    };
+    // Where the journal ends in damage, too, all that came before is told.
+    let mut rest = Effects::default();
+    projection.tell_waiting(&mut rest);
+    told(rest, progress);
+    taken?;
     if let Some(at) = until.at {
         let mut effects = Effects::default();
         projection.advance(at, &mut effects);
@@ -208,7 +219,10 @@ impl FileReplay {
 mod tests {
     use super::*;
     use crate::domain::fact::{Entry, Fact, SeriesNumber};
-    use crate::domain::measurement::{Extra, MeasuredValue};
+    use crate::domain::id::KpiId;
+    use crate::domain::measurement::{Extra, MeasuredValue, SeriesKey};
+    use crate::domain::projection::{ClockKind, ProjectionOptions};
+    use crate::domain::samples::{SLICE_MS, catalog, plain_kpi};
 
     /// Measurement 5, trim 6, measurements 7 and 8, trim 9.
     fn block() -> Block {
@@ -257,5 +271,55 @@ mod tests {
         assert_eq!(cut(block(), Some(Sequence(4))), None);
         assert_eq!(cut(block(), Some(Sequence(10))), Some(block()));
         assert_eq!(cut(block(), None), Some(block()));
+    }
+
+    /// One block, then damage.
+    struct Torn(Option<Block>);
+
+    impl BlockReader for Torn {
+        fn next_block(&mut self) -> Result<Option<Block>, JournalError> {
+            self.0
+                .take()
+                .map_or(Err(JournalError::Poisoned), |block| Ok(Some(block)))
+        }
+    }
+
+    #[test]
+    fn all_that_came_before_damage_is_told() {
+        let told = |looks_only_at_the_end: bool| {
+            let mut whole = Block {
+                first: Sequence(1),
+                ..Block::default()
+            };
+            whole.new_series.push(SeriesKey {
+                kpi: KpiId::parse("k").unwrap(),
+                source: "s".into(),
+                each: None,
+            });
+            for row in 0..200 {
+                let columns = &mut whole.measurements;
+                columns.extend_numbers(&[0], &[row * SLICE_MS / 20], Instant(0), &[row as f64]);
+            }
+            let options = ProjectionOptions {
+                clock: ClockKind::Event { every_ms: SLICE_MS },
+                history_ms: None,
+                with_readings: true,
+            };
+            let mut projection = Projection::new(catalog(plain_kpi(), None), options);
+            if looks_only_at_the_end {
+                projection.look_only_at_the_end();
+            }
+            let mut readings = Vec::new();
+            let ended = replay_blocks(
+                &mut Torn(Some(whole)),
+                (&mut projection, Following::One),
+                Until::default(),
+                &mut |effects, _| readings.extend(effects.readings),
+            );
+            assert!(ended.is_err());
+            format!("{readings:?}")
+        };
+        assert!(told(false).len() > 1_000);
+        assert_eq!(told(true), told(false));
     }
 }

@@ -181,7 +181,7 @@ impl Projection {
     }
 
     /// Tells the span that waits, if there is one: from here on somebody looks, or goes on in another way.
-    pub(super) fn tell_waiting(&mut self, effects: &mut Effects) {
+    pub fn tell_waiting(&mut self, effects: &mut Effects) {
         let (Some(waiting), ClockState::Event { every_ms, .. }) = (self.spans.waiting.take(), self.clock) else {
             return;
         };
