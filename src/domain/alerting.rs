@@ -261,27 +261,19 @@ pub fn truth_of(condition: &Condition, number: f64) -> Truth {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::alert::{Metric, NoData, PathPattern, Severity};
-    use crate::domain::id::Slug;
+    use crate::domain::alert::Metric;
+    use crate::domain::samples::alert_rule;
 
     fn rule(for_ms: i64, keep_firing_for_ms: i64, repeat_ms: Option<i64>) -> AlertRule {
+        let condition = Condition::Below {
+            threshold: 50.0,
+            clear: 55.0,
+        };
         AlertRule {
-            id: Slug::parse("low").unwrap(),
-            version: String::new(),
-            scorecard: 0,
-            title: String::new(),
-            on: PathPattern::parse("**").unwrap(),
-            kinds: Vec::new(),
-            metric: Metric::Score,
-            condition: Condition::Below {
-                threshold: 50.0,
-                clear: 55.0,
-            },
             for_ms,
             keep_firing_for_ms,
-            severity: Severity::Warning,
             repeat_ms,
-            no_data: NoData::Keep,
+            ..alert_rule("low", Metric::Score, condition)
         }
     }
 

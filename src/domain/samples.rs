@@ -1,9 +1,9 @@
-//! Definitions for tests: one scorecard with one KPI, written without a file; and an alert.
+//! Definitions for tests: one scorecard with one KPI, written without a file; a rule and an alert.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::alert::{AlertTransition, Severity, TransitionKind};
+use super::alert::{AlertRule, AlertTransition, Condition, Metric, NoData, PathPattern, Severity, TransitionKind};
 use super::calendar::Calendar;
 use super::catalog::{
     Across, Aggregate, Band, Catalog, KpiDefinition, KpiKind, KpiVersion, Missing, Objective, Perspective, RollUp,
@@ -97,6 +97,25 @@ pub fn catalog(kpi: KpiDefinition, each: Option<&str>) -> Arc<Catalog> {
         rules: Vec::new(),
         kpis,
     })
+}
+
+/// A rule for every node of the first scorecard that fires and resolves at once.
+pub fn alert_rule(id: &str, metric: Metric, condition: Condition) -> AlertRule {
+    AlertRule {
+        id: Slug::parse(id).unwrap(),
+        version: String::new(),
+        scorecard: 0,
+        title: String::new(),
+        on: PathPattern::parse("**").unwrap(),
+        kinds: Vec::new(),
+        metric,
+        condition,
+        for_ms: 0,
+        keep_firing_for_ms: 0,
+        severity: Severity::Warning,
+        repeat_ms: None,
+        no_data: NoData::Keep,
+    }
 }
 
 /// A transition with an id of its own.

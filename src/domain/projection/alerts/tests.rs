@@ -1,14 +1,14 @@
 //! When rules are looked at. A KPI whose value is the sum of one slice, measured once a step, scored like its value.
 
 use super::*;
-use crate::domain::alert::{PathPattern, Severity};
+use crate::domain::alert::PathPattern;
 use crate::domain::catalog::{Band, Catalog, KpiDefinition, Versioned, Window};
 use crate::domain::fact::Block;
-use crate::domain::id::{KpiId, Sequence, Slug};
+use crate::domain::id::{KpiId, Sequence};
 use crate::domain::instant::Instant;
 use crate::domain::measurement::SeriesKey;
 use crate::domain::projection::{ClockKind, ProjectionOptions, Refold};
-use crate::domain::samples::{SLICE_MS, catalog, plain_kpi};
+use crate::domain::samples::{SLICE_MS, alert_rule, catalog, plain_kpi};
 
 const OPTIONS: ProjectionOptions = ProjectionOptions {
     clock: ClockKind::Event { every_ms: SLICE_MS },
@@ -18,19 +18,8 @@ const OPTIONS: ProjectionOptions = ProjectionOptions {
 
 fn rule(metric: Metric, condition: Condition) -> AlertRule {
     AlertRule {
-        id: Slug::parse("rule").unwrap(),
-        version: String::new(),
-        scorecard: 0,
-        title: String::new(),
         on: PathPattern::parse("t/p/o/k").unwrap(),
-        kinds: Vec::new(),
-        metric,
-        condition,
-        for_ms: 0,
-        keep_firing_for_ms: 0,
-        severity: Severity::Warning,
-        repeat_ms: None,
-        no_data: NoData::Keep,
+        ..alert_rule("rule", metric, condition)
     }
 }
 
@@ -92,10 +81,7 @@ fn a_rule_on_a_number_is_looked_at_while_the_status_stays() {
 
 #[test]
 fn a_rule_on_a_status_is_looked_at_when_it_changes() {
-    let everywhere = AlertRule {
-        on: PathPattern::parse("**").unwrap(),
-        ..at_worst_amber()
-    };
+    let everywhere = alert_rule("rule", Metric::Status, Condition::AtWorst { band: "amber".into() });
     let mut projection = Projection::new(Arc::new(with(vec![everywhere])), OPTIONS);
     let mut effects = Effects::default();
     measure(&mut projection, 0, &[90.0, 90.0, 60.0, 90.0, 90.0], &mut effects);

@@ -3,14 +3,14 @@
 use super::super::rows::Now;
 use super::super::{ClockKind, ProjectionOptions, Refold};
 use super::*;
-use crate::domain::alert::{AlertRule, Condition, NoData, PathPattern, Severity, TransitionKind};
+use crate::domain::alert::{Condition, TransitionKind};
 use crate::domain::calendar::Period;
 use crate::domain::catalog::{Aggregate, Band, KpiDefinition, Missing, Window};
 use crate::domain::fact::{Block, Fact, Measurements};
-use crate::domain::id::{InstanceId, KpiId, Slug};
+use crate::domain::id::{InstanceId, KpiId};
 use crate::domain::instant::{DAY_MS, HOUR_MS};
 use crate::domain::measurement::SeriesKey;
-use crate::domain::samples::{SLICE_MS, catalog, plain_kpi};
+use crate::domain::samples::{SLICE_MS, alert_rule, catalog, plain_kpi};
 use crate::domain::series::Series;
 
 const SITES: [&str; 3] = ["berlin", "oslo", "rome"];
@@ -103,21 +103,7 @@ fn neighbours() -> Projection {
         ..plain_kpi()
     };
     let kpis = vec![kpi("k", 3, SLICE_MS), kpi("l", 2, 3 * SLICE_MS), kpi("m", 4, SLICE_MS)];
-    let rule = |band: &str| AlertRule {
-        id: Slug::parse(band).unwrap(),
-        version: String::new(),
-        scorecard: 0,
-        title: String::new(),
-        on: PathPattern::parse("**").unwrap(),
-        kinds: Vec::new(),
-        metric: Metric::Status,
-        condition: Condition::AtWorst { band: band.into() },
-        for_ms: 0,
-        keep_firing_for_ms: 0,
-        severity: Severity::Warning,
-        repeat_ms: None,
-        no_data: NoData::Keep,
-    };
+    let rule = |band: &str| alert_rule(band, Metric::Status, Condition::AtWorst { band: band.into() });
     let mut catalog = Arc::into_inner(catalog(plain_kpi(), None)).unwrap();
     catalog.kpis = kpis
         .iter()
