@@ -35,9 +35,12 @@ const ROWS_A_LEAF_MIN: usize = 4;
 const STEPS_MIN: usize = 2;
 /// Over a gap without measurements steps are skipped; that is done elsewhere.
 const GAP_STEPS_MAX: i64 = 64;
-/// Rows of a span in a relay. A leaf of a thousand has some hundred of them, which is worth waiting for its memory; with a
-/// quarter, ten million take 1.2 s of processor time instead of 0.9. Tests see relays without millions of rows.
+/// Rows of a span in a relay within a run: a leaf of a thousand has some hundred of them, which is worth waiting for its
+/// memory. Tests see relays without millions of rows.
 const ROWS_MAX: usize = if cfg!(test) { 1 << 9 } else { 1 << 17 };
+/// Rows of a span in a relay that goes on from one run to the next, where one span of a run is enough: ten million take 0.94 s
+/// of processor time instead of 1.07 with a quarter of it, and no less with twice as many, which need new memory.
+const ROWS_MAX_TO_THE_END: usize = if cfg!(test) { 1 << 9 } else { 1 << 19 };
 
 /// Rows of the first and the last span of a relay: nobody reads while the first is sorted, nor while the last is told.
 const EDGE_ROWS: usize = ROWS_MAX / 4;
@@ -122,6 +125,8 @@ struct Ground<'a> {
     series: usize,
     /// What was observed later is not taken in.
     until: Instant,
+    /// Rows of a span.
+    rows_max: usize,
     /// Rows of its first and of its last span; 0 where these are like the others.
     edges: [usize; 2],
 }
@@ -152,13 +157,18 @@ impl Projection {
             every_ms,
             series: self.series.len(),
             until: self.observed_until,
+            rows_max: if self.is_for_the_end {
+                ROWS_MAX_TO_THE_END
+            } else {
+                ROWS_MAX
+            },
             edges: [
                 if waiting.is_some() { 0 } else { edge },
                 if self.is_for_the_end { 0 } else { edge },
             ],
         };
         let before = waiting.take();
-        let rows_max = ground.first_rows_max(run);
+        let rows_max = ground.first_rows(run);
         let tell = || {
             if let Some(before) = &before {
                 self.tell_span(&before.passed, every_ms, (&before.nodes, &before.read), effects);
@@ -171,7 +181,8 @@ impl Projection {
             if first.is_none() {
                 self.end_spans(&before, every_ms);
             }
-            (other.read, states) = (before.read, before.states);
+            Desk::use_again([desk, other], before.read);
+            states = before.states;
         }
         if let Some(first) = first {
             *waiting = self.relay(&ground, (first, run), ([desk, other], &states), effects);
@@ -187,9 +198,8 @@ impl Projection {
         };
         self.tell_span(&waiting.passed, every_ms, (&waiting.nodes, &waiting.read), effects);
         self.end_spans(&waiting, every_ms);
-        // Its memory is used again.
-        let [_, other] = &mut self.spans.desks;
-        other.read = waiting.read;
+        let [desk, other] = &mut self.spans.desks;
+        Desk::use_again([desk, other], waiting.read);
     }
 
     /// A KPI is put together from others, or a rule looks at its age, which is not told by its reading.
@@ -237,7 +247,7 @@ impl Projection {
                 if let Some(before) = &read {
                     self.tell_span(before, ground.every_ms, (&nodes, &other.read), effects);
                 }
-                ground.next(run, span.passed.clock, other, ground.rows_max(run))
+                ground.next(run, span.passed.clock, other, ground.next_rows(run))
             };
             (next, ()) = rayon::join(meanwhile, || common.read(share));
             read = Some(span.passed);
@@ -347,18 +357,27 @@ impl Projection {
     }
 }
 
+impl Desk {
+    /// The memory of what waited goes back to the desk that it was taken from: that has none since.
+    fn use_again([one, other]: [&mut Self; 2], read: Vec<Option<NodeState>>) {
+        let desk = if one.read.capacity() == 0 { one } else { other };
+        desk.read = read;
+    }
+}
+
 impl Ground<'_> {
-    fn first_rows_max(&self, run: &Run<'_>) -> usize {
+    /// Rows of the first span.
+    fn first_rows(&self, run: &Run<'_>) -> usize {
         let [edge, _] = self.edges;
-        let is_long = edge > 0 && run.rows.len() > 2 * ROWS_MAX;
-        if is_long { edge } else { self.rows_max(run) }
+        let is_long = edge > 0 && run.rows.len() > 2 * self.rows_max;
+        if is_long { edge } else { self.next_rows(run) }
     }
 
     /// Rows of the next span. What would be left of a run is not worth a span of its own, but for the last one.
-    fn rows_max(&self, run: &Run<'_>) -> usize {
+    fn next_rows(&self, run: &Run<'_>) -> usize {
         let [_, edge] = self.edges;
         match run.rows.len() {
-            rows if rows >= 2 * ROWS_MAX => ROWS_MAX,
+            rows if rows >= 2 * self.rows_max => self.rows_max,
             rows if edge > 0 && rows > 2 * edge => rows - edge,
             rows => rows,
         }

@@ -186,6 +186,25 @@ fn part(block: &Block, rows: std::ops::Range<usize>) -> Block {
 }
 
 #[test]
+fn what_waited_leaves_its_memory_to_what_waits_next() {
+    let mut even = block();
+    for (row, observed_at) in even.measurements.observed_at.iter_mut().enumerate() {
+        *observed_at = row as i64 * SLICE_MS / 40;
+    }
+    let (mut projection, mut effects) = (projection(Missing::Exclude), Effects::default());
+    projection.look_only_at_the_end();
+    let mut places = Vec::new();
+    for rows in 0..10 {
+        projection.apply(&part(&even, 600 * rows..600 * (rows + 1)), &mut effects);
+        let waiting = projection.spans.waiting.as_ref().expect("one span a part");
+        places.push(waiting.read.as_ptr());
+    }
+    // The first part has one step less than the others.
+    let others = places.split_off(1);
+    assert!(others.iter().all(|place| Some(place) == others.first()), "{others:?}");
+}
+
+#[test]
 fn bands_that_change_within_a_span_hold_from_then_on() {
     let block = block();
     let told = |is_slow: bool| {
