@@ -117,16 +117,16 @@ fn cut(mut block: Block, until: Option<Sequence>) -> Option<Block> {
     if until < block.first {
         return None;
     }
-    let mut rows = 0;
-    let mut others = 0;
-    for (_, entry) in block.entries().take_while(|(sequence, _)| *sequence <= until) {
-        match entry {
-            crate::domain::fact::Entry::Measurement(_) => rows += 1,
-            crate::domain::fact::Entry::Other(_) => others += 1,
-        }
-    }
+    // A fact beside the measurements has those before it, and the others of its kind before it.
+    let facts = (until.0 - block.first.0 + 1) as usize;
+    let before = block
+        .others
+        .iter()
+        .zip(0..)
+        .map(|((rows, _), others)| *rows as usize + others);
+    let others = before.take_while(|before| *before < facts).count();
     block.others.truncate(others);
-    block.measurements.truncate(rows);
+    block.measurements.truncate(facts - others);
     Some(block)
 }
 
