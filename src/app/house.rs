@@ -40,7 +40,7 @@ use crate::pipeline::readings::LatestReadings;
 use crate::ports::{Clock, Intake, Journal, JournalError, Notice, Outbox, Room, StateError};
 use crate::settings::Settings;
 use crate::state::{OpenReport, StateOpenError, StateStore};
-use crate::telemetry::{MetricsHandle, metric};
+use crate::telemetry::{MetricsHandle, metric, start_metrics};
 
 /// What is fed into a house from inside, for the demo.
 pub trait Feed: Send {
@@ -66,8 +66,6 @@ pub struct Plan {
     pub feed: Option<Box<dyn Feed>>,
     /// Threads for what comes in over HTTP.
     pub doors: tokio::runtime::Handle,
-    /// Text of `/metrics`.
-    pub metrics: MetricsHandle,
     /// Hears the address that was chosen, once it takes connections.
     pub announce: Box<dyn FnOnce(SocketAddr) + Send>,
 }
@@ -276,7 +274,7 @@ async fn open(
         catalog: plan.catalog,
         clock: plan.clock,
     };
-    let (journal, store) = open_archive(&rules.settings).await?;
+    let (journal, store, metrics) = open_archive(&rules.settings).await?;
     let outbox: Arc<dyn Outbox> = Arc::new(store.outbox());
     let frame = Frame::new(&rules);
     let journal_end = journal.tail().next.0.saturating_sub(1);
@@ -300,7 +298,7 @@ async fn open(
             .as_ref()
             .map_or_else(Transport::nowhere, Transport::rejections),
         doors: plan.doors,
-        metrics: plan.metrics,
+        metrics,
     };
     (plan.announce)(windows::open(&rules.settings, front, &closing, tasks).await?);
 
@@ -333,8 +331,8 @@ fn what_if(rules: &Rules, house: &Arc<HouseFigures>, closing: &Closing) -> Asked
     Asked::new(journal, clock, Arc::clone(house), closing.doors.clone())
 }
 
-/// The journal, which is the truth, and the store of what can be derived from it.
-async fn open_archive(settings: &Settings) -> Result<(FileJournal, StateStore), HouseError> {
+/// The journal, which is the truth, the store of what can be derived from it, and where the house counts.
+async fn open_archive(settings: &Settings) -> Result<(FileJournal, StateStore, MetricsHandle), HouseError> {
     let journal_dir = settings.journal_dir();
     let options = JournalOptions {
         segment_bytes: settings.journal.segment_bytes,
@@ -345,20 +343,23 @@ async fn open_archive(settings: &Settings) -> Result<(FileJournal, StateStore), 
     let folder = journal_dir.clone();
     // Who makes a folder makes its name durable: it is there before two look for it.
     blocking(move || make_folder(&folder)).await??;
-    // Both read a lot and neither needs the other; what is wrong with the journal is said first.
+    // Both read a lot and neither needs the other; what is wrong with the journal is said first. Neither counts anything, and
+    // the recorder's clock compares itself with the system's for a tenth of a second before it can be used.
     let opening = (
         blocking(move || FileJournal::open(&journal_dir, options, Arc::new(DiskFiles))),
         blocking(move || StateStore::open(&state_dir, destinations)),
+        blocking(start_metrics),
     );
-    let (journal, opened) = tokio::join!(opening.0, opening.1);
+    let (journal, opened, metrics) = tokio::join!(opening.0, opening.1, opening.2);
     let (journal, opened) = (journal??, opened??);
+    let metrics = metrics?.map_err(|error| HouseError::Wrong(error.to_string()))?;
     let (state_dir, next) = (settings.state_dir(), journal.tail().next);
     let (store, report) = blocking(move || fitting(opened, &state_dir, destinations, next)).await??;
     if matches!(report, OpenReport::SetAside { .. }) {
         metrics::counter!(metric::STATE_REBUILDS).increment(1);
     }
     info!(?report, "state opened");
-    Ok((journal, store))
+    Ok((journal, store, metrics))
 }
 
 fn make_folder(folder: &std::path::Path) -> Result<(), JournalError> {

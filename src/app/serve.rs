@@ -13,7 +13,7 @@ pub use super::house::{Feed, HouseError, Plan};
 use crate::domain::catalog::Catalog;
 use crate::ports::Clock;
 use crate::settings::{LogFormat, Settings};
-use crate::telemetry::{Form, LogsError, MetricsHandle, start_logs, start_metrics};
+use crate::telemetry::{Form, LogsError, start_logs};
 
 /// What the daemon says while it runs, and where.
 pub fn start_logging(settings: &Settings) -> Result<(), LogsError> {
@@ -63,7 +63,6 @@ pub(super) fn run(
     announce: Box<dyn FnOnce(SocketAddr) + Send>,
 ) -> Result<(), HouseError> {
     keep_freed_memory();
-    let metrics: MetricsHandle = start_metrics().map_err(|error| HouseError::Wrong(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("kpid")
@@ -80,7 +79,6 @@ pub(super) fn run(
         source,
         clock,
         feed,
-        metrics,
         announce,
     };
     let result = runtime.block_on(async {
