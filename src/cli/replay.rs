@@ -14,6 +14,7 @@ use super::what_if;
 use crate::app::files::FileError;
 use crate::app::journal::JournalError;
 use crate::app::replay::{ReplayError, ReplayInput, ReplayOutcome, ReplayRequest, Told, replay};
+use crate::domain::board::Picture;
 use crate::domain::id::Sequence;
 use crate::domain::projection::ClockKind;
 use crate::settings::{LoadOptions, Settings};
@@ -172,14 +173,15 @@ impl Said {
 /// Prints one after the other: there may be a hundred thousand instances.
 fn print_scorecards(outcome: &ReplayOutcome, format: Format) -> Result<(), CliError> {
     let fingerprint = outcome.catalog.fingerprint.as_str();
+    let failed = |error: serde_json::Error| CliError::failed(error.to_string());
+    let body = |picture: Picture| serde_json::to_value(ScorecardBody::new(&picture, fingerprint)).map_err(failed);
     let mut stdout = BufWriter::new(std::io::stdout().lock());
     match format {
         Format::Json => {
             let mut serializer = serde_json::Serializer::pretty(&mut stdout);
             let mut list = serializer.serialize_seq(None).map_err(std::io::Error::from)?;
             for picture in outcome.pictures() {
-                let body = ScorecardBody::new(&picture, fingerprint);
-                list.serialize_element(&body).map_err(std::io::Error::from)?;
+                list.serialize_element(&body(picture)?).map_err(std::io::Error::from)?;
             }
             list.end().map_err(std::io::Error::from)?;
             writeln!(stdout)?;
@@ -188,9 +190,7 @@ fn print_scorecards(outcome: &ReplayOutcome, format: Format) -> Result<(), CliEr
             let style = output::Style::of_stdout();
             for (index, picture) in outcome.pictures().enumerate() {
                 let space = if index == 0 { "" } else { "\n" };
-                let body = serde_json::to_value(ScorecardBody::new(&picture, fingerprint));
-                let body = body.map_err(|error| CliError::failed(error.to_string()))?;
-                write!(stdout, "{space}{}", super::scorecard::tree(&body, style))?;
+                write!(stdout, "{space}{}", super::scorecard::tree(&body(picture)?, style))?;
             }
         }
     }

@@ -38,8 +38,8 @@ const GAP_STEPS_MAX: i64 = 64;
 /// Rows of a span in a relay within a run: a leaf of a thousand has some hundred of them, which is worth waiting for its
 /// memory. Tests see relays without millions of rows.
 const ROWS_MAX: usize = if cfg!(test) { 1 << 9 } else { 1 << 17 };
-/// Rows of a span in a relay that goes on from one run to the next, where one span of a run is enough: ten million take 0.94 s
-/// of processor time instead of 1.07 with a quarter of it, and no less with twice as many, which need new memory.
+/// Rows of a span in a relay that goes on from one run to the next, where one span of a run is enough: ten million take 0.95 s
+/// of processor time instead of 1.07 with a quarter of it, and hardly less with twice as many, which need new memory.
 const ROWS_MAX_TO_THE_END: usize = if cfg!(test) { 1 << 9 } else { 1 << 19 };
 
 /// Rows of the first and the last span of a relay: nobody reads while the first is sorted, nor while the last is told.
