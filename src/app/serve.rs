@@ -1,4 +1,4 @@
-//! The daemon: signals, logs, metrics around the house.
+//! The daemon: signals and logs around the house.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -369,6 +369,32 @@ mod tests {
         assert_eq!(joined(200_000), [first.as_slice(), &rest].concat());
     }
 
+    /// What waits once nobody reads any more: how many blocks, and their facts.
+    fn waiting(reader: &ReadAhead) -> (usize, u64) {
+        let mut desk = reader.shared.desk();
+        while desk.is_read {
+            desk = reader.wait(desk);
+        }
+        (desk.ready.len(), desk.facts)
+    }
+
+    #[test]
+    fn no_more_is_read_than_is_wanted() {
+        let mut reader = ReadAhead::new(Box::new(Blocks(10_000, false)));
+        for _ in 0..600 {
+            let (blocks, _) = waiting(&reader);
+            assert!(
+                (BLOCKS_AHEAD..BLOCKS_AHEAD + BLOCKS_AT_ONCE).contains(&blocks),
+                "{blocks}"
+            );
+            reader.next_block().unwrap();
+        }
+        let mut reader = ReadAhead::new(Box::new(Numbers(0, 10)));
+        assert_eq!(waiting(&reader), (1, 320_000));
+        reader.next_block().unwrap();
+        assert_eq!(waiting(&reader), (1, 320_000));
+    }
+
     #[test]
     fn an_error_comes_in_its_place() {
         let mut reader = ReadAhead::new(Box::new(Blocks(2, true)));
