@@ -159,11 +159,12 @@ pub(super) const FILE_LIMITS: LedgerLimits = LedgerLimits {
 };
 
 /// Runs a replay to its end; `told` hears of everything in order.
-pub fn replay(request: &ReplayRequest, told: &mut dyn FnMut(Told<'_>)) -> Result<ReplayOutcome, ReplayError> {
-    match &request.input {
+pub fn replay(request: &ReplayRequest, told: &mut (dyn FnMut(Told<'_>) + Send)) -> Result<ReplayOutcome, ReplayError> {
+    // By one of the threads that share the work: whoever stands outside falls asleep and is woken with every span.
+    rayon::scope(|_| match &request.input {
         ReplayInput::Files(paths, form) => replay_files(request, paths, form, told),
         ReplayInput::Journal(folder) => replay_journal(request, folder, told),
-    }
+    })
 }
 
 pub(super) fn parse(files: &[CatalogFile]) -> Result<Arc<Catalog>, ReplayError> {
@@ -300,6 +301,8 @@ fn played(
             told(Told::Effects(effects));
         },
     )?;
+    // Its blocks are large, and giving memory back takes time: nobody need wait for it.
+    rayon::spawn(move || drop(reader));
     let catalog = Arc::clone(projection.catalog());
     if catalog.files.is_empty() {
         return Err(ReplayError::NoCatalog(folder.display().to_string()));

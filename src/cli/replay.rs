@@ -30,13 +30,15 @@ pub fn run(args: &ReplayArgs) -> Result<(), CliError> {
     if let Some(other) = &args.diff {
         return what_if::run((args, other), request);
     }
-    let lines = LineWriter::create(args.readings.as_deref(), args.alerts.as_deref())?;
+    let mut lines = LineWriter::create(args.readings.as_deref(), args.alerts.as_deref())?;
     let mut said = Said::over(&request);
-    let outcome = replay(&request, &mut |told| match told {
-        Told::Effects(effects) => lines.write(effects),
-        Told::Rejected(path, line, rejection) => said.rejected(path, line, rejection),
+    // It is told by another thread than this one: both go there.
+    let (writer, speaker) = (&mut lines, &mut said);
+    let outcome = replay(&request, &mut move |told| match told {
+        Told::Effects(effects) => writer.write(effects),
+        Told::Rejected(path, line, rejection) => speaker.rejected(path, line, rejection),
         Told::Trimmed(up_to, is_whole) => output::say(&trimmed(up_to, is_whole)),
-        Told::Progress(count) => said.progress(count),
+        Told::Progress(count) => speaker.progress(count),
     });
     said.end();
     let written = lines.finish();
