@@ -13,6 +13,7 @@ pub mod hindsight;
 mod house;
 pub mod journal;
 pub mod nats;
+pub mod processor;
 mod reload;
 pub mod replay;
 mod restore;
