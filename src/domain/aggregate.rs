@@ -3,12 +3,14 @@
 //! A [`Cell`] stands for any set of measurements of one series. Cells merge in slice order; sums are compensated, so a
 //! window that slides for a year equals the same window computed afresh.
 
+mod sum_cell;
 mod total;
 mod words;
 
 use super::catalog::{Aggregate, KpiDefinition};
 use super::fact::{Row, shape};
 use super::sketch::{Distinct, Percentiles, hash_of};
+pub use sum_cell::SumCell;
 use total::there;
 pub use total::{Sum, Total};
 

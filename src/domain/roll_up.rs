@@ -43,62 +43,64 @@ pub struct Rolled<L> {
     pub provisional: bool,
 }
 
-/// Puts children together, in their order.
-pub fn roll_up<L: Copy>(kind: RollUp, min_coverage: f64, children: &[Child<L>]) -> Rolled<L> {
-    let coverage = coverage(children);
-    let score = score(kind, children);
-    let first_word = children.first().and_then(|child| child.absence);
-    let absence = match (coverage, score) {
-        (None, None) if !children.is_empty() => first_word.or(Some(Absence::NoData)),
-        (_, None) => Some(Absence::NoData),
-        (Some(coverage), Some(_)) if coverage < min_coverage => Some(Absence::InsufficientCoverage),
-        (_, Some(_)) => None,
+/// Puts children together, in their order. They are gone through several times.
+#[inline]
+pub fn roll_up<L: Copy>(
+    kind: RollUp,
+    min_coverage: f64,
+    children: impl Iterator<Item = Child<L>> + Clone,
+) -> Rolled<L> {
+    let first = children.clone().next();
+    let coverage = coverage(children.clone());
+    let score = score(kind, children.clone());
+    let absence = match (coverage, score, &first) {
+        (None, None, Some(first)) => first.absence.or(Some(Absence::NoData)),
+        (_, None, _) => Some(Absence::NoData),
+        (Some(coverage), Some(_), _) if coverage < min_coverage => Some(Absence::InsufficientCoverage),
+        (_, Some(_), _) => None,
     };
-    let lowest = |worst: Option<(L, f64)>, child: &Child<L>| match (worst, child.worst) {
-        (Some(worst), Some(other)) if other.1 < worst.1 => Some(other),
-        (Some(worst), _) => Some(worst),
-        (None, other) => other,
-    };
-    Rolled {
+    let mut rolled = Rolled {
         score: score.filter(|_| absence.is_none()),
         absence,
-        coverage: coverage.or(if children.is_empty() { Some(0.0) } else { None }),
-        worst: children.iter().fold(None, lowest),
-        red: children.iter().map(|child| child.red).sum(),
-        provisional: children.iter().any(|child| child.provisional),
+        coverage: coverage.or(if first.is_none() { Some(0.0) } else { None }),
+        worst: None,
+        red: 0,
+        provisional: false,
+    };
+    for child in children {
+        rolled.worst = match (rolled.worst, child.worst) {
+            (Some(worst), Some(other)) if other.1 < worst.1 => Some(other),
+            (Some(worst), _) => Some(worst),
+            (None, other) => other,
+        };
+        rolled.red += child.red;
+        rolled.provisional |= child.provisional;
     }
+    rolled
 }
 
 /// Weighted mean of coverage over the children that are not left out; `None` when all are.
-fn coverage<L>(children: &[Child<L>]) -> Option<f64> {
-    let counted = || {
-        children
-            .iter()
-            .filter_map(|child| Some((child.weight, child.coverage?)))
-    };
-    counted().next()?;
-    Some(weighted_mean(counted()).unwrap_or(0.0))
+#[inline]
+fn coverage<L>(children: impl Iterator<Item = Child<L>> + Clone) -> Option<f64> {
+    let counted = children.filter_map(|child| Some((child.weight, child.coverage?)));
+    counted.clone().next()?;
+    Some(weighted_mean(counted).unwrap_or(0.0))
 }
 
-fn score<L>(kind: RollUp, children: &[Child<L>]) -> Option<f64> {
-    let scored = || {
-        children
-            .iter()
-            .filter_map(|child| Some((child.weight, child.score?)))
-            .filter(|(weight, _)| *weight > 0.0)
-    };
-    let (_, first) = scored().next()?;
+#[inline]
+fn score<L>(kind: RollUp, children: impl Iterator<Item = Child<L>> + Clone) -> Option<f64> {
+    let scored = children
+        .filter_map(|child| Some((child.weight, child.score?)))
+        .filter(|(weight, _)| *weight > 0.0);
+    let (_, first) = scored.clone().next()?;
     let score = match kind {
-        RollUp::Mean => weighted_mean(scored())?,
-        RollUp::Worst => scored().map(|(_, score)| score).fold(f64::INFINITY, f64::min),
-        RollUp::Best => scored().map(|(_, score)| score).fold(f64::NEG_INFINITY, f64::max),
-        RollUp::Geometric if scored().any(|(_, score)| score == 0.0) => 0.0,
+        RollUp::Mean => weighted_mean(scored)?,
+        RollUp::Worst => scored.map(|(_, score)| score).fold(f64::INFINITY, f64::min),
+        RollUp::Best => scored.map(|(_, score)| score).fold(f64::NEG_INFINITY, f64::max),
+        RollUp::Geometric if scored.clone().any(|(_, score)| score == 0.0) => 0.0,
         RollUp::Geometric => {
-            let weights: f64 = scored().map(|(weight, _)| weight).sum();
-            let logarithm = scored()
-                .map(|(weight, score)| weight * (score / first).ln())
-                .sum::<f64>()
-                / weights;
+            let weights: f64 = scored.clone().map(|(weight, _)| weight).sum();
+            let logarithm = scored.map(|(weight, score)| weight * (score / first).ln()).sum::<f64>() / weights;
             first * logarithm.exp()
         }
     };
@@ -139,12 +141,16 @@ mod tests {
     fn scores_by_kind() {
         let children = [child(1.0, 90.0), child(3.0, 40.0), child(0.0, 10.0)];
         for (kind, score) in [(RollUp::Mean, 52.5), (RollUp::Worst, 40.0), (RollUp::Best, 90.0)] {
-            assert_eq!(roll_up(kind, 0.0, &children).score, Some(score), "{kind:?}");
+            assert_eq!(
+                roll_up(kind, 0.0, children.iter().copied()).score,
+                Some(score),
+                "{kind:?}"
+            );
         }
-        let geometric = roll_up(RollUp::Geometric, 0.0, &children).score.unwrap();
+        let geometric = roll_up(RollUp::Geometric, 0.0, children.iter().copied()).score.unwrap();
         assert!((geometric - (90.0_f64 * 40.0_f64.powi(3)).powf(0.25)).abs() < 1e-9);
         assert_eq!(
-            roll_up(RollUp::Geometric, 0.0, &[child(1.0, 0.0), child(1.0, 100.0)]).score,
+            roll_up(RollUp::Geometric, 0.0, [child(1.0, 0.0), child(1.0, 100.0)].into_iter()).score,
             Some(0.0)
         );
     }
@@ -152,7 +158,7 @@ mod tests {
     #[test]
     fn equal_children_give_exactly_their_score() {
         let children = [child(0.1, 75.0), child(0.7, 75.0), child(0.3, 75.0)];
-        assert_eq!(roll_up(RollUp::Mean, 0.0, &children).score, Some(75.0));
+        assert_eq!(roll_up(RollUp::Mean, 0.0, children.iter().copied()).score, Some(75.0));
     }
 
     #[test]
@@ -162,24 +168,24 @@ mod tests {
             absent(3.0, Absence::Stale),
             absent(5.0, Absence::Paused),
         ];
-        let rolled = roll_up(RollUp::Mean, 0.0, &children);
+        let rolled = roll_up(RollUp::Mean, 0.0, children.iter().copied());
         assert_eq!((rolled.score, rolled.coverage), (Some(80.0), Some(0.25)));
-        let strict = roll_up(RollUp::Mean, 0.26, &children);
+        let strict = roll_up(RollUp::Mean, 0.26, children.iter().copied());
         assert_eq!(
             (strict.score, strict.absence),
             (None, Some(Absence::InsufficientCoverage))
         );
-        assert_eq!(roll_up(RollUp::Mean, 0.25, &children).score, Some(80.0));
+        assert_eq!(roll_up(RollUp::Mean, 0.25, children.iter().copied()).score, Some(80.0));
     }
 
     #[test]
     fn absences_have_a_word() {
-        let none = roll_up(RollUp::Mean, 0.0, &[absent(1.0, Absence::Stale)]);
+        let none = roll_up(RollUp::Mean, 0.0, [absent(1.0, Absence::Stale)].into_iter());
         assert_eq!((none.absence, none.coverage), (Some(Absence::NoData), Some(0.0)));
         let out = roll_up(
             RollUp::Mean,
             0.5,
-            &[absent(1.0, Absence::Paused), absent(1.0, Absence::NotApplicable)],
+            [absent(1.0, Absence::Paused), absent(1.0, Absence::NotApplicable)].into_iter(),
         );
         assert_eq!((out.absence, out.coverage), (Some(Absence::Paused), None));
     }
@@ -188,7 +194,7 @@ mod tests {
     fn cascade_of_health_capped_at_its_own_end() {
         // Cascade's example: 90, 99, 100 (120 capped) and 68 make 89.25.
         let children = [child(1.0, 90.0), child(1.0, 99.0), child(1.0, 100.0), child(1.0, 68.0)];
-        assert_eq!(roll_up(RollUp::Mean, 0.0, &children).score, Some(89.25));
+        assert_eq!(roll_up(RollUp::Mean, 0.0, children.iter().copied()).score, Some(89.25));
     }
 
     #[test]
@@ -198,7 +204,7 @@ mod tests {
             worst: Some((7, 12.5)),
             ..child(0.1, 12.5)
         };
-        let rolled = roll_up(RollUp::Mean, 0.0, &[child(9.9, 100.0), red]);
+        let rolled = roll_up(RollUp::Mean, 0.0, [child(9.9, 100.0), red].into_iter());
         assert!(rolled.score.unwrap() > 75.0);
         assert_eq!((rolled.worst, rolled.red), (Some((7, 12.5)), 1));
     }

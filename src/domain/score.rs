@@ -143,16 +143,18 @@ impl ScoreCurve {
             return score;
         }
         // Curves have a handful of points: looking at one after the other is quicker than a search.
-        let after = self.points.iter().take_while(|point| point.0 < value).count();
-        match (
-            after.checked_sub(1).and_then(|before| self.points.get(before)),
-            self.points.get(after),
-        ) {
-            (_, Some(&(at, score))) if at == value => score,
-            (Some(&(x0, y0)), Some(&(x1, y1))) => y0 + (value - x0) / (x1 - x0) * (y1 - y0),
-            (None, Some(&(_, score))) | (Some(&(_, score)), None) => score,
-            (None, None) => WORST,
+        let mut before: Option<(f64, f64)> = None;
+        for &(at, score) in &self.points {
+            if at < value {
+                before = Some((at, score));
+                continue;
+            }
+            return match before {
+                Some((x0, y0)) if at != value => y0 + (value - x0) / (at - x0) * (score - y0),
+                _ => score,
+            };
         }
+        before.map_or(WORST, |(_, score)| score)
     }
 
     /// The points, for display.

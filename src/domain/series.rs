@@ -11,6 +11,7 @@ mod gather;
 mod held;
 mod removal;
 mod settled;
+mod sliding;
 mod steady;
 mod words;
 
@@ -25,6 +26,7 @@ use super::window::View;
 use closed::Kept;
 use gather::{Seen, place_of};
 use settled::{Settled, is_provisional};
+pub use sliding::Sliding;
 use smallvec::SmallVec;
 pub use steady::{PlainReading, Steady};
 
@@ -196,10 +198,7 @@ impl Series {
             }
         };
         let place = place.unwrap_or_else(|place| {
-            // By itself it would begin with four: most of a million series have one or two.
-            if self.slices.len() == self.slices.capacity() {
-                self.slices.reserve_exact(self.slices.len().max(1));
-            }
+            self.make_room();
             if place == self.slices.len() {
                 self.slices.push((slice, Cell::default()));
             } else {
@@ -209,6 +208,15 @@ impl Series {
         });
         #[expect(clippy::indexing_slicing, reason = "the place was found or made just above")]
         &mut self.slices[place].1
+    }
+
+    /// Room for one more slice.
+    #[inline]
+    fn make_room(&mut self) {
+        // By itself it would begin with four: most of a million series have one or two.
+        if self.slices.len() == self.slices.capacity() {
+            self.slices.reserve_exact(self.slices.len().max(1));
+        }
     }
 
     /// Forgets what `hold` keeps.

@@ -33,7 +33,7 @@ fn branch(kind: RollUp, min_coverage: f64, weights: Both<f64>, children: Vec<Tre
                 provisional: false,
             })
             .collect();
-        roll_up(kind, min_coverage, &children).score
+        roll_up(kind, min_coverage, children.iter().copied()).score
     };
     Tree {
         scores: [score(0), score(1)],

@@ -127,41 +127,55 @@ impl Projection {
             _ => self.evaluate_branch(scorecard, (node, place), when.at, (&before, due)),
         };
         self.queue(node, before.due, after.due);
-        self.put((node, parent.map(|parent| base + parent)), &after, lists);
+        let is_named = self.note_changes_of(instance);
+        self.put((node, parent.map(|parent| base + parent)), &after, is_named, lists);
     }
 
     /// Puts what leaves read in its place.
     pub(super) fn put_leaves<'a>(&mut self, read: impl Iterator<Item = Read<'a>>, lists: &mut Lists) {
+        // Neighbours are mostly of one instance, of which it is noted once that it changes.
+        let mut noted = None;
         for (place, state) in read {
-            self.put(place, state, lists);
+            let is_named = match noted {
+                Some((instance, is_named)) if instance == state.instance => is_named,
+                _ => self.note_changes_of(state.instance),
+            };
+            noted = Some((state.instance, is_named));
+            self.put(place, state, is_named, lists);
         }
     }
 
-    /// Puts what a node says now in its place.
-    fn put(&mut self, (node, parent): Place, after: &NodeState, lists: &mut Lists) {
+    /// Puts what a node says now in its place; whether it is of an instance with a name is known.
+    #[inline]
+    fn put(&mut self, (node, parent): Place, after: &NodeState, is_named: bool, lists: &mut Lists) {
+        // Mostly another child was before.
+        let is_told_above = self.counts_in.is_empty()
+            && parent.is_none_or(|parent| self.nodes.get(parent as usize).is_none_or(|parent| parent.is_dirty));
         let Some(state) = self.nodes.get_mut(node as usize) else {
             return;
         };
-        let (values, scores) = ((state.value(), after.value()), (state.score, after.score));
-        let is_same_above = state.is_told && state.is_same_above(after);
-        if self.options.with_readings && !(state.is_told && state.told() == after.told()) {
+        let is_told = state.is_told;
+        let is_other = self.options.with_readings && !(is_told && state.told() == after.told());
+        let is_other_above = !(is_told_above || is_told && state.is_same_above(after));
+        let named_before = is_named.then(|| (state.value(), state.score));
+        *state = *after;
+        if is_other {
             lists.changed.push(node);
         }
-        *state = *after;
-        self.note_change((after.instance, node), values, scores);
-        if !is_same_above {
+        if let Some(before) = named_before {
+            self.note_instance_change(node, before, after);
+        }
+        if is_other_above {
             self.mark_above(node, parent);
         }
-        if !after.is_quiet || self.alerting.has_any(node) {
+        // Of what goes by its status, nothing but what is drawn of an alert can be another: an alert that goes on goes on.
+        if !after.is_quiet || self.alert_views.is_some() && self.alerting.has_any(node) {
             lists.ruled.push(node);
         }
     }
 
     fn mark_above(&mut self, node: u32, parent: Option<u32>) {
-        // Mostly another child was before: parent and child are of one instance, of which that is noted.
-        if let Some(parent) = parent
-            && self.nodes.get(parent as usize).is_some_and(|parent| !parent.is_dirty)
-        {
+        if let Some(parent) = parent {
             self.mark(parent);
         }
         if !self.counts_in.is_empty() {
@@ -171,34 +185,31 @@ impl Projection {
         }
     }
 
-    /// Keeps the ranking and the totals of instances, and what is to be posted and saved.
+    /// An instance is to be posted and saved. Tells whether it has a name.
     #[inline]
-    fn note_change(&mut self, (instance, node): (u32, u32), values: (f64, f64), scores: (f64, f64)) {
+    fn note_changes_of(&mut self, instance: u32) -> bool {
         let Some(state) = self.instances.get_mut(instance as usize) else {
-            return;
+            return false;
         };
         state.is_unsaved = true;
         state.is_changed = true;
-        if state.name.is_some() {
-            let root = (node == state.node_base).then_some(state.scorecard);
-            self.note_instance_change((instance, node), values, (root, scores));
-        }
+        state.name.is_some()
     }
 
-    /// The same of a node of an instance; of its uppermost one the scorecard is given.
-    fn note_instance_change(
-        &mut self,
-        (instance, node): (u32, u32),
-        (value_before, value): (f64, f64),
-        (root, (score_before, score)): (Option<usize>, (f64, f64)),
-    ) {
+    /// Keeps the ranking and the totals of instances.
+    fn note_instance_change(&mut self, node: u32, (value_before, score_before): (f64, f64), after: &NodeState) {
+        let (value, score) = (after.value(), after.score);
         if value_before.to_bits() != value.to_bits() {
             self.note_value(node, value_before, value);
         }
-        if let Some(ranking) = root.and_then(|scorecard| self.ranking.get_mut(scorecard))
+        let Some(state) = self.instances.get(after.instance as usize) else {
+            return;
+        };
+        if node == state.node_base
             && score_before.to_bits() != score.to_bits()
+            && let Some(ranking) = self.ranking.get_mut(state.scorecard)
         {
-            ranking.replace(instance, score_before, score);
+            ranking.replace(after.instance, score_before, score);
         }
     }
 
@@ -253,21 +264,48 @@ impl Projection {
         at: Instant,
         (before, due): (&NodeState, i64),
     ) -> NodeState {
-        let mut children = std::mem::take(&mut self.children);
-        children.clear();
-        self.gather_children(scorecard, (node, at), &mut children);
-        let rolled = Self::roll(scorecard, place, &children);
-        self.children = children;
+        let rolled = if let Some(children) = self.own_children(node) {
+            Self::roll(scorecard, place, children)
+        } else {
+            let mut children = std::mem::take(&mut self.children);
+            children.clear();
+            self.gather_children(scorecard, (node, at), &mut children);
+            let rolled = Self::roll(scorecard, place, children.iter().copied());
+            self.children = children;
+            rolled
+        };
         before.after_rolled(rolled, bands_at(&scorecard.bands, at), due)
     }
 
-    pub(super) fn roll<L: Copy>(scorecard: &Scorecard, place: NodePlace, children: &[Child<L>]) -> Rolled<L> {
+    pub(super) fn roll<L: Copy>(
+        scorecard: &Scorecard,
+        place: NodePlace,
+        children: impl Iterator<Item = Child<L>> + Clone,
+    ) -> Rolled<L> {
         let kind = match place {
             NodePlace::Objective(index) => scorecard.objectives.get(index).map(|own| own.roll_up),
             NodePlace::Perspective(index) => scorecard.perspectives.get(index).map(|own| own.roll_up),
             _ => Some(scorecard.roll_up),
         };
         roll_up(kind.unwrap_or(catalog::RollUp::Mean), scorecard.min_coverage, children)
+    }
+
+    /// The children of a node where they stand, which mostly is all that there is to know: none of their weights changes with
+    /// time, and nothing is included.
+    fn own_children(&self, node: u32) -> Option<impl Iterator<Item = Child<u32>> + Clone> {
+        let (instance, shape, local) = self.node_place(node)?;
+        let base = self.instances.get(instance as usize)?.node_base;
+        let shape_node = shape.nodes.get(local as usize)?;
+        let weights = shape_node
+            .weights
+            .as_ref()
+            .filter(|_| !self.included.contains_key(&node))?;
+        let nodes = self.nodes.as_slice();
+        let children = shape_node.children.iter().zip(weights);
+        Some(children.filter_map(move |(child, weight)| {
+            let child = base + child;
+            Some(nodes.get(child as usize)?.child(child, *weight))
+        }))
     }
 
     fn gather_children(&self, scorecard: &Scorecard, (node, at): (u32, Instant), children: &mut Vec<Child<u32>>) {

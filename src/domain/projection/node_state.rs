@@ -30,8 +30,17 @@ pub(super) struct NodeState {
     pub is_dirty: bool,
     /// A reading of it was told already.
     pub is_told: bool,
-    /// Its rules go by nothing but its status, and were looked at since that is what it is; derived, never saved. Without an
-    /// alert there is nothing to look at.
+    /// Its rules go by nothing but its status, and were looked at since that is what it is; derived, never saved. There is
+    /// nothing to look at but how its alerts are drawn.
+    pub is_quiet: bool,
+}
+
+/// What of a node's state goes on in the next one, where that says nothing but a value and its score.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Said {
+    pub instance: u32,
+    pub status: u8,
+    pub status_before: u8,
     pub is_quiet: bool,
 }
 
@@ -226,34 +235,14 @@ impl NodeState {
         after
     }
 
-    /// The same for a reading that is nothing but a value and its score.
-    #[must_use]
+    /// What of it goes on in what is said after it.
     #[inline]
-    pub fn after_plain(&self, reading: &PlainReading, bands: &[Band]) -> Self {
-        let status = band_of(bands, Some(reading.score));
-        Self {
+    pub fn said(&self) -> Said {
+        Said {
             instance: self.instance,
-            score: reading.score,
-            coverage: if reading.fresh { 1.0 } else { 0.0 },
-            part: NodePart::Leaf {
-                value: reading.value,
-                observed_at: reading.observed_at,
-                count: reading.count,
-            },
-            due: i64::MAX,
-            status,
-            status_before: if status == self.status {
-                self.status_before
-            } else {
-                self.status
-            },
-            absence: None,
-            fresh: reading.fresh,
-            provisional: false,
-            restated: false,
-            is_dirty: false,
-            is_told: true,
-            is_quiet: self.is_quiet && status == self.status,
+            status: self.status,
+            status_before: self.status_before,
+            is_quiet: self.is_quiet,
         }
     }
 
@@ -298,6 +287,36 @@ impl NodeState {
             worst_leaf: rolled.worst.map_or(0, |(leaf, _)| leaf),
             red: rolled.red,
         };
+    }
+}
+
+impl Said {
+    /// What a KPI says after this when it reads nothing but a value and its score.
+    #[must_use]
+    #[inline]
+    pub fn after_plain(self, reading: &PlainReading, bands: &[Band]) -> NodeState {
+        let status = band_of(bands, Some(reading.score));
+        let is_same = status == self.status;
+        NodeState {
+            instance: self.instance,
+            score: reading.score,
+            coverage: if reading.fresh { 1.0 } else { 0.0 },
+            part: NodePart::Leaf {
+                value: reading.value,
+                observed_at: reading.observed_at,
+                count: reading.count,
+            },
+            due: i64::MAX,
+            status,
+            status_before: if is_same { self.status_before } else { self.status },
+            absence: None,
+            fresh: reading.fresh,
+            provisional: false,
+            restated: false,
+            is_dirty: false,
+            is_told: true,
+            is_quiet: self.is_quiet && is_same,
+        }
     }
 }
 

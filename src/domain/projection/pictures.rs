@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::Projection;
 use super::evaluate::weight_of;
 use super::instances::rules_of;
@@ -26,6 +28,9 @@ pub(super) enum Moment {
     /// Up to the instant itself: only where nothing is known that was observed later.
     Exactly(Instant),
 }
+
+/// With fewer leaves a picture is drawn by one core alone.
+const LEAVES_SHARED_MIN: usize = 256;
 
 /// Nodes of a past moment, computed once each.
 pub(super) type Past = HashMap<u32, NodeState>;
@@ -145,7 +150,7 @@ impl Projection {
             .shapes
             .get(state.scorecard)
             .map_or(0, |shape| shape.nodes.len() as u32);
-        let (mut past, mut earlier) = (Past::new(), Past::new());
+        let (mut past, mut earlier) = (Past::new(), self.leaves_earlier(instance, moment));
         let mut view = |local| self.node_view(scorecard, state.node_base + local, moment, [&mut past, &mut earlier]);
         Some(Picture {
             scorecard: scorecard.id.clone(),
@@ -237,17 +242,40 @@ impl Projection {
     }
 
     fn node_earlier(&self, node: u32, moment: Moment, earlier: &mut Past) -> NodeState {
-        let previous = |scorecard: &Scorecard, kpi: usize| {
-            // One window before the reading that is shown, which a query looks up at the end of its slice.
-            let shown = match moment {
-                Moment::Now => self.at(),
-                Moment::At(at) => slice_end(scorecard, kpi, at)?,
-                Moment::Exactly(at) => at,
-            };
-            let window = &scorecard.kpis.get(kpi)?.window;
-            window.previous(&scorecard.calendar, shown)
-        };
+        let previous = |scorecard: &Scorecard, kpi: usize| self.previous(scorecard, kpi, moment);
         self.compute(node, self.instant_of(moment), earlier, &previous)
+    }
+
+    /// One window before the reading of a KPI that is shown, which a query looks up at the end of its slice.
+    fn previous(&self, scorecard: &Scorecard, kpi: usize, moment: Moment) -> Option<Instant> {
+        let shown = match moment {
+            Moment::Now => self.at(),
+            Moment::At(at) => slice_end(scorecard, kpi, at)?,
+            Moment::Exactly(at) => at,
+        };
+        let window = &scorecard.kpis.get(kpi)?.window;
+        window.previous(&scorecard.calendar, shown)
+    }
+
+    /// What the leaves of a scorecard or an instance of it read a window earlier, where there are so many of them that it is
+    /// worth it that several cores look; else it is looked up one by one.
+    fn leaves_earlier(&self, instance: u32, moment: Moment) -> Past {
+        let leaves = self.instances.get(instance as usize).map(|own| {
+            let kpis = 0..self
+                .catalog
+                .scorecards
+                .get(own.scorecard)
+                .map_or(0, |own| own.kpis.len());
+            let leaf = |kpi| Some(own.node_base + self.shapes.get(own.scorecard)?.find(NodePlace::Kpi(kpi))?);
+            kpis.filter_map(leaf).collect::<Vec<u32>>()
+        });
+        let leaves = leaves
+            .filter(|leaves| leaves.len() >= LEAVES_SHARED_MIN)
+            .unwrap_or_default();
+        let read = leaves
+            .par_iter()
+            .map(|leaf| (*leaf, self.node_earlier(*leaf, moment, &mut Past::new())));
+        read.collect()
     }
 
     fn instant_of(&self, moment: Moment) -> Instant {
@@ -321,7 +349,7 @@ impl Projection {
             let number = included.node.unwrap_or(u32::MAX);
             children.push(other.unwrap_or_else(NodeState::nobody).child(number, included.weight));
         }
-        state.set_rolled(Self::roll(scorecard, shape_node.place, &children), bands);
+        state.set_rolled(Self::roll(scorecard, shape_node.place, children.iter().copied()), bands);
         Some(state)
     }
 

@@ -6,8 +6,8 @@
 //! alerts and readings follow as at any step. The outcome is that of one step after the other, to the last bit, on any
 //! number of cores.
 //!
-//! A long run is a relay of spans: while leaves read one, the one before is told and the next one sorted. Where nobody looks
-//! before the end, a relay goes on from one run to the next: the last span waits, and is told while the next one is sorted.
+//! A long run is a relay of spans: while one is sorted and read, the one before is told. Where nobody looks before the end, a
+//! relay goes on from one run to the next: the last span waits, and is told while the next one is read.
 
 mod leaves;
 mod sorting;
@@ -80,14 +80,14 @@ struct Passed {
     clock: Clock,
 }
 
-/// The last span of a run, while it waits to be told.
+/// A span that was read, while it waits to be told.
 #[derive(Debug)]
 struct Waiting {
     passed: Passed,
-    nodes: Vec<Place>,
-    /// By leaf, then step.
+    nodes: Arc<[Place]>,
+    /// By leaf, then step; `None` where a leaf is not evaluated.
     read: Vec<Option<NodeState>>,
-    /// How far each leaf has come.
+    /// How far each leaf has come; of the last span of a run.
     states: Vec<NodeState>,
 }
 
@@ -97,21 +97,22 @@ pub(super) type Place = (u32, Option<u32>);
 /// What a leaf read at a step: its place, and its state.
 pub(super) type Read<'a> = (Place, &'a NodeState);
 
-/// A span's rows in order, and what its leaves read.
-#[derive(Debug, Default)]
-struct Desk {
-    sorted: Sorted,
-    /// By leaf, then step; `None` where a leaf is not evaluated.
-    read: Vec<Option<NodeState>>,
-}
-
 /// What spans need; but for what waits of no meaning between relays, kept for its memory.
 #[derive(Debug, Default)]
 pub(super) struct Spans {
     /// By journal series.
     takers: Vec<Takers>,
-    desks: [Desk; 2],
+    desk: Desk,
     waiting: Option<Waiting>,
+}
+
+/// Where spans are read.
+#[derive(Debug, Default)]
+struct Desk {
+    /// Rows in order.
+    sorted: Sorted,
+    /// Room for what leaves read: one is filled while another one is told.
+    rooms: Vec<Vec<Option<NodeState>>>,
 }
 
 /// What all spans of a relay have in common.
@@ -148,8 +149,7 @@ impl Projection {
         }
         let mut spans = std::mem::take(&mut self.spans);
         self.list_takers(&mut spans.takers);
-        let Spans { takers, desks, waiting } = &mut spans;
-        let [desk, other] = desks;
+        let Spans { takers, desk, waiting } = &mut spans;
         let edge = edge_of(run, every_ms, self.series.len());
         let ground = Ground {
             takers,
@@ -167,27 +167,16 @@ impl Projection {
                 if self.is_for_the_end { 0 } else { edge },
             ],
         };
-        let before = waiting.take();
         let rows_max = ground.first_rows(run);
-        let tell = || {
-            if let Some(before) = &before {
-                self.tell_span(&before.passed, every_ms, (&before.nodes, &before.read), effects);
-            }
-        };
-        let ((), first) = rayon::join(tell, || ground.next(run, clock, desk, rows_max));
+        let first = ground.next(run, clock, rows_max);
         let is_one = first.is_some();
-        let mut states = Vec::new();
-        if let Some(before) = before {
-            if first.is_none() {
-                self.end_spans(&before, every_ms);
-            }
-            Desk::use_again([desk, other], before.read);
-            states = before.states;
-        }
         if let Some(first) = first {
-            *waiting = self.relay(&ground, (first, run), ([desk, other], &states), effects);
+            *waiting = self.relay(&ground, (first, run), (desk, waiting.take()), effects);
         }
         self.spans = spans;
+        if !is_one {
+            self.tell_waiting(effects);
+        }
         is_one
     }
 
@@ -196,10 +185,9 @@ impl Projection {
         let (Some(waiting), ClockState::Event { every_ms, .. }) = (self.spans.waiting.take(), self.clock) else {
             return;
         };
-        self.tell_span(&waiting.passed, every_ms, (&waiting.nodes, &waiting.read), effects);
+        self.tell_span(&waiting, every_ms, effects);
         self.end_spans(&waiting, every_ms);
-        let [desk, other] = &mut self.spans.desks;
-        Desk::use_again([desk, other], waiting.read);
+        self.spans.desk.rooms.push(waiting.read);
     }
 
     /// A KPI is put together from others, or a rule looks at its age, which is not told by its reading.
@@ -207,71 +195,75 @@ impl Projection {
         self.totals.iter().any(Option::is_some) || self.catalog.rules.iter().any(|rule| rule.metric == Metric::Age)
     }
 
-    /// Leaves read one span while the one before is told and the next one sorted. They begin where `states` says, if it says
-    /// anything. The last span is told at once, or waits where nobody looks.
+    /// Leaves read one span after the other, each while the one before is told. They begin where the one that waits has come, if
+    /// one does. The last span is told at once, or waits where nobody looks.
     fn relay<'a>(
         &mut self,
         ground: &Ground<'_>,
         (first, run): (Span<'a>, &mut Run<'a>),
-        ([mut now, mut other], states): ([&mut Desk; 2], &[NodeState]),
+        (desk, mut before): (&mut Desk, Option<Waiting>),
         effects: &mut Effects,
     ) -> Option<Waiting> {
         let (catalog, shapes) = (Arc::clone(&self.catalog), Arc::clone(&self.shapes));
         let mut leaves = self.leaves(&catalog, &shapes);
         debug_assert_eq!(leaves.len(), self.series.len(), "series and leaves stand side by side");
-        for (leaf, state) in leaves.iter_mut().zip(states) {
+        for (leaf, state) in leaves.iter_mut().zip(before.iter().flat_map(|before| &before.states)) {
             leaf.state = *state;
         }
         let forgets = self.is_for_the_end;
-        let nodes: Vec<Place> = leaves.iter().map(|leaf| (leaf.node, leaf.parent)).collect();
+        let nodes: Arc<[Place]> = leaves.iter().map(|leaf| (leaf.node, leaf.parent)).collect();
         self.leave_leaves_alone();
         let names = std::mem::take(&mut self.journal_series);
         let mut series = std::mem::take(&mut self.series);
-        let (mut next, mut read): (_, Option<Passed>) = (Some(first), None);
+        let mut next = Some(first);
         while let Some(span) = next.take() {
             self.oldest_taken = self.oldest_taken.min(span.oldest);
+            let mut read = desk.rooms.pop().unwrap_or_default();
             // What stands there from before is overwritten.
-            now.read.resize(leaves.len() * span.passed.steps.len(), None);
-            let common = Common {
-                columns: span.run.columns,
-                rows: &now.sorted.rows,
-                first: (span.run.rows.start, span.run.first),
-                every_ms: ground.every_ms,
-                steps: &span.passed.steps,
-                names: &names,
-                is_plain: span.is_plain,
-                forgets,
+            read.resize(leaves.len() * span.passed.steps.len(), None);
+            let take_in = || {
+                desk.sorted.sort(&span.run, span.oldest, ground.takers, ground.series);
+                let common = Common {
+                    columns: span.run.columns,
+                    rows: &desk.sorted.rows,
+                    oldest: span.oldest.0,
+                    first: (span.run.rows.start, span.run.first),
+                    every_ms: ground.every_ms,
+                    steps: &span.passed.steps,
+                    names: &names,
+                    is_plain: span.is_plain,
+                    forgets,
+                };
+                common.read(Share::of_all(&mut series, &mut leaves, &desk.sorted.ends, &mut read));
             };
-            let share = Share::of_all(&mut series, &mut leaves, &now.sorted.ends, &mut now.read);
-            let meanwhile = || {
-                if let Some(before) = &read {
-                    self.tell_span(before, ground.every_ms, (&nodes, &other.read), effects);
+            let tell = || {
+                if let Some(before) = &before {
+                    self.tell_span(before, ground.every_ms, effects);
                 }
-                ground.next(run, span.passed.clock, other, ground.next_rows(run))
             };
-            (next, ()) = rayon::join(meanwhile, || common.read(share));
-            read = Some(span.passed);
-            std::mem::swap(&mut now, &mut other);
+            // Of these two it is the reading that others can share: whoever is free takes the telling first.
+            rayon::join(take_in, tell);
+            next = ground.next(run, span.passed.clock, ground.next_rows(run));
+            let told = before.replace(Waiting {
+                passed: span.passed,
+                nodes: Arc::clone(&nodes),
+                read,
+                states: Vec::new(),
+            });
+            desk.rooms.extend(told.map(|told| told.read));
         }
         (self.series, self.journal_series) = (series, names);
         let waiting = Waiting {
-            passed: read?,
-            nodes,
-            read: std::mem::take(&mut other.read),
             states: leaves.iter().map(|leaf| leaf.state).collect(),
+            ..before?
         };
         self.pass_to(&waiting.passed, ground.every_ms);
         if forgets {
             return Some(waiting);
         }
-        self.tell_span(
-            &waiting.passed,
-            ground.every_ms,
-            (&waiting.nodes, &waiting.read),
-            effects,
-        );
+        self.tell_span(&waiting, ground.every_ms, effects);
         self.end_spans(&waiting, ground.every_ms);
-        other.read = waiting.read;
+        desk.rooms.push(waiting.read);
         None
     }
 
@@ -297,20 +289,20 @@ impl Projection {
     /// Lets the steps of a span happen, with what its leaves read.
     fn tell_span(
         &mut self,
-        span: &Passed,
+        Waiting {
+            passed, nodes, read, ..
+        }: &Waiting,
         every_ms: i64,
-        (nodes, states): (&[Place], &[Option<NodeState>]),
         effects: &mut Effects,
     ) {
-        for (place, step) in span.steps.iter().enumerate() {
+        for (place, step) in passed.steps.iter().enumerate() {
             // The last one before the step, also where that is the last one before the span.
-            self.sequence = Sequence((span.first.0 + step.rows as u64).saturating_sub(1));
-            let states = states.iter().skip(place).step_by(span.steps.len());
-            let read = nodes.iter().zip(states);
-            let read = read.filter_map(|(place, state)| Some((*place, state.as_ref()?)));
-            let mut read = read.peekable();
+            self.sequence = Sequence((passed.first.0 + step.rows as u64).saturating_sub(1));
+            let states = || read.iter().skip(place).step_by(passed.steps.len());
             // Without anything to evaluate there is no step, as elsewhere: what timers do is told with the next one.
-            if read.peek().is_some() || self.has_to_step(step.at) {
+            if states().any(Option::is_some) || self.has_to_step(step.at) {
+                let read = nodes.iter().zip(states());
+                let read = read.filter_map(|(place, state)| Some((*place, state.as_ref()?)));
                 self.step((step.at, every_ms), read, effects);
             }
         }
@@ -357,14 +349,6 @@ impl Projection {
     }
 }
 
-impl Desk {
-    /// The memory of what waited goes back to the desk that it was taken from: that has none since.
-    fn use_again([one, other]: [&mut Self; 2], read: Vec<Option<NodeState>>) {
-        let desk = if one.read.capacity() == 0 { one } else { other };
-        desk.read = read;
-    }
-}
-
 impl Ground<'_> {
     /// Rows of the first span.
     fn first_rows(&self, run: &Run<'_>) -> usize {
@@ -383,14 +367,10 @@ impl Ground<'_> {
         }
     }
 
-    /// Cuts the next span off a run and sorts it; `None` where what is left is not worth it.
-    fn next<'a>(&self, run: &mut Run<'a>, clock: Clock, desk: &mut Desk, rows_max: usize) -> Option<Span<'a>> {
-        if run.rows.len() < self.series.saturating_mul(ROWS_A_LEAF_MIN) {
-            return None;
-        }
-        let span = self.cut(run, clock, rows_max)?;
-        desk.sorted.sort(&span.run, self.takers, self.series);
-        Some(span)
+    /// Cuts the next span off a run; `None` where what is left is not worth it.
+    fn next<'a>(&self, run: &mut Run<'a>, clock: Clock, rows_max: usize) -> Option<Span<'a>> {
+        let is_worth_it = run.rows.len() >= self.series.saturating_mul(ROWS_A_LEAF_MIN);
+        is_worth_it.then(|| self.cut(run, clock, rows_max))?
     }
 
     /// How many of the first measurements are of known series.

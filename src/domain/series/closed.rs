@@ -192,6 +192,18 @@ impl<M: Merged> Closed<M> {
         self.front.from(view, slices)
     }
 
+    /// The turn, and everything from there up to a slice, which is not in it; `None` where that is not what was merged last.
+    #[inline]
+    pub fn back_before(&self, slice: i64) -> Option<(i64, M, i64)> {
+        let back = self.back.as_ref().filter(|back| back.until == slice)?;
+        Some((self.turn, back.merged.clone(), back.oldest))
+    }
+
+    /// Slices from the turn on were merged elsewhere, in their order: everything up to one that is not in it.
+    pub fn set_back(&mut self, merged: M, (oldest, until): (i64, i64)) {
+        self.back = Some(Back { merged, oldest, until });
+    }
+
     fn reopen(&mut self, slice: i64) {
         if slice < self.turn {
             self.front.first = None;

@@ -71,25 +71,40 @@ impl Series {
         if self.rare.is_some() {
             return None;
         }
-        let (value, count, latest_at, oldest) = if steady.is_total {
+        if steady.is_total {
             let (total, oldest, newest) = self.gather_again::<Total>(view)?;
-            let value = total.value(&steady.rules.definition.aggregate, view.length_ms)?;
             let latest_at = (!newest.is_latest_not_applicable()).then_some(newest.latest_at)?;
-            (value, total.count, latest_at, Some(oldest))
-        } else {
-            let (seen, oldest) = self.see_again(steady.rules, view, Across::Own);
-            let value = seen.value.filter(|_| !seen.not_applicable)?;
-            (value, seen.count, seen.latest_at?, oldest)
-        };
-        let reading = PlainReading {
+            return Some((steady.reading_of((at, view), &total, latest_at)?, Some(oldest)));
+        }
+        let (seen, oldest) = self.see_again(steady.rules, view, Across::Own);
+        let value = seen.value.filter(|_| !seen.not_applicable)?;
+        Some((steady.reading(at, value, (seen.count, seen.latest_at?)), oldest))
+    }
+}
+
+impl Steady<'_> {
+    /// What a window with measurements up to `latest_at` says that holds a total; `None` without a value.
+    #[inline]
+    pub(super) fn reading_of(
+        &self,
+        (at, view): (Instant, &View),
+        total: &Total,
+        latest_at: i64,
+    ) -> Option<PlainReading> {
+        let value = total.value(&self.rules.definition.aggregate, view.length_ms)?;
+        Some(self.reading(at, value, (total.count, latest_at)))
+    }
+
+    #[inline]
+    fn reading(&self, at: Instant, value: f64, (count, latest_at): (u32, i64)) -> PlainReading {
+        PlainReading {
             value,
-            score: steady.curve.score(value),
+            score: self.curve.score(value),
             count,
             observed_at: latest_at,
             // No measurement before `at` is later than the window's latest: it reaches up to there.
-            fresh: at.0 - latest_at <= steady.expected_every_ms,
-        };
-        Some((reading, oldest))
+            fresh: at.0 - latest_at <= self.expected_every_ms,
+        }
     }
 }
 

@@ -6,16 +6,16 @@
 use super::super::evaluate::{bands_at, next_after};
 use super::super::facts::value_of;
 use super::super::fetch::fetch_series;
-use super::super::node_state::NodeState;
+use super::super::node_state::{NodeState, Said};
 use super::super::rows::{Fold, Slice};
 use super::Step;
-use super::sorting::Way;
+use super::sorting::{FAR, Way};
 use crate::domain::aggregate::{Sample, SampleValue};
 use crate::domain::catalog::{Band, Bands, Versioned};
 use crate::domain::fact::Measurements;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
-use crate::domain::series::{Across, Evaluated, Evaluation, Rules, Series, Steady};
+use crate::domain::series::{Across, Evaluated, Evaluation, Rules, Series, Sliding, Steady};
 use crate::domain::series_names::SeriesNames;
 use crate::domain::window::View;
 
@@ -60,11 +60,30 @@ pub(super) struct Leaf<'a> {
     pub goes_by_status: bool,
 }
 
+impl Leaf<'_> {
+    /// What it says, once its rules were looked at: what is told is looked at then.
+    fn looked_at(&self, after: NodeState) -> NodeState {
+        NodeState {
+            is_quiet: self.goes_by_status,
+            ..after
+        }
+    }
+}
+
 /// An evaluation of which it was not asked yet when it changes by itself: at which step, and the oldest slice with data.
 #[derive(Debug, Clone, Copy)]
 struct Asked {
     place: usize,
     oldest: Option<i64>,
+}
+
+/// From where a leaf goes on, and what it goes by.
+#[derive(Debug, Clone, Copy)]
+struct Onwards<'r, 'a> {
+    place: usize,
+    rows: &'r [Way],
+    views: &'a [View],
+    steady: &'a (Steady<'a>, &'a [Band]),
 }
 
 /// What all leaves of a span have in common.
@@ -73,6 +92,8 @@ pub(super) struct Common<'a> {
     pub columns: &'a Measurements,
     /// Its rows in the order of series.
     pub rows: &'a [Way],
+    /// When the earliest was observed, epoch ms.
+    pub oldest: i64,
     /// First row of the span in the columns, and its sequence.
     pub first: (usize, Sequence),
     pub every_ms: i64,
@@ -145,10 +166,12 @@ impl Common<'_> {
         read: &mut [Option<NodeState>],
     ) {
         let steady = self.steady(leaf);
+        let slice_ms = self.plain_slice_ms(leaf).filter(|_| steady.is_some());
         let mut state = leaf.state;
         // When what was read last changes by itself is asked once nothing was measured meanwhile, at the latest at the end.
         let mut last: Option<Asked> = None;
-        for (place, (step, view)) in self.steps.iter().zip(views).enumerate() {
+        let mut place = 0;
+        while let Some((step, view)) = self.steps.get(place).zip(views.get(place)) {
             let is_one_taken;
             (rows, is_one_taken) = self.take_rows(leaf, series, (rows, step.rows), slice);
             state.is_dirty |= is_one_taken;
@@ -158,26 +181,28 @@ impl Common<'_> {
                 }
                 if state.due > step.at.0 {
                     read.get_mut(place).into_iter().for_each(|read| *read = None);
+                    place += 1;
                     continue;
                 }
             }
-            let plain = steady.as_ref().and_then(|(steady, bands)| {
-                let (reading, oldest) = series.evaluate_steady(steady, step.at, view)?;
-                Some((state.after_plain(&reading, bands), oldest))
-            });
-            let (after, oldest) = plain.unwrap_or_else(|| {
-                let when = self.evaluation(step.at);
-                let (reading, oldest) = series.evaluate_view(leaf.rules, (when, view), Across::Own);
-                let (before, bands) = (state, bands_at(leaf.bands, step.at));
-                (before.after_leaf(reading, bands, i64::MAX), oldest)
-            });
+            let (after, oldest) = self.evaluate((leaf, series), &state, steady.as_ref(), (step.at, view));
             read.get_mut(place).into_iter().for_each(|read| *read = Some(after));
-            // What is told is looked at then.
-            state = NodeState {
-                is_quiet: leaf.goes_by_status,
-                ..after
-            };
+            state = leaf.looked_at(after);
             last = Some(Asked { place, oldest });
+            place += 1;
+            let sliding = slice_ms.and_then(|slice_ms| series.slide(slice_ms));
+            if let Some((steady, sliding)) = steady.as_ref().zip(sliding) {
+                let on = Onwards {
+                    place,
+                    rows,
+                    views,
+                    steady,
+                };
+                let asked;
+                (rows, asked) = self.slide(leaf, (series, sliding), &on, (&mut state, read));
+                last = asked.or(last);
+                place = last.map_or(place, |asked| place.max(asked.place + 1));
+            }
         }
         if let Some(asked) = last {
             state.due = self.ask(leaf, series, (asked, views), read);
@@ -188,6 +213,94 @@ impl Common<'_> {
         let (_, is_one_taken) = self.take_rows(leaf, series, (rows, usize::MAX), slice);
         state.is_dirty |= is_one_taken;
         leaf.state = state;
+    }
+
+    /// Goes on as long as rows come at every step, and belong into the newest slices. Tells what rows are left and which step
+    /// was the last one.
+    fn slide<'r>(
+        &self,
+        leaf: &Leaf<'_>,
+        (series, mut sliding): (&mut Series, Sliding),
+        Onwards {
+            place,
+            rows,
+            views,
+            steady,
+        }: &Onwards<'r, '_>,
+        (state, read): (&mut NodeState, &mut [Option<NodeState>]),
+    ) -> (&'r [Way], Option<Asked>) {
+        let (steady, bands) = steady;
+        let steps = self.steps.iter().zip(*views).zip(read.iter_mut()).skip(*place);
+        let (mut rest, mut said) = (*rows, state.said());
+        let (mut count, mut oldest) = (0, None);
+        for ((step, view), read) in steps {
+            let until = u32::try_from(step.rows).unwrap_or(u32::MAX);
+            let (mut now, later) = rest.split_at(rest.iter().take_while(|way| way.row < until).count());
+            while let Some(first) = now.first() {
+                let numbers = now.iter();
+                let numbers = numbers.map(|way| (self.observed_at(way), self.sequence_of(way), way.value));
+                let taken = sliding.add_run(series, self.observed_at(first), numbers);
+                if taken == 0 {
+                    break;
+                }
+                state.is_dirty = true;
+                now = now.get(taken..).unwrap_or_default();
+            }
+            if !now.is_empty() || !state.is_dirty {
+                rest = rest.get(rest.len() - later.len() - now.len()..).unwrap_or_default();
+                break;
+            }
+            rest = later;
+            let Some((reading, seen)) = series.evaluate_sliding(&sliding, steady, (step.at, view)) else {
+                break;
+            };
+            let after = said.after_plain(&reading, bands);
+            *read = Some(after);
+            said = Said {
+                is_quiet: leaf.goes_by_status,
+                ..after.said()
+            };
+            state.is_dirty = false;
+            (count, oldest) = (count + 1, Some(seen));
+        }
+        let last = (count > 0).then(|| Asked {
+            place: place + count - 1,
+            oldest,
+        });
+        sliding.end(series);
+        if let Some(Some(after)) = last.and_then(|asked| read.get(asked.place)) {
+            *state = NodeState {
+                is_dirty: state.is_dirty,
+                ..leaf.looked_at(*after)
+            };
+        }
+        (rest, last)
+    }
+
+    /// What a leaf says at a step after `before`, and the oldest slice with data that it sees.
+    fn evaluate(
+        &self,
+        (leaf, series): (&Leaf<'_>, &mut Series),
+        before: &NodeState,
+        steady: Option<&(Steady<'_>, &[Band])>,
+        (at, view): (Instant, &View),
+    ) -> (NodeState, Option<i64>) {
+        let plain = steady.and_then(|(steady, bands)| {
+            let (reading, oldest) = series.evaluate_steady(steady, at, view)?;
+            Some((before.said().after_plain(&reading, bands), oldest))
+        });
+        plain.unwrap_or_else(|| {
+            let when = self.evaluation(at);
+            let (reading, oldest) = series.evaluate_view(leaf.rules, (when, view), Across::Own);
+            let bands = bands_at(leaf.bands, at);
+            (before.after_leaf(reading, bands, i64::MAX), oldest)
+        })
+    }
+
+    /// Width of a leaf's slices, if all its rows are plain numbers of them.
+    fn plain_slice_ms(&self, leaf: &Leaf<'_>) -> Option<i64> {
+        let is_plain = self.is_plain && leaf.fold.takes_plain();
+        leaf.fold.slice_ms().filter(|_| is_plain)
     }
 
     /// What stays the same of a leaf over the span, if all there is to evaluate is a value and its score.
@@ -243,11 +356,7 @@ impl Common<'_> {
         (rows, until): (&'r [Way], usize),
         slice: &mut Slice,
     ) -> (&'r [Way], bool) {
-        let Some(slice_ms) = leaf
-            .fold
-            .slice_ms()
-            .filter(|_| self.is_plain && leaf.fold.takes_plain())
-        else {
+        let Some(slice_ms) = self.plain_slice_ms(leaf) else {
             let count = rows.iter().take_while(|way| (way.row as usize) < until).count();
             let (now, later) = rows.split_at(count);
             return (later, self.take_samples(leaf, series, now, slice));
@@ -256,11 +365,11 @@ impl Common<'_> {
         let until = u32::try_from(until).unwrap_or(u32::MAX);
         let mut rest = rows;
         while let Some(first) = rest.first().filter(|first| first.row < until) {
-            let number = slice.of(first.observed_at, slice_ms);
+            let number = slice.of(self.observed_at(first), slice_ms);
             let this = *slice;
             let same = rest
                 .iter()
-                .take_while(|way| way.row < until && this.has(way.observed_at));
+                .take_while(|way| way.row < until && this.has(self.observed_at(way)));
             let samples = same.map(|way| self.sample_of(way, SampleValue::Number(way.value)));
             let count = series.add_run(aggregate, number, samples);
             rest = rest.get(count..).unwrap_or_default();
@@ -279,13 +388,26 @@ impl Common<'_> {
         let mut rest = rows;
         let mut taken = 0;
         while let Some(first) = rest.first() {
-            let number = slice.of(first.observed_at, slice_ms);
-            let count = rest.iter().take_while(|way| slice.has(way.observed_at)).count();
+            let number = slice.of(self.observed_at(first), slice_ms);
+            let count = rest.iter().take_while(|way| slice.has(self.observed_at(way))).count();
             let (same, others) = rest.split_at(count);
             rest = others;
             taken += series.add_run(aggregate, number, same.iter().filter_map(|way| self.sample(leaf, way)));
         }
         taken > 0
+    }
+
+    #[inline]
+    fn observed_at(&self, way: &Way) -> i64 {
+        if way.after == FAR {
+            let observed_at = self.columns.observed_at.get(self.first.0 + way.row as usize);
+            return observed_at.copied().unwrap_or(i64::MAX);
+        }
+        self.oldest + i64::from(way.after)
+    }
+
+    fn sequence_of(&self, way: &Way) -> u64 {
+        self.first.1.0 + u64::from(way.row)
     }
 
     fn sample(&self, leaf: &Leaf<'_>, way: &Way) -> Option<Sample> {
@@ -295,8 +417,8 @@ impl Common<'_> {
 
     fn sample_of(&self, way: &Way, value: SampleValue) -> Sample {
         Sample {
-            sequence: self.first.1.0 + u64::from(way.row),
-            observed_at: way.observed_at,
+            sequence: self.sequence_of(way),
+            observed_at: self.observed_at(way),
             value,
         }
     }

@@ -5,14 +5,20 @@
 use super::super::Projection;
 use super::super::instances::Placed;
 use super::super::rows::Run;
+use crate::domain::instant::Instant;
 
-/// A row of a span on its way to a leaf: what is plain in it, so that a leaf finds its rows beside each other.
+/// A row of a span on its way to a leaf: what is plain in it, so that a leaf finds its rows beside each other. Two thirds as
+/// large as with a whole instant, which is worth it: sorting is nothing but writing these.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Way {
-    pub observed_at: i64,
     pub value: f64,
     pub row: u32,
+    /// How long after the earliest of the span it was observed, ms; [`FAR`] where that is longer, and has to be looked up.
+    pub after: u32,
 }
+
+/// 49 days, or more.
+pub(super) const FAR: u32 = u32::MAX;
 
 /// Who takes the measurements of a journal series: its own series (behind the last one stands nobody), and the one over all
 /// instances.
@@ -39,22 +45,24 @@ pub(super) struct Sorted {
 }
 
 impl Sorted {
-    /// Puts the rows of a span in the order of the series that take them in.
-    pub fn sort(&mut self, run: &Run<'_>, takers: &[Takers], series_count: usize) {
+    /// Puts the rows of a span in the order of the series that take them in; nothing in it was observed before `oldest`.
+    pub fn sort(&mut self, run: &Run<'_>, oldest: Instant, takers: &[Takers], series_count: usize) {
         if have_overall(takers) {
-            self.sort_by(run, takers, series_count, |takers| {
+            self.sort_by((run, oldest), takers, series_count, |takers| {
                 let overall = (takers.overall != NOT_YET).then_some(takers.overall);
                 std::iter::once(takers.own).chain(overall)
             });
         } else {
             // Nobody asks every row for what none has.
-            self.sort_by(run, takers, series_count, |takers| std::iter::once(takers.own));
+            self.sort_by((run, oldest), takers, series_count, |takers| {
+                std::iter::once(takers.own)
+            });
         }
     }
 
     fn sort_by<I: Iterator<Item = u32>>(
         &mut self,
-        run: &Run<'_>,
+        (run, oldest): (&Run<'_>, Instant),
         takers: &[Takers],
         series_count: usize,
         takers_of: impl Fn(Takers) -> I,
@@ -86,9 +94,9 @@ impl Sorted {
                 continue;
             };
             let way = Way {
-                observed_at: *observed_at,
                 value: *value,
                 row,
+                after: u32::try_from(observed_at.wrapping_sub(oldest.0)).unwrap_or(FAR),
             };
             // Each place moves on by one with each row, from where the rows of a series begin to where they end.
             for taker in takers_of(*takers) {

@@ -39,29 +39,26 @@ impl Projection {
         let are_known = are_known(run, &spans.takers);
         if are_known {
             self.oldest_taken = self.oldest_taken.min(oldest);
-            self.take_by_series(run.clone(), &mut spans);
+            self.take_by_series(run.clone(), oldest, &mut spans);
             self.sequence = Sequence(run.first.0 + run.rows.len() as u64 - 1);
         }
         self.spans = spans;
         are_known
     }
 
-    fn take_by_series(&mut self, mut run: Run<'_>, spans: &mut Spans) {
+    fn take_by_series(&mut self, mut run: Run<'_>, oldest: Instant, spans: &mut Spans) {
         let (catalog, shapes) = (Arc::clone(&self.catalog), Arc::clone(&self.shapes));
         let leaves = self.leaves(&catalog, &shapes);
-        let Spans {
-            takers,
-            desks: [desk, _],
-            ..
-        } = spans;
+        let Spans { takers, desk, .. } = spans;
         let names = std::mem::take(&mut self.journal_series);
         let mut series = std::mem::take(&mut self.series);
         while !run.rows.is_empty() {
             let part = run.split_before(run.rows.end.min(run.rows.start + ROWS_AT_ONCE));
-            desk.sorted.sort(&part, takers, series.len());
+            desk.sorted.sort(&part, oldest, takers, series.len());
             let common = Common {
                 columns: part.columns,
                 rows: &desk.sorted.rows,
+                oldest: oldest.0,
                 first: (part.rows.start, part.first),
                 every_ms: 0,
                 steps: &[],
