@@ -76,6 +76,9 @@ const TEXTS: Wanted = Wanted {
     example: "[\"...\"]",
 };
 
+/// Room for the keys that are asked for of one table.
+const KEYS: usize = 48;
+
 /// One table of a file.
 pub(super) struct Fields<'a> {
     /// Where problems go.
@@ -97,7 +100,7 @@ impl<'a> Fields<'a> {
             subject,
             at,
             table,
-            asked: RefCell::default(),
+            asked: RefCell::new(Vec::with_capacity(KEYS)),
         }
     }
 
@@ -132,9 +135,13 @@ impl<'a> Fields<'a> {
                 .into_iter()
                 .collect::<Vec<_>>()
         };
+        let is_asked = |name: &str| asked.contains(&name);
+        if self.table.keys().all(|key| is_asked(key.get_ref())) {
+            return;
+        }
         for (key, _) in self.in_order() {
             let name: &str = key.get_ref();
-            if !asked.contains(&name) {
+            if !is_asked(name) {
                 let what = format!("unknown key `{}`", shorten(name));
                 self.refuse(key.span().start, &what, &suggest(name, &known()));
             }

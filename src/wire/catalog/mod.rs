@@ -29,6 +29,7 @@ pub use problem::Problem;
 
 use std::fmt::Write as _;
 
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use toml::de::DeTable;
 
@@ -64,7 +65,7 @@ pub fn parse(files: &[CatalogFile]) -> Result<Catalog, Vec<Problem>> {
     files.sort_by(|one, other| one.name.cmp(&other.name));
     let reports: Vec<Report<'_>> = files.iter().map(|file| Report::new(&file.name, &file.text)).collect();
     let documents: Vec<_> = files
-        .iter()
+        .par_iter()
         .zip(&reports)
         .map(|(file, report)| read_toml(file, report))
         .collect();

@@ -3,8 +3,8 @@
 //! Byte offsets of the TOML document enter, lines and columns leave. Problems are collected, never thrown: a reader
 //! of the catalog shall see all of them at once.
 
-use std::cell::RefCell;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 /// One thing that has to be put right before a catalog holds.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,14 +31,14 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The problems of one file, as they are found.
+/// The problems of one file, as they are found, perhaps by several who read at once.
 pub(super) struct Report<'a> {
     /// File name, for people.
     pub file: &'a str,
     text: &'a str,
     /// Byte offsets at which lines start: a file may have very many problems.
     line_starts: Vec<usize>,
-    problems: RefCell<Vec<Problem>>,
+    problems: Mutex<Vec<Problem>>,
 }
 
 impl<'a> Report<'a> {
@@ -49,7 +49,7 @@ impl<'a> Report<'a> {
             file,
             text,
             line_starts: std::iter::once(0).chain(starts).collect(),
-            problems: RefCell::default(),
+            problems: Mutex::default(),
         }
     }
 
@@ -57,7 +57,8 @@ impl<'a> Report<'a> {
     pub fn add(&self, at: usize, what: &str, remedy: &str) {
         let (line, column) = self.position(at);
         let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        self.problems.borrow_mut().push(Problem {
+        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        problems.push(Problem {
             file: self.file.to_owned(),
             line,
             column,
@@ -77,7 +78,8 @@ impl<'a> Report<'a> {
 
     /// What was found, leaving nothing.
     pub fn take(&self) -> Vec<Problem> {
-        self.problems.take()
+        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut problems)
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use toml::Spanned;
 
 use super::alert::{self, RuleDraft};
@@ -19,6 +20,9 @@ use super::window::read_label;
 use crate::domain::calendar::{Calendar, WeekStart};
 use crate::domain::catalog::{Band, Bands, RollUp, Scorecard, Versioned};
 use crate::domain::id::Slug;
+
+/// So many KPIs are read by one core before another one is asked for help.
+const KPIS_AT_ONCE: usize = 64;
 
 /// A scorecard, and what waits for the other files.
 pub(super) struct Draft<'a> {
@@ -67,7 +71,7 @@ pub(super) fn read<'a>(
     let objectives = tree::read_objectives(&root, &head.calendar, &perspectives);
     let kpi_tables = root.tables("kpi", |number, id| named("kpi", number, id));
     let kpi_count = kpi_tables.len();
-    let drafts = kpi_tables.into_iter();
+    let drafts = kpi_tables.into_par_iter().with_min_len(KPIS_AT_ONCE);
     let kpis: Vec<KpiDraft> = drafts
         .filter_map(|table| kpi::read(table, &objectives.roster, &head.calendar))
         .collect();
