@@ -176,14 +176,17 @@ impl Said {
 fn print_scorecards(outcome: &ReplayOutcome, format: Format) -> Result<(), CliError> {
     let fingerprint = outcome.catalog.fingerprint.as_str();
     let failed = |error: serde_json::Error| CliError::failed(error.to_string());
-    let body = |picture: Picture| serde_json::to_value(ScorecardBody::new(&picture, fingerprint)).map_err(failed);
+    let body = |picture: Picture| ScorecardBody::new(&picture, fingerprint).into_value().map_err(failed);
     let mut stdout = BufWriter::new(std::io::stdout().lock());
     match format {
         Format::Json => {
             let mut serializer = serde_json::Serializer::pretty(&mut stdout);
             let mut list = serializer.serialize_seq(None).map_err(std::io::Error::from)?;
             for picture in outcome.pictures() {
-                list.serialize_element(&body(picture)?).map_err(std::io::Error::from)?;
+                let body = body(picture)?;
+                list.serialize_element(&body).map_err(std::io::Error::from)?;
+                // It is thousands of small pieces: nobody need wait until they are given back.
+                rayon::spawn(move || drop(body));
             }
             list.end().map_err(std::io::Error::from)?;
             writeln!(stdout)?;
