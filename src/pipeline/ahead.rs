@@ -30,8 +30,9 @@ const BLOCKS_AT_ONCE: usize = 64;
 const JOINED_LEN: [usize; 2] = [1 << 19, 1 << 20];
 /// Measurements of each series that a joined block has, between these: whoever takes them series by series wants some of each.
 const JOINED_OF_A_SERIES: usize = 16;
-/// Of the first one; each has room for twice as many as the one before. Nobody can begin before it is there.
-const JOINED_FIRST_LEN: usize = 1 << 16;
+/// Of the first one; each has room for twice as many as the one before. Nobody can begin before it is there, but it is read
+/// while definitions are.
+const JOINED_FIRST_LEN: usize = 1 << 18;
 /// Who shares the work itself looks again after so long, when there is nothing that it could do.
 const LOOK_AGAIN: Duration = Duration::from_micros(100);
 
@@ -365,7 +366,7 @@ mod tests {
         let rest = [(vec![4, 5], 5, 0), (vec![6, 7], 7, 0), (vec![8], 8, 0)];
         assert_eq!(joined(10), [first.clone(), rest].concat());
         // Of many series more is joined, so that each has some measurements in a block.
-        let rest = [(vec![4, 5], 5, 0), (vec![6, 7, 8], 8, 0)];
+        let rest = [(vec![4, 5, 6, 7], 7, 0), (vec![8], 8, 0)];
         assert_eq!(joined(200_000), [first.as_slice(), &rest].concat());
     }
 

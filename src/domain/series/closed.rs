@@ -146,12 +146,22 @@ impl<M: Merged> Closed<M> {
         }
     }
 
+    /// Begins anew at another turn, in the same memory.
+    fn begin(&mut self, turn: i64) {
+        self.turn = turn;
+        self.back = None;
+        self.front.first = None;
+        self.front.groups.clear();
+        self.front.spread.clear();
+    }
+
     /// What is kept for windows that meet at this turn; nothing yet where it is of another turn or kind.
     #[inline]
     pub fn of(kept: &mut Option<Box<Kept>>, turn: i64) -> Option<&mut Self> {
-        let known = kept.as_mut().and_then(|kept| M::kept(kept));
-        if known.is_none_or(|closed| closed.turn != turn) {
-            *kept = Some(Box::new(M::keep(Self::at(turn))));
+        match kept.as_mut().and_then(|kept| M::kept(kept)) {
+            Some(closed) if closed.turn == turn => {}
+            Some(closed) => closed.begin(turn),
+            None => *kept = Some(Box::new(M::keep(Self::at(turn)))),
         }
         M::kept(kept.as_mut()?)
     }
@@ -276,6 +286,7 @@ impl<M: Merged> Front<M> {
 
     fn spread_out(&mut self, behind: M, slices: &[(i64, Cell)]) {
         let mut merged = behind;
+        self.spread.reserve_exact(slices.len());
         for (slice, cell) in slices.iter().rev() {
             merged.take(cell);
             self.spread.push((*slice, merged.clone()));
@@ -285,6 +296,7 @@ impl<M: Merged> Front<M> {
     fn merge_groups(&mut self, slices: &[(i64, Cell)]) {
         self.spread.clear();
         self.groups.clear();
+        self.groups.reserve_exact(slices.len().div_ceil(GROUP_LEN));
         let mut behind = M::default();
         for group in slices.rchunks(GROUP_LEN) {
             if let (Some((first, _)), Some((last, _))) = (group.first(), group.last()) {

@@ -152,6 +152,13 @@ impl Series {
         self.closed.as_ref().map_or(0, |kept| kept.see_front())
     }
 
+    /// Reads the slices `first .. until`, so that they are at hand.
+    #[inline]
+    pub fn see_part(&self, first: i64, until: i64) -> usize {
+        let slices = part(&self.slices, first, until).iter();
+        slices.fold(0, |seen, (slice, _)| seen ^ *slice as usize)
+    }
+
     /// A slice changes: what was merged of it is no longer right.
     pub(super) fn reopen(&mut self, slice: i64) {
         if let Some(kept) = &mut self.closed {

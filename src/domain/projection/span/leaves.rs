@@ -3,6 +3,8 @@
 //! Series with their rows, sorted, enter; what each leaf reads at each step leaves, and series that have taken the rows in.
 //! A leaf knows nothing of the others, so the outcome is the same however they are shared.
 
+use std::hint::black_box;
+
 use super::super::evaluate::{bands_at, next_after};
 use super::super::facts::value_of;
 use super::super::fetch::fetch_series;
@@ -147,7 +149,7 @@ impl Common<'_> {
         let mut reads = read.chunks_mut(self.steps.len());
         let leaves = leaves.chunks_mut(LEAVES_AHEAD).zip(ends.chunks(LEAVES_AHEAD));
         for (series, (leaves, ends)) in series.chunks_mut(LEAVES_AHEAD).zip(leaves) {
-            fetch_series(series);
+            self.fetch(series, leaves, &mut views);
             for (((series, leaf), end), read) in series.iter_mut().zip(leaves).zip(ends).zip(&mut reads) {
                 let rows = self.rows.get(begin..*end as usize).unwrap_or_default();
                 begin = *end as usize;
@@ -155,6 +157,18 @@ impl Common<'_> {
                 self.read_leaf((leaf, series), rows, (views, &mut slice), read);
             }
         }
+    }
+
+    /// Asks for what these leaves will touch: beside what evaluations always do the slices that windows give up within the
+    /// span, because what is left of them has to be merged. Going through the leaves of a thousand KPIs takes 0.92 of its time.
+    fn fetch<'b>(&self, series: &[Series], leaves: &[Leaf<'b>], views: &mut Views<'b>) {
+        fetch_series(series);
+        let seen = series.iter().zip(leaves).map(|(series, leaf)| {
+            let views = views.of(leaf.rules, self.steps);
+            let ends = views.first().zip(views.last());
+            ends.map_or(0, |(first, last)| series.see_part(first.first, last.first))
+        });
+        black_box(seen.fold(0, |all, seen| all ^ seen));
     }
 
     /// Takes a leaf through the span.
@@ -165,6 +179,9 @@ impl Common<'_> {
         (views, slice): (&[View], &mut Slice),
         read: &mut [Option<NodeState>],
     ) {
+        if self.forgets {
+            series.make_room_for(leaf.rules, rows.len().min(self.slices_begun(leaf)));
+        }
         let steady = self.steady(leaf);
         let slice_ms = self.plain_slice_ms(leaf).filter(|_| steady.is_some());
         let mut state = leaf.state;
@@ -213,6 +230,15 @@ impl Common<'_> {
         let (_, is_one_taken) = self.take_rows(leaf, series, (rows, usize::MAX), slice);
         state.is_dirty |= is_one_taken;
         leaf.state = state;
+    }
+
+    /// How many slices of a leaf begin within the span.
+    fn slices_begun(&self, leaf: &Leaf<'_>) -> usize {
+        let ends = self.steps.first().zip(self.steps.last()).zip(leaf.fold.slice_ms());
+        let begun = ends.map_or(0, |((first, last), slice_ms)| {
+            (last.at.since(first.at) + self.every_ms) / slice_ms + 1
+        });
+        usize::try_from(begun).unwrap_or(0)
     }
 
     /// Goes on as long as rows come at every step, and belong into the newest slices. Tells what rows are left and which step
