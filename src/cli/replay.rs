@@ -24,6 +24,9 @@ use crate::wire::scorecard::ScorecardBody;
 /// Rejections that are said one by one; the rest is counted.
 const SAID_MAX: u64 = 10;
 
+/// Bytes of scorecards that are written together: a large one has a megabyte.
+const PRINTED_AT_ONCE: usize = 1 << 18;
+
 /// Replays, writes what was asked for, and prints the scorecards.
 pub fn run(args: &ReplayArgs) -> Result<(), CliError> {
     let request = request(args)?;
@@ -177,7 +180,7 @@ fn print_scorecards(outcome: &ReplayOutcome, format: Format) -> Result<(), CliEr
     let fingerprint = outcome.catalog.fingerprint.as_str();
     let failed = |error: serde_json::Error| CliError::failed(error.to_string());
     let body = |picture: Picture| ScorecardBody::new(&picture, fingerprint).into_value().map_err(failed);
-    let mut stdout = BufWriter::new(std::io::stdout().lock());
+    let mut stdout = BufWriter::with_capacity(PRINTED_AT_ONCE, std::io::stdout().lock());
     match format {
         Format::Json => {
             let mut serializer = serde_json::Serializer::pretty(&mut stdout);

@@ -16,8 +16,10 @@ use std::time::Duration;
 use crate::domain::fact::{Block, Measurements};
 use crate::ports::{BlockReader, JournalError};
 
-/// Facts that wait to be applied are enough from here on; a joined block has more, but for the first ones.
+/// Facts that wait to be applied are enough from here on; a joined block has more.
 const FACTS_AHEAD: u64 = 1 << 18;
+/// The same before anybody asked: definitions are being read, for which one core is enough.
+const FACTS_AHEAD_FIRST: u64 = 1 << 19;
 /// Blocks that wait, at most: some have no facts.
 const BLOCKS_AHEAD: usize = 256;
 /// Facts that are read at one go. Whoever shares the work can do no other meanwhile: some tenths of a millisecond.
@@ -61,6 +63,8 @@ struct Desk {
     work: Option<Work>,
     /// Somebody reads.
     is_read: bool,
+    /// Somebody asked.
+    is_asked: bool,
     /// Nobody wants more.
     is_left: bool,
     /// Blocks that came back.
@@ -101,6 +105,7 @@ impl ReadAhead {
                 spare: None,
             }),
             is_read: false,
+            is_asked: false,
             is_left: false,
             spare: None,
         };
@@ -144,7 +149,8 @@ impl Shared {
 
     /// Has somebody read on, if there is anything to read and it is wanted.
     fn go_on(shared: &Arc<Self>, desk: &mut Desk) {
-        let is_enough = desk.facts >= FACTS_AHEAD || desk.ready.len() >= BLOCKS_AHEAD;
+        let facts_ahead = if desk.is_asked { FACTS_AHEAD } else { FACTS_AHEAD_FIRST };
+        let is_enough = desk.facts >= facts_ahead || desk.ready.len() >= BLOCKS_AHEAD;
         if desk.is_read || desk.is_left || is_enough {
             return;
         }
@@ -241,6 +247,7 @@ impl BlockReader for ReadAhead {
             return Ok(None);
         }
         let mut desk = self.shared.desk();
+        desk.is_asked = true;
         loop {
             if let Some(read) = desk.ready.pop_front() {
                 desk.facts -= read.as_ref().map_or(0, facts);
@@ -391,6 +398,8 @@ mod tests {
             reader.next_block().unwrap();
         }
         let mut reader = ReadAhead::new(Box::new(Numbers(0, 10)));
+        assert_eq!(waiting(&reader), (2, 640_000), "nobody asked yet");
+        reader.next_block().unwrap();
         assert_eq!(waiting(&reader), (1, 320_000));
         reader.next_block().unwrap();
         assert_eq!(waiting(&reader), (1, 320_000));

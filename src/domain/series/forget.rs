@@ -84,3 +84,41 @@ fn kept_max(slices: i64) -> usize {
     let seen_max = usize::try_from(slices).unwrap_or(usize::MAX).saturating_mul(2);
     seen_max.saturating_add((seen_max / 2).max(16))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::calendar::Calendar;
+    use crate::domain::catalog::KpiDefinition;
+    use crate::domain::samples::{SLICE_MS, plain_kpi};
+
+    #[test]
+    fn many_slices_get_their_room_at_once_and_few_get_none() {
+        let definition = KpiDefinition {
+            window: Window::Rolling {
+                slices: 40,
+                slice_ms: SLICE_MS,
+            },
+            ..plain_kpi()
+        };
+        let rules = Rules {
+            definition: &definition,
+            calendar: &Calendar::utc(),
+        };
+        let mut series = Series::default();
+        series.cell(0);
+        series.make_room_for(rules, 7);
+        assert_eq!(series.slices.capacity(), 1);
+        series.make_room_for(rules, 50);
+        let room = series.slices.capacity();
+        for slice in 1..1_000 {
+            series.cell(slice);
+            if slice % 20 == 0 {
+                series.make_room_for(rules, 20);
+                series.forget_unseen(rules, Instant((slice + 1) * SLICE_MS));
+            }
+        }
+        assert_eq!(series.slices.capacity(), room);
+        assert!((80..120).contains(&series.len()), "{}", series.len());
+    }
+}
