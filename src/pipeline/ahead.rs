@@ -402,7 +402,7 @@ mod tests {
         reader.next_block().unwrap();
         assert_eq!(waiting(&reader), (1, 320_000));
         reader.next_block().unwrap();
-        assert_eq!(waiting(&reader), (1, 320_000));
+        assert_eq!(waiting(&reader), (1, 320_001));
     }
 
     #[test]
