@@ -86,20 +86,18 @@ pub struct ReplayOutcome {
 }
 
 impl ReplayOutcome {
-    /// Every scorecard, and every instance of it behind it; each is drawn when its turn comes.
-    pub fn pictures(&self) -> impl Iterator<Item = Picture> {
+    /// Every scorecard, and every instance of it behind it.
+    pub fn names(&self) -> impl Iterator<Item = (&str, Option<&InstanceId>)> {
         self.catalog.scorecards.iter().flat_map(|scorecard| {
             let id = scorecard.id.as_str();
             let instances = self.projection.instance_names(id, "").map(Some);
-            std::iter::once(None)
-                .chain(instances)
-                .filter_map(|name| self.picture(id, name))
+            std::iter::once(None).chain(instances).map(move |name| (id, name))
         })
     }
 
     /// One scorecard, or one instance of it.
-    pub fn picture(&self, scorecard: &str, instance: Option<&InstanceId>) -> Option<Picture> {
-        self.picture_of((scorecard, instance), self.past)
+    pub fn picture(&self, name: (&str, Option<&InstanceId>)) -> Option<Picture> {
+        self.picture_of(name, self.past)
     }
 
     /// The same of another instant than the replay's own, from what is known at its end.

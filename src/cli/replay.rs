@@ -1,9 +1,10 @@
 //! `kpid replay`: rebuilds scorecards and alerts from a journal or from files. The same input prints the same bytes.
 
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 
-use serde::ser::{SerializeSeq, Serializer};
+use rayon::prelude::*;
+use serde::ser::{Serialize, SerializeSeq, Serializer};
 
 use super::args::{ClockChoice, Format, ReplayArgs};
 use super::error::CliError;
@@ -14,18 +15,24 @@ use super::what_if;
 use crate::app::files::FileError;
 use crate::app::journal::JournalError;
 use crate::app::replay::{ReplayError, ReplayInput, ReplayOutcome, ReplayRequest, Told, replay};
-use crate::domain::board::Picture;
-use crate::domain::id::Sequence;
+use crate::domain::id::{InstanceId, Sequence};
 use crate::domain::projection::ClockKind;
 use crate::settings::{LoadOptions, Settings};
 use crate::wire::csv::FileForm;
 use crate::wire::scorecard::ScorecardBody;
+use crate::wire::sorted;
 
 /// Rejections that are said one by one; the rest is counted.
 const SAID_MAX: u64 = 10;
 
-/// Bytes of scorecards that are written together: a large one has a megabyte.
-const PRINTED_AT_ONCE: usize = 1 << 18;
+/// Scorecards that are drawn by one core at once.
+const PIECE: usize = 32;
+
+/// Pieces that are drawn while those before them are written: a piece of small scorecards has half a megabyte.
+const PIECES_AHEAD: usize = 32;
+
+/// A scorecard, or an instance of it.
+type Name<'a> = (&'a str, Option<&'a InstanceId>);
 
 /// Replays, writes what was asked for, and prints the scorecards.
 pub fn run(args: &ReplayArgs) -> Result<(), CliError> {
@@ -175,33 +182,72 @@ impl Said {
     }
 }
 
-/// Prints one after the other: there may be a hundred thousand instances.
+/// Prints one after the other. There may be a hundred thousand instances: all cores draw what comes next while the pieces
+/// before it are written.
 fn print_scorecards(outcome: &ReplayOutcome, format: Format) -> Result<(), CliError> {
-    let fingerprint = outcome.catalog.fingerprint.as_str();
-    let failed = |error: serde_json::Error| CliError::failed(error.to_string());
-    let body = |picture: Picture| ScorecardBody::new(&picture, fingerprint).into_value().map_err(failed);
-    let mut stdout = BufWriter::with_capacity(PRINTED_AT_ONCE, std::io::stdout().lock());
-    match format {
-        Format::Json => {
-            let mut serializer = serde_json::Serializer::pretty(&mut stdout);
-            let mut list = serializer.serialize_seq(None).map_err(std::io::Error::from)?;
-            for picture in outcome.pictures() {
-                let body = body(picture)?;
-                list.serialize_element(&body).map_err(std::io::Error::from)?;
-                // It is thousands of small pieces: nobody need wait until they are given back.
-                rayon::spawn(move || drop(body));
-            }
-            list.end().map_err(std::io::Error::from)?;
-            writeln!(stdout)?;
+    let names: Vec<Name<'_>> = outcome.names().collect();
+    let style = output::Style::of_stdout();
+    let draw = |names: &[Name<'_>]| match format {
+        Format::Json => drawn_json(outcome, names),
+        Format::Table => drawn_tables(outcome, names, style),
+    };
+    let (begin, between, end) = match format {
+        Format::Json => ("[", ",", "\n]\n"),
+        Format::Table => ("", "\n", ""),
+    };
+    let mut stdout = std::io::stdout();
+    let mut before = begin;
+    let mut write = |drawn: &[Vec<u8>]| -> std::io::Result<()> {
+        for piece in drawn {
+            stdout.write_all(std::mem::replace(&mut before, between).as_bytes())?;
+            stdout.write_all(piece)?;
         }
-        Format::Table => {
-            let style = output::Style::of_stdout();
-            for (index, picture) in outcome.pictures().enumerate() {
-                let space = if index == 0 { "" } else { "\n" };
-                write!(stdout, "{space}{}", super::scorecard::tree(&body(picture)?, style))?;
-            }
-        }
+        Ok(())
+    };
+    let mut drawn: Vec<Vec<u8>> = Vec::new();
+    for names in names.chunks(PIECES_AHEAD * PIECE) {
+        let next = || names.par_chunks(PIECE).map(draw).collect::<serde_json::Result<_>>();
+        let (written, next) = rayon::join(|| write(&drawn), next);
+        written?;
+        drawn = next.map_err(|error| CliError::failed(error.to_string()))?;
     }
-    stdout.flush()?;
+    write(&drawn)?;
+    std::io::stdout().write_all(end.as_bytes())?;
+    std::io::stdout().flush()?;
     Ok(())
+}
+
+/// Elements of a list, without what is around them.
+fn drawn_json(outcome: &ReplayOutcome, names: &[Name<'_>]) -> serde_json::Result<Vec<u8>> {
+    let mut list = sorted::to_vec(&Drawn { outcome, names })?;
+    list.truncate(list.len().saturating_sub("\n]".len()));
+    list.drain(.."[".len().min(list.len()));
+    Ok(list)
+}
+
+/// Scorecards as a list, each drawn when its turn comes.
+struct Drawn<'a> {
+    outcome: &'a ReplayOutcome,
+    names: &'a [Name<'a>],
+}
+
+impl Serialize for Drawn<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let fingerprint = self.outcome.catalog.fingerprint.as_str();
+        let mut list = serializer.serialize_seq(Some(self.names.len()))?;
+        for picture in self.names.iter().filter_map(|&name| self.outcome.picture(name)) {
+            list.serialize_element(&ScorecardBody::new(&picture, fingerprint))?;
+        }
+        list.end()
+    }
+}
+
+fn drawn_tables(outcome: &ReplayOutcome, names: &[Name<'_>], style: output::Style) -> serde_json::Result<Vec<u8>> {
+    let fingerprint = outcome.catalog.fingerprint.as_str();
+    let pictures = names.iter().filter_map(|&name| outcome.picture(name));
+    let tables = pictures.map(|picture| {
+        let body = serde_json::to_value(ScorecardBody::new(&picture, fingerprint))?;
+        Ok(super::scorecard::tree(&body, style))
+    });
+    Ok(tables.collect::<serde_json::Result<Vec<_>>>()?.join("\n").into_bytes())
 }

@@ -16,6 +16,7 @@ pub mod record;
 pub mod rejected;
 pub mod restatement;
 pub mod scorecard;
+pub mod sorted;
 pub mod strategy;
 pub mod streams;
 pub mod subjects;

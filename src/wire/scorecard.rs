@@ -5,9 +5,7 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::alert::TargetBody;
 use super::reading::{WorstBody, shown_coverage};
@@ -49,16 +47,6 @@ impl<'a> ScorecardBody<'a> {
     pub fn known_at(mut self, known_at: Option<Instant>) -> Self {
         self.known_at = known_at.map(|known_at| known_at.to_string());
         self
-    }
-
-    /// As a value, made by as many cores as there are: a scorecard may have thousands of nodes.
-    pub fn into_value(mut self) -> serde_json::Result<Value> {
-        let node = self.node.take().map(NodeBody::into_value).transpose()?;
-        let mut value = serde_json::to_value(&self)?;
-        if let (Some(body), Some(node)) = (value.as_object_mut(), node) {
-            body.insert("node".to_owned(), node);
-        }
-        Ok(value)
     }
 }
 
@@ -102,19 +90,6 @@ impl<'a> NodeBody<'a> {
             children: (node.kind != NodeKind::Kpi).then_some(children),
             ..Self::alone(node)
         })
-    }
-
-    fn into_value(mut self) -> serde_json::Result<Value> {
-        let children = self.children.take();
-        let mut value = serde_json::to_value(&self)?;
-        if let (Some(node), Some(children)) = (value.as_object_mut(), children) {
-            let children = children
-                .into_par_iter()
-                .map(Self::into_value)
-                .collect::<Result<_, _>>()?;
-            node.insert("children".to_owned(), Value::Array(children));
-        }
-        Ok(value)
     }
 
     /// A node without what is below it.
