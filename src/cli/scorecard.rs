@@ -73,7 +73,9 @@ pub fn tree(answer: &Value, style: Style) -> String {
         "node", "score", "status", "value", "coverage", "remark",
     ])];
     if let Some(node) = answer.get("node") {
-        add_rows(node, "", "", &mut rows);
+        let instance = text(answer, "instance").map(|instance| format!(" @{instance}"));
+        let name = format!("{}{}", name(node), instance.unwrap_or_default());
+        add_rows((node, name), "", &mut rows);
     }
     let at = text(answer, "at").unwrap_or("?");
     let sequence = answer.get("sequence").map_or_else(|| "?".to_owned(), Value::to_string);
@@ -86,9 +88,9 @@ pub fn tree(answer: &Value, style: Style) -> String {
     )
 }
 
-/// A node and, indented below it, its children. `own` and `below` are the branches drawn before them.
-fn add_rows(node: &Value, own: &str, below: &str, rows: &mut Vec<Vec<Cell>>) {
-    rows.push(row(node, own));
+/// A node by its name and, indented below it, its children. `below` is the branches drawn before them.
+fn add_rows((node, shown): (&Value, String), below: &str, rows: &mut Vec<Vec<Cell>>) {
+    rows.push(row(node, shown));
     let children = node
         .get("children")
         .and_then(Value::as_array)
@@ -99,14 +101,18 @@ fn add_rows(node: &Value, own: &str, below: &str, rows: &mut Vec<Vec<Cell>>) {
         } else {
             ("├─ ", "│  ")
         };
-        add_rows(child, &format!("{below}{branch}"), &format!("{below}{space}"), rows);
+        let shown = format!("{below}{branch}{}", name(child));
+        add_rows((child, shown), &format!("{below}{space}"), rows);
     }
 }
 
-fn row(node: &Value, branch: &str) -> Vec<Cell> {
+fn name(node: &Value) -> &str {
     let path = text(node, "path").unwrap_or_default();
-    let name = text(node, "title").filter(|title| !title.is_empty());
-    let name = name.unwrap_or_else(|| path.rsplit('/').next().unwrap_or(path));
+    let title = text(node, "title").filter(|title| !title.is_empty());
+    title.unwrap_or_else(|| path.rsplit('/').next().unwrap_or(path))
+}
+
+fn row(node: &Value, shown: String) -> Vec<Cell> {
     let status = match (text(node, "status"), text(node, "absence")) {
         (Some(status), _) => {
             let (shape, paint) = output::status_look(status);
@@ -115,7 +121,7 @@ fn row(node: &Value, branch: &str) -> Vec<Cell> {
         (None, absence) => Cell::painted(format!("- {}", absence.unwrap_or("no score")), Paint::Faint),
     };
     vec![
-        Cell::text(format!("{branch}{name}")),
+        Cell::text(shown),
         Cell::number(number(node, "score").map_or_else(String::new, |score| output::number(score, 1))),
         status,
         Cell::number(value_text(node)),
@@ -187,5 +193,10 @@ IT operations               71.2  ◐ amber                93 %  better, 2 red b
 at 2026-03-01T10:00:00Z, journal sequence 4711
 ";
         assert_eq!(shown, expected, "\n{shown}");
+
+        let mut instance = answer;
+        instance["instance"] = "site-0500".into();
+        let shown = tree(&instance, Style::PLAIN);
+        assert!(shown.contains("\nIT operations @site-0500 "), "\n{shown}");
     }
 }

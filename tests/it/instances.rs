@@ -82,6 +82,7 @@ fn two_thousand_instances_are_scored_ranked_shown_and_replayed() {
     // The journal says the same of all of them, and so does the next start.
     let replayed = daemon.replay(&[]);
     assert_eq!(replayed.scorecards.len(), INSTANCES + 1);
+    printed_in_order(&daemon);
     let before = [None, Some("site-0000"), Some("site-1999")].map(|name| (name, daemon.node(&question(name))));
     for (name, live) in &before {
         assert_eq!(replayed.node("shop", *name), live, "{name:?}");
@@ -95,6 +96,36 @@ fn two_thousand_instances_are_scored_ranked_shown_and_replayed() {
             "{name:?} after a restart from its checkpoint"
         );
     }
+}
+
+/// The whole first, then every instance by name, although many are drawn at once: as JSON, whose bytes are those of a value
+/// with sorted keys, and as tables.
+fn printed_in_order(daemon: &Daemon) {
+    let journal = daemon.journal().display().to_string();
+    let printed = |format: &str| daemon.answer(&["replay", "--journal", &journal, "--format", format]);
+    let names = std::iter::once("shop".to_owned()).chain((0..INSTANCES).map(|site| format!("shop@site-{site:04}")));
+    let names: Vec<String> = names.collect();
+
+    let json = printed("json");
+    let list: Vec<Value> = serde_json::from_str(&json).unwrap();
+    let paths: Vec<&str> = list.iter().filter_map(|one| one["node"]["path"].as_str()).collect();
+    assert_eq!(paths, names);
+    assert!(
+        json == format!("{:#}\n", Value::from(list)),
+        "the bytes of a value with sorted keys"
+    );
+
+    let tables = printed("table");
+    let tables: Vec<&str> = tables.split("\n\n").collect();
+    assert_eq!(tables.len(), names.len());
+    let first = tables
+        .iter()
+        .filter_map(|table| table.lines().nth(1)?.split("  ").next());
+    let shown = names
+        .iter()
+        .map(|name| name.replace("shop@", "Shops @").replace("shop", "Shops"));
+    let wrong = first.zip(shown).find(|(first, shown)| first != shown);
+    assert_eq!(wrong, None);
 }
 
 fn question(instance: Option<&str>) -> String {
