@@ -13,7 +13,7 @@ use super::super::rows::{Fold, Slice};
 use super::Step;
 use super::sorting::{FAR, Way};
 use crate::domain::aggregate::{Sample, SampleValue};
-use crate::domain::catalog::{Band, Bands, Versioned};
+use crate::domain::catalog::{Band, Bands, Versioned, Window};
 use crate::domain::fact::Measurements;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
@@ -149,7 +149,7 @@ impl Common<'_> {
         let mut reads = read.chunks_mut(self.steps.len());
         let leaves = leaves.chunks_mut(LEAVES_AHEAD).zip(ends.chunks(LEAVES_AHEAD));
         for (series, (leaves, ends)) in series.chunks_mut(LEAVES_AHEAD).zip(leaves) {
-            self.fetch(series, leaves, &mut views);
+            self.fetch(series, leaves);
             for (((series, leaf), end), read) in series.iter_mut().zip(leaves).zip(ends).zip(&mut reads) {
                 let rows = self.rows.get(begin..*end as usize).unwrap_or_default();
                 begin = *end as usize;
@@ -159,14 +159,21 @@ impl Common<'_> {
         }
     }
 
-    /// Asks for what these leaves will touch: beside what evaluations always do the slices that windows give up within the
-    /// span, because what is left of them has to be merged. Going through the leaves of a thousand KPIs takes 0.92 of its time.
-    fn fetch<'b>(&self, series: &[Series], leaves: &[Leaf<'b>], views: &mut Views<'b>) {
+    /// Asks for what these leaves will touch: beside what evaluations always do the slices that rolling windows give up within
+    /// the span, because what is left of them has to be merged. Going through the leaves of a thousand KPIs takes 0.92 of its
+    /// time.
+    fn fetch(&self, series: &[Series], leaves: &[Leaf<'_>]) {
         fetch_series(series);
+        let (Some(first), Some(last)) = (self.steps.first(), self.steps.last()) else {
+            return;
+        };
         let seen = series.iter().zip(leaves).map(|(series, leaf)| {
-            let views = views.of(leaf.rules, self.steps);
-            let ends = views.first().zip(views.last());
-            ends.map_or(0, |(first, last)| series.see_part(first.first, last.first))
+            let window = &leaf.rules.definition.window;
+            let begin = |step: &Step| window.view(leaf.rules.calendar, step.at).first;
+            match window {
+                Window::Rolling { .. } => series.see_part(begin(first), begin(last)),
+                Window::Period { .. } | Window::All => 0,
+            }
         });
         black_box(seen.fold(0, |all, seen| all ^ seen));
     }
