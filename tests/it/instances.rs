@@ -124,8 +124,7 @@ fn printed_in_order(daemon: &Daemon) {
     let shown = names
         .iter()
         .map(|name| name.replace("shop@", "Shops @").replace("shop", "Shops"));
-    let wrong = first.zip(shown).find(|(first, shown)| first != shown);
-    assert_eq!(wrong, None);
+    assert_eq!(first.map(str::to_owned).collect::<Vec<_>>(), shown.collect::<Vec<_>>());
 }
 
 fn question(instance: Option<&str>) -> String {
