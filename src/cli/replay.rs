@@ -15,6 +15,7 @@ use super::what_if;
 use crate::app::files::FileError;
 use crate::app::journal::JournalError;
 use crate::app::replay::{ReplayError, ReplayInput, ReplayOutcome, ReplayRequest, Told, replay};
+use crate::domain::catalog::Scorecard;
 use crate::domain::id::{InstanceId, Sequence};
 use crate::domain::projection::ClockKind;
 use crate::settings::{LoadOptions, Settings};
@@ -25,10 +26,10 @@ use crate::wire::sorted;
 /// Rejections that are said one by one; the rest is counted.
 const SAID_MAX: u64 = 10;
 
-/// Scorecards that are drawn by one core at once.
-const PIECE: usize = 32;
+/// Nodes of the scorecards that are drawn by one core at once, almost a kilobyte each; a single scorecard may have more.
+const PIECE_NODES: usize = 512;
 
-/// Pieces that are drawn while those before them are written: a piece of small scorecards has half a megabyte.
+/// Pieces that are drawn while those before them are written.
 const PIECES_AHEAD: usize = 32;
 
 /// A scorecard, or an instance of it.
@@ -196,7 +197,8 @@ fn print_scorecards(outcome: &ReplayOutcome, format: Format) -> Result<(), CliEr
         Format::Table => ("", "\n", ""),
     };
     let mut stdout = std::io::stdout();
-    let mut before = begin;
+    stdout.write_all(begin.as_bytes())?;
+    let mut before = "";
     let mut write = |drawn: &[Vec<u8>]| -> std::io::Result<()> {
         for piece in drawn {
             stdout.write_all(std::mem::replace(&mut before, between).as_bytes())?;
@@ -204,17 +206,41 @@ fn print_scorecards(outcome: &ReplayOutcome, format: Format) -> Result<(), CliEr
         }
         Ok(())
     };
+    let nodes = |name: &Name<'_>| outcome.catalog.scorecard(name.0).map_or(0, Scorecard::node_count);
     let mut drawn: Vec<Vec<u8>> = Vec::new();
-    for names in names.chunks(PIECES_AHEAD * PIECE) {
-        let next = || names.par_chunks(PIECE).map(draw).collect::<serde_json::Result<_>>();
+    for pieces in pieces(&names, nodes).chunks(PIECES_AHEAD) {
+        let next = || {
+            pieces
+                .par_iter()
+                .map(|names| draw(names))
+                .collect::<serde_json::Result<_>>()
+        };
         let (written, next) = rayon::join(|| write(&drawn), next);
         written?;
         drawn = next.map_err(|error| CliError::failed(error.to_string()))?;
     }
     write(&drawn)?;
-    std::io::stdout().write_all(end.as_bytes())?;
-    std::io::stdout().flush()?;
+    let mut stdout = std::io::stdout();
+    stdout.write_all(end.as_bytes())?;
+    stdout.flush()?;
     Ok(())
+}
+
+/// Cuts names into pieces of some nodes, at least one name each.
+fn pieces<N>(mut names: &[N], nodes: impl Fn(&N) -> usize) -> Vec<&[N]> {
+    let mut pieces = Vec::new();
+    while !names.is_empty() {
+        let mut sum = 0;
+        let fit = names.iter().take_while(|name| {
+            let is_room = sum < PIECE_NODES;
+            sum += nodes(name);
+            is_room
+        });
+        let (piece, rest) = names.split_at(fit.count());
+        pieces.push(piece);
+        names = rest;
+    }
+    pieces
 }
 
 /// Elements of a list, without what is around them.
@@ -250,4 +276,22 @@ fn drawn_tables(outcome: &ReplayOutcome, names: &[Name<'_>], style: output::Styl
         Ok(super::scorecard::tree(&body, style))
     });
     Ok(tables.collect::<serde_json::Result<Vec<_>>>()?.join("\n").into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_scorecards_are_drawn_alone_and_small_ones_together() {
+        let lens = |nodes: &[usize]| -> Vec<usize> {
+            let pieces = pieces(nodes, |nodes| *nodes);
+            assert_eq!(pieces.concat(), nodes);
+            pieces.iter().map(|piece| piece.len()).collect()
+        };
+        assert_eq!(lens(&[]), [0; 0]);
+        assert_eq!(lens(&[1_044; 3]), [1; 3]);
+        assert_eq!(lens(&[17; 100]), [31, 31, 31, 7]);
+        assert_eq!(lens(&[1, PIECE_NODES, 1, 0]), [2, 2]);
+    }
 }

@@ -94,6 +94,13 @@ pub struct Scorecard {
     pub kpis: Vec<KpiDefinition>,
 }
 
+impl Scorecard {
+    /// Nodes of it, or of an instance of it.
+    pub fn node_count(&self) -> usize {
+        1 + self.perspectives.len() + self.objectives.len() + self.kpis.len()
+    }
+}
+
 /// Something that changes on given days. It holds from `from` (local midnight) on: the version that holds just before
 /// the evaluated instant counts, so an evaluation at exactly `from` still takes the older one.
 #[derive(Debug, Clone, PartialEq)]
