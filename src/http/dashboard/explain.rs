@@ -8,12 +8,11 @@ use askama::Template;
 use super::format;
 use super::frame::Frame;
 use super::judge::Badge;
-use super::node::{bands_at, definition, value_words};
+use super::node::{bands_at, definition, title_of, value_words};
 use super::points::Points;
 use super::rows::When;
 use crate::domain::board::Board;
 use crate::domain::catalog::{Bands, Catalog};
-use crate::domain::id::root_of;
 use crate::domain::instant::{DAY_MS, Instant};
 use crate::domain::measurement::MeasuredValue;
 use crate::domain::movers::{LeafMovers, Mover, Movers};
@@ -201,23 +200,6 @@ fn crumbs(catalog: &Catalog, explained: &Explained) -> Vec<Link> {
             })
         })
         .collect()
-}
-
-/// The title of a node, with the instance where it is one.
-fn title_of(catalog: &Catalog, path: &str) -> Option<String> {
-    let (id, instance) = root_of(path);
-    let mut levels = path.split('/').skip(1);
-    let scorecard = catalog.scorecard(id)?;
-    let title = match (levels.next(), levels.next(), levels.next()) {
-        (None, ..) => match instance {
-            Some(instance) => return Some(format!("{}, {}", scorecard.title, instance.as_str())),
-            None => &scorecard.title,
-        },
-        (Some(id), None, _) => &scorecard.perspectives.iter().find(|own| own.id.as_str() == id)?.title,
-        (_, Some(id), None) => &scorecard.objectives.iter().find(|own| own.id.as_str() == id)?.title,
-        (.., Some(id)) => &scorecard.kpis.iter().find(|own| own.id.as_str() == id)?.title,
-    };
-    Some(title.clone())
 }
 
 fn bands_of(catalog: &Catalog, path: &str, now: Instant) -> Bands {

@@ -10,8 +10,9 @@ use super::rows::When;
 use crate::domain::alert::AlertPhase;
 use crate::domain::board::{Board, NodeView, Note, Picture};
 use crate::domain::catalog::{
-    Band, Bands, KpiDefinition, KpiKind, NodeKind, Scorecard, Scoring, Target, Window, version_at,
+    Band, Bands, Catalog, KpiDefinition, KpiKind, NodeKind, Scorecard, Scoring, Target, Window, version_at,
 };
+use crate::domain::id::root_of;
 use crate::domain::instant::Instant;
 use crate::domain::reading::Reading;
 use crate::wire::alert::{explain_link, node_link};
@@ -131,7 +132,7 @@ impl Head {
                 .first()
                 .map(|band| band.name.to_string())
                 .unwrap_or_default(),
-            worst: worst(context.picture, reading),
+            worst: worst(&context.board.catalog, reading),
             spark,
             share: share(context, node),
         }
@@ -151,14 +152,31 @@ fn coverage(share: f64) -> Coverage {
     }
 }
 
-fn worst(picture: &Picture, reading: &Reading) -> Option<Worst> {
+/// The lowest leaf, which may be another scorecard's that is included here.
+fn worst(catalog: &Catalog, reading: &Reading) -> Option<Worst> {
     let (path, score) = reading.worst.as_ref()?;
-    let node = picture.nodes.iter().find(|node| node.path == *path);
     Some(Worst {
-        title: node.map_or_else(|| path.to_string(), |node| node.title.to_string()),
+        title: title_of(catalog, path).unwrap_or_else(|| path.to_string()),
         score: format::score(*score),
         href: node_link(path),
     })
+}
+
+/// The title of a node, with the instance where it is one.
+pub(super) fn title_of(catalog: &Catalog, path: &str) -> Option<String> {
+    let (id, instance) = root_of(path);
+    let mut levels = path.split('/').skip(1);
+    let scorecard = catalog.scorecard(id)?;
+    let title = match (levels.next(), levels.next(), levels.next()) {
+        (None, ..) => match instance {
+            Some(instance) => return Some(format!("{}, {}", scorecard.title, instance.as_str())),
+            None => &scorecard.title,
+        },
+        (Some(id), None, _) => &scorecard.perspectives.iter().find(|own| own.id.as_str() == id)?.title,
+        (_, Some(id), None) => &scorecard.objectives.iter().find(|own| own.id.as_str() == id)?.title,
+        (.., Some(id)) => &scorecard.kpis.iter().find(|own| own.id.as_str() == id)?.title,
+    };
+    Some(title.clone())
 }
 
 /// A node's part of the weight of its siblings; nothing to say for an only child.
@@ -356,4 +374,27 @@ fn value_spark(context: &Context<'_>, index: usize, node: &NodeView) -> Option<S
 /// Whether a place of the picture is a KPI.
 pub fn is_kpi(node: &NodeView) -> bool {
     node.kind == NodeKind::Kpi
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::fake;
+
+    #[test]
+    fn the_lowest_leaf_has_its_title_whosever_it_is() {
+        let board = fake::board();
+        let of_another = board.picture("it").unwrap().nodes.first().unwrap();
+        let reading = of_another.reading.clone();
+        let shown = worst(&board.catalog, &reading).unwrap();
+        assert_eq!(shown.title, "Tickets per 1,000 users");
+        let reading = Reading {
+            worst: Some(("gone/customer/a/gone.kpi".into(), 1.0)),
+            ..reading
+        };
+        assert_eq!(
+            worst(&board.catalog, &reading).unwrap().title,
+            "gone/customer/a/gone.kpi"
+        );
+    }
 }
