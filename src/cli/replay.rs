@@ -220,7 +220,6 @@ fn print_scorecards(outcome: &ReplayOutcome, format: Format) -> Result<(), CliEr
         drawn = next.map_err(|error| CliError::failed(error.to_string()))?;
     }
     write(&drawn)?;
-    let mut stdout = std::io::stdout();
     stdout.write_all(end.as_bytes())?;
     stdout.flush()?;
     Ok(())

@@ -172,34 +172,34 @@ mod tests {
     /// A value whose objects come in no order.
     #[derive(Debug, Clone, Serialize)]
     #[serde(untagged)]
-    enum Some {
+    enum Any {
         Nothing,
         Number(f64),
         Text(String),
-        List(Vec<Some>),
-        Object(std::collections::HashMap<String, Some>),
+        List(Vec<Any>),
+        Object(std::collections::HashMap<String, Any>),
     }
 
-    fn any_value() -> impl Strategy<Value = Some> {
+    fn any_value() -> impl Strategy<Value = Any> {
         let leaf = prop_oneof![
-            Just(Some::Nothing),
-            any::<f64>().prop_map(Some::Number),
-            ".{0,4}".prop_map(Some::Text),
+            Just(Any::Nothing),
+            any::<f64>().prop_map(Any::Number),
+            ".{0,4}".prop_map(Any::Text),
         ];
         leaf.prop_recursive(5, 60, 6, |inner| {
             prop_oneof![
-                vec(inner.clone(), 0..5).prop_map(Some::List),
+                vec(inner.clone(), 0..5).prop_map(Any::List),
                 // No characters that JSON escapes: a value sorts keys before it escapes them.
-                hash_map("[ -!#-\\[\\]-~ä]{0,3}", inner, 0..6).prop_map(Some::Object),
+                hash_map("[ -!#-\\[\\]-~ä]{0,3}", inner, 0..6).prop_map(Any::Object),
             ]
         })
     }
 
     proptest! {
         #[test]
-        fn it_is_what_a_value_prints(some in any_value()) {
-            let sorted = String::from_utf8(to_vec(&some).unwrap()).unwrap();
-            prop_assert_eq!(sorted, format!("{:#}", serde_json::to_value(&some).unwrap()));
+        fn it_is_what_a_value_prints(value in any_value()) {
+            let sorted = String::from_utf8(to_vec(&value).unwrap()).unwrap();
+            prop_assert_eq!(sorted, format!("{:#}", serde_json::to_value(&value).unwrap()));
         }
     }
 

@@ -132,7 +132,7 @@ impl Head {
                 .first()
                 .map(|band| band.name.to_string())
                 .unwrap_or_default(),
-            worst: worst(&context.board.catalog, reading),
+            worst: worst(context.picture, &context.board.catalog, reading),
             spark,
             share: share(context, node),
         }
@@ -152,11 +152,16 @@ fn coverage(share: f64) -> Coverage {
     }
 }
 
-/// The lowest leaf, which may be another scorecard's that is included here.
-fn worst(catalog: &Catalog, reading: &Reading) -> Option<Worst> {
+/// The lowest leaf. It may be another scorecard's that is included here; one of the picture has the title that it has there,
+/// which may be one of the past.
+fn worst(picture: &Picture, catalog: &Catalog, reading: &Reading) -> Option<Worst> {
     let (path, score) = reading.worst.as_ref()?;
+    let own = picture.nodes.iter().find(|node| node.path == *path);
+    let title = own.map(|node| node.title.to_string());
     Some(Worst {
-        title: title_of(catalog, path).unwrap_or_else(|| path.to_string()),
+        title: title
+            .or_else(|| title_of(catalog, path))
+            .unwrap_or_else(|| path.to_string()),
         score: format::score(*score),
         href: node_link(path),
     })
@@ -384,17 +389,21 @@ mod tests {
     #[test]
     fn the_lowest_leaf_has_its_title_whosever_it_is() {
         let board = fake::board();
-        let of_another = board.picture("it").unwrap().nodes.first().unwrap();
-        let reading = of_another.reading.clone();
-        let shown = worst(&board.catalog, &reading).unwrap();
-        assert_eq!(shown.title, "Tickets per 1,000 users");
-        let reading = Reading {
+        let [company, it] = ["company", "it"].map(|id| board.picture(id).unwrap());
+        let reading = &it.nodes.first().unwrap().reading;
+        let title = |picture, reading| worst(picture, &board.catalog, reading).unwrap().title;
+        assert_eq!(title(company, reading), "Tickets per 1,000 users");
+
+        let mut past = Picture::clone(it);
+        for node in &mut past.nodes {
+            node.title = "as it was called then".into();
+        }
+        assert_eq!(title(&past, reading), "as it was called then");
+
+        let gone = Reading {
             worst: Some(("gone/customer/a/gone.kpi".into(), 1.0)),
-            ..reading
+            ..reading.clone()
         };
-        assert_eq!(
-            worst(&board.catalog, &reading).unwrap().title,
-            "gone/customer/a/gone.kpi"
-        );
+        assert_eq!(title(company, &gone), "gone/customer/a/gone.kpi");
     }
 }
