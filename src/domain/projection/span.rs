@@ -47,9 +47,6 @@ const EDGE_ROWS: usize = ROWS_MAX / 4;
 /// With fewer steps in so many rows, what is left at the end may be no span.
 const EDGE_STEPS_MIN: usize = STEPS_MIN + 1;
 
-/// Instants that are looked at together while a span is cut.
-const LOOKED_AT_TOGETHER: usize = 64;
-
 /// A step of a span.
 #[derive(Debug, Clone, Copy)]
 struct Step {
@@ -405,9 +402,11 @@ impl Ground<'_> {
             }
             let limit = next.min(self.until.plus_ms(1)).0;
             begin = rows;
-            let (count, earliest) = before(limit, observed_at.get(rows..).unwrap_or_default());
-            rows += count;
-            oldest = oldest.min(earliest);
+            let rest = observed_at.get(rows..).unwrap_or_default();
+            for before in rest.iter().take_while(|before| **before < limit) {
+                oldest = oldest.min(*before);
+                rows += 1;
+            }
         }
         // The first one behind a step is newer than all before.
         let taken = observed_at.get(..rows).unwrap_or_default();
@@ -428,27 +427,6 @@ impl Ground<'_> {
             oldest: Instant(oldest),
         })
     }
-}
-
-/// How many of the first instants lie before a limit, and the earliest of them. Nobody else works while a span is cut: looking
-/// at many together, as vectors of numbers allow, takes a third as long as going from one to the next.
-fn before(limit: i64, instants: &[i64]) -> (usize, i64) {
-    let (mut count, mut earliest) = (0, i64::MAX);
-    for some in instants.chunks(LOOKED_AT_TOGETHER) {
-        let latest = some.iter().copied().fold(i64::MIN, i64::max);
-        let fit = if latest < limit {
-            some
-        } else {
-            let fit = some.iter().take_while(|at| **at < limit).count();
-            some.get(..fit).unwrap_or_default()
-        };
-        earliest = fit.iter().copied().fold(earliest, i64::min);
-        count += fit.len();
-        if fit.len() < some.len() {
-            break;
-        }
-    }
-    (count, earliest)
 }
 
 /// Rows of the first and the last span of a run, if so many have some steps.

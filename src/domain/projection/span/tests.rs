@@ -462,17 +462,3 @@ fn tail(columns: &Measurements, from: usize) -> Measurements {
     rest.extend_numbers(series, observed_at, Instant(0), &columns.value[from..]);
     rest
 }
-
-#[test]
-fn a_limit_is_found_wherever_it_stands() {
-    let mixed = |place: u64| (place.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60) as i64;
-    for len in [0, 1, 63, 64, 65, 128, 200] {
-        for first_late in [0, 1, 62, 63, 64, 65, 127, 128, 199, 1_000] {
-            let at = |place: u64| if place == first_late { 100 } else { mixed(place) };
-            let instants: Vec<i64> = (0..len).map(at).collect();
-            let early = instants.iter().take_while(|at| **at < 100);
-            let expected = (early.clone().count(), early.copied().min().unwrap_or(i64::MAX));
-            assert_eq!(before(100, &instants), expected, "{len} instants, {first_late}");
-        }
-    }
-}
