@@ -43,6 +43,18 @@ fn two_product(one: f64, other: f64) -> Pair {
 }
 
 impl Pair {
+    /// Takes one of many in; the next one need wait for nothing but the sum of the highs. [`Pair::settled`] comes last.
+    fn take(&mut self, other: Self) {
+        let sum = two_sum(self.high, other.high);
+        self.high = sum.high;
+        self.low += sum.low + other.low;
+    }
+
+    /// The same, with all in `high` that it can hold.
+    fn settled(self) -> Self {
+        two_sum(self.high, self.low)
+    }
+
     fn add(self, other: Self) -> Self {
         let sum = two_sum(self.high, other.high);
         two_sum(sum.high, sum.low + self.low + other.low)
@@ -85,9 +97,10 @@ pub fn weighted_mean(pairs: impl Iterator<Item = (f64, f64)> + Clone) -> Option<
     }
     let (mut numbers, mut weights) = (Pair::default(), Pair::default());
     for (weight, number) in pairs {
-        numbers = numbers.add(two_product(weight, number));
-        weights = weights.add(Pair { high: weight, low: 0.0 });
+        numbers.take(two_product(weight, number));
+        weights.take(Pair { high: weight, low: 0.0 });
     }
+    let (numbers, weights) = (numbers.settled(), weights.settled());
     (weights.high > 0.0).then(|| unrounded(numbers.divided_by(weights)))
 }
 
