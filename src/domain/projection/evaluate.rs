@@ -132,7 +132,7 @@ impl Projection {
     }
 
     /// Puts what leaves read in its place.
-    pub(super) fn put_leaves<'a>(&mut self, read: impl Iterator<Item = Read<'a>>, lists: &mut Lists) {
+    pub(super) fn put_leaves(&mut self, read: impl Iterator<Item = Read>, lists: &mut Lists) {
         // Neighbours are mostly of one instance, of which it is noted once that it changes.
         let mut noted = None;
         for (place, state) in read {
@@ -141,7 +141,7 @@ impl Projection {
                 _ => self.note_changes_of(state.instance),
             };
             noted = Some((state.instance, is_named));
-            self.put(place, state, is_named, lists);
+            self.put(place, &state, is_named, lists);
         }
     }
 

@@ -10,6 +10,7 @@
 //! relay goes on from one run to the next: the last span waits, and is told while the next one is read.
 
 mod leaves;
+mod read;
 mod sorting;
 mod together;
 
@@ -27,6 +28,7 @@ use crate::domain::fact::shape;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
 use leaves::{Common, Leaf, Share};
+use read::LeafRead;
 use sorting::{NOT_YET, Sorted, Takers};
 
 /// With fewer measurements a leaf than this, going from leaf to leaf costs more than it saves.
@@ -84,9 +86,9 @@ struct Passed {
 #[derive(Debug)]
 struct Waiting {
     passed: Passed,
-    nodes: Arc<[Place]>,
-    /// By leaf, then step; `None` where a leaf is not evaluated.
-    read: Vec<Option<NodeState>>,
+    nodes: Arc<[LeafPlace]>,
+    /// By leaf, then step; nothing where a leaf is not evaluated.
+    read: Vec<LeafRead>,
     /// How far each leaf has come; of the last span of a run.
     states: Vec<NodeState>,
 }
@@ -94,8 +96,11 @@ struct Waiting {
 /// A leaf's node, and the node above it.
 pub(super) type Place = (u32, Option<u32>);
 
+/// The same, and their instance.
+type LeafPlace = (Place, u32);
+
 /// What a leaf read at a step: its place, and its state.
-pub(super) type Read<'a> = (Place, &'a NodeState);
+pub(super) type Read = (Place, NodeState);
 
 /// What spans need; but for what waits of no meaning between relays, kept for its memory.
 #[derive(Debug, Default)]
@@ -112,7 +117,7 @@ struct Desk {
     /// Rows in order.
     sorted: Sorted,
     /// Room for what leaves read: one is filled while another one is told.
-    rooms: Vec<Vec<Option<NodeState>>>,
+    rooms: Vec<Vec<LeafRead>>,
 }
 
 /// What all spans of a relay have in common.
@@ -211,7 +216,8 @@ impl Projection {
             leaf.state = *state;
         }
         let forgets = self.is_for_the_end;
-        let nodes: Arc<[Place]> = leaves.iter().map(|leaf| (leaf.node, leaf.parent)).collect();
+        let place = |leaf: &Leaf<'_>| ((leaf.node, leaf.parent), leaf.state.instance);
+        let nodes: Arc<[LeafPlace]> = leaves.iter().map(place).collect();
         self.leave_leaves_alone();
         let names = std::mem::take(&mut self.journal_series);
         let mut series = std::mem::take(&mut self.series);
@@ -220,7 +226,7 @@ impl Projection {
             self.oldest_taken = self.oldest_taken.min(span.oldest);
             let mut read = desk.rooms.pop().unwrap_or_default();
             // What stands there from before is overwritten.
-            read.resize(leaves.len() * span.passed.steps.len(), None);
+            read.resize(leaves.len() * span.passed.steps.len(), LeafRead::default());
             let take_in = || {
                 desk.sorted.sort(&span.run, span.oldest, ground.takers, ground.series);
                 let common = Common {
@@ -300,9 +306,9 @@ impl Projection {
             self.sequence = Sequence((passed.first.0 + step.rows as u64).saturating_sub(1));
             let states = || read.iter().skip(place).step_by(passed.steps.len());
             // Without anything to evaluate there is no step, as elsewhere: what timers do is told with the next one.
-            if states().any(Option::is_some) || self.has_to_step(step.at) {
+            if states().any(LeafRead::is_read) || self.has_to_step(step.at) {
                 let read = nodes.iter().zip(states());
-                let read = read.filter_map(|(place, state)| Some((*place, state.as_ref()?)));
+                let read = read.filter_map(|((place, instance), read)| Some((*place, read.state(*instance)?)));
                 self.step((step.at, every_ms), read, effects);
             }
         }
@@ -310,7 +316,10 @@ impl Projection {
 
     /// Leaves are evaluated as ever again.
     fn end_spans(&mut self, last: &Waiting, every_ms: i64) {
-        for ((node, _), state) in last.nodes.iter().zip(&last.states) {
+        for (((node, _), _), state) in last.nodes.iter().zip(&last.states) {
+            if let Some(node) = self.nodes.get_mut(*node as usize) {
+                node.due = state.due;
+            }
             if state.due != i64::MAX {
                 self.dues.push(Instant(state.due), *node);
             }

@@ -156,7 +156,7 @@ impl Projection {
     }
 
     /// What some leaves read is known already; everything else is evaluated.
-    fn evaluate_at<'a>(&mut self, when: Evaluation, read: impl Iterator<Item = Read<'a>>, effects: &mut Effects) {
+    fn evaluate_at(&mut self, when: Evaluation, read: impl Iterator<Item = Read>, effects: &mut Effects) {
         let mut lists = std::mem::take(&mut self.lists);
         self.put_leaves(read, &mut lists);
         self.mark_due(when.at);
@@ -274,10 +274,10 @@ impl Projection {
         };
     }
 
-    pub(super) fn step<'a>(
+    pub(super) fn step(
         &mut self,
         (at, every_ms): (Instant, i64),
-        read: impl Iterator<Item = Read<'a>>,
+        read: impl Iterator<Item = Read>,
         effects: &mut Effects,
     ) {
         self.run_timers(at.plus_ms(-1), effects);

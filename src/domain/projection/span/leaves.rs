@@ -11,6 +11,7 @@ use super::super::fetch::fetch_series;
 use super::super::node_state::{NodeState, Said};
 use super::super::rows::{Fold, Slice};
 use super::Step;
+use super::read::LeafRead;
 use super::sorting::{FAR, Way};
 use crate::domain::aggregate::{Sample, SampleValue};
 use crate::domain::catalog::{Band, Bands, Versioned, Window};
@@ -118,7 +119,7 @@ pub(super) struct Share<'a, 'b> {
     /// Where the rows of the first one begin.
     pub begin: u32,
     /// By leaf, then step.
-    pub read: &'a mut [Option<NodeState>],
+    pub read: &'a mut [LeafRead],
 }
 
 impl Common<'_> {
@@ -184,7 +185,7 @@ impl Common<'_> {
         (leaf, series): (&mut Leaf<'_>, &mut Series),
         mut rows: &[Way],
         (views, slice): (&[View], &mut Slice),
-        read: &mut [Option<NodeState>],
+        read: &mut [LeafRead],
     ) {
         if self.forgets {
             series.make_room_for(leaf.rules, rows.len().min(self.slices_begun(leaf)));
@@ -204,13 +205,13 @@ impl Common<'_> {
                     state.due = self.ask(leaf, series, (asked, views), read);
                 }
                 if state.due > step.at.0 {
-                    read.get_mut(place).into_iter().for_each(|read| *read = None);
+                    read.get_mut(place).into_iter().for_each(|read| *read = LeafRead::default());
                     place += 1;
                     continue;
                 }
             }
             let (after, oldest) = self.evaluate((leaf, series), &state, steady.as_ref(), (step.at, view));
-            read.get_mut(place).into_iter().for_each(|read| *read = Some(after));
+            read.get_mut(place).into_iter().for_each(|read| *read = LeafRead::of(&after));
             state = leaf.looked_at(after);
             last = Some(Asked { place, oldest });
             place += 1;
@@ -260,7 +261,7 @@ impl Common<'_> {
             views,
             steady,
         }: &Onwards<'r, '_>,
-        (state, read): (&mut NodeState, &mut [Option<NodeState>]),
+        (state, read): (&mut NodeState, &mut [LeafRead]),
     ) -> (&'r [Way], Option<Asked>) {
         let (steady, bands) = steady;
         let steps = self.steps.iter().zip(*views).zip(read.iter_mut()).skip(*place);
@@ -288,7 +289,7 @@ impl Common<'_> {
                 break;
             };
             let after = said.after_plain(&reading, bands);
-            *read = Some(after);
+            *read = LeafRead::of(&after);
             said = Said {
                 is_quiet: leaf.goes_by_status,
                 ..after.said()
@@ -301,10 +302,11 @@ impl Common<'_> {
             oldest,
         });
         sliding.end(series);
-        if let Some(Some(after)) = last.and_then(|asked| read.get(asked.place)) {
+        let after = last.and_then(|asked| read.get(asked.place)?.state(state.instance));
+        if let Some(after) = after {
             *state = NodeState {
                 is_dirty: state.is_dirty,
-                ..leaf.looked_at(*after)
+                ..leaf.looked_at(after)
             };
         }
         (rest, last)
@@ -351,12 +353,13 @@ impl Common<'_> {
         leaf: &Leaf<'_>,
         series: &Series,
         (Asked { place, oldest }, views): (Asked, &[View]),
-        read: &mut [Option<NodeState>],
+        read: &[LeafRead],
     ) -> i64 {
         let (Some(step), Some(view)) = (self.steps.get(place), views.get(place)) else {
             return i64::MAX;
         };
-        let Some(Some(state)) = read.get_mut(place) else {
+        let read = read.get(place).and_then(|read| read.state(leaf.state.instance));
+        let Some(state) = read else {
             return i64::MAX;
         };
         let evaluated = Evaluated {
@@ -368,8 +371,7 @@ impl Common<'_> {
             provisional: state.provisional,
         };
         let due = series.next_change(leaf.rules, &evaluated).map_or(i64::MAX, |due| due.0);
-        state.due = due.min(next_after(leaf.changes, step.at));
-        state.due
+        due.min(next_after(leaf.changes, step.at))
     }
 
     fn evaluation(&self, at: Instant) -> Evaluation {
@@ -463,7 +465,7 @@ impl<'a, 'b> Share<'a, 'b> {
         series: &'a mut [Series],
         leaves: &'a mut [Leaf<'b>],
         ends: &'a [u32],
-        read: &'a mut [Option<NodeState>],
+        read: &'a mut [LeafRead],
     ) -> Self {
         Self {
             series,
