@@ -205,13 +205,17 @@ impl Common<'_> {
                     state.due = self.ask(leaf, series, (asked, views), read);
                 }
                 if state.due > step.at.0 {
-                    read.get_mut(place).into_iter().for_each(|read| *read = LeafRead::default());
+                    read.get_mut(place)
+                        .into_iter()
+                        .for_each(|read| *read = LeafRead::default());
                     place += 1;
                     continue;
                 }
             }
             let (after, oldest) = self.evaluate((leaf, series), &state, steady.as_ref(), (step.at, view));
-            read.get_mut(place).into_iter().for_each(|read| *read = LeafRead::of(&after));
+            read.get_mut(place)
+                .into_iter()
+                .for_each(|read| *read = LeafRead::of(&after));
             state = leaf.looked_at(after);
             last = Some(Asked { place, oldest });
             place += 1;

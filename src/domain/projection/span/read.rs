@@ -96,3 +96,40 @@ impl LeafRead {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::catalog::NodeKind;
+
+    #[test]
+    fn it_takes_half_the_room_and_a_state_comes_back_as_it_was() {
+        assert_eq!(size_of::<LeafRead>() * 2, size_of::<NodeState>());
+        assert_eq!(LeafRead::default().state(7), None);
+        let absences = [None, Some(Absence::NoData), Some(Absence::NotApplicable)];
+        for case in 0..2_u32.pow(5) * 3 * 3 {
+            let is = |bit: u32| case >> bit & 1 == 1;
+            let state = NodeState {
+                score: if is(0) { 62.5 } else { f64::NAN },
+                coverage: [0.0, 1.0, f64::NAN][(case / 32 % 3) as usize],
+                part: NodePart::Leaf {
+                    value: if is(0) { -0.5 } else { f64::NAN },
+                    observed_at: if is(1) { 1_700_000_000_000 } else { i64::MIN },
+                    count: case,
+                },
+                status: 2,
+                status_before: 1,
+                absence: absences[(case / 96) as usize],
+                fresh: is(1),
+                provisional: is(2),
+                restated: is(3),
+                is_told: true,
+                is_quiet: is(4),
+                ..NodeState::new(7, NodeKind::Kpi)
+            };
+            let back = LeafRead::of(&state).state(7).unwrap();
+            // As text, because what is not there is not a number.
+            assert_eq!(format!("{back:?}"), format!("{state:?}"));
+        }
+    }
+}
