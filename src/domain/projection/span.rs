@@ -11,6 +11,7 @@
 
 mod leaves;
 mod read;
+mod share;
 mod sorting;
 mod together;
 
@@ -27,8 +28,9 @@ use crate::domain::catalog::{Catalog, NodePlace};
 use crate::domain::fact::shape;
 use crate::domain::id::Sequence;
 use crate::domain::instant::Instant;
-use leaves::{Common, Leaf, Share};
+use leaves::{Common, Leaf};
 use read::LeafRead;
+use share::Share;
 use sorting::{NOT_YET, Sorted, Takers};
 
 /// With fewer measurements a leaf than this, going from leaf to leaf costs more than it saves.
