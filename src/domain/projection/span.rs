@@ -319,8 +319,9 @@ impl Projection {
     /// Leaves are evaluated as ever again.
     fn end_spans(&mut self, last: &Waiting, every_ms: i64) {
         for (((node, _), _), state) in last.nodes.iter().zip(&last.states) {
-            if let Some(node) = self.nodes.get_mut(*node as usize) {
-                node.due = state.due;
+            // What was told does not say it: while spans follow each other nobody goes by it.
+            if let Some(told) = self.nodes.get_mut(*node as usize) {
+                told.due = state.due;
             }
             if state.due != i64::MAX {
                 self.dues.push(Instant(state.due), *node);
