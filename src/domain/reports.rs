@@ -4,7 +4,11 @@
 //! KPI at an instant, perhaps with a source and a key; it costs no allocation but that of its key, and what kpid knows of
 //! its KPI and source is looked up once for all that share both. Nothing here judges anything.
 
+mod names;
+
 use std::sync::Arc;
+
+use names::Names;
 
 use super::instant::Instant;
 use super::measurement::{RejectionReason, Report, ReportValue};
@@ -115,7 +119,7 @@ impl Reports {
 
     /// Names, plain measurements, and the others with their places in the batch.
     pub fn into_parts(self) -> ReportParts {
-        (self.names.names, self.rows, self.others)
+        (self.names.into_list(), self.rows, self.others)
     }
 }
 
@@ -200,113 +204,6 @@ impl IntoIterator for Reports {
     }
 }
 
-/// Names that occurred, and where each stands. Somebody who sends names that fall together makes entries twice, which
-/// costs what a report of its own would; nothing is searched for long.
-#[derive(Debug, Clone, Default)]
-struct Names {
-    names: Vec<ReportName>,
-    /// Places of names by their digests, plus 1; 0 is free. A power of two of them, or none.
-    slots: Vec<u32>,
-}
-
-/// Slots looked at before a name counts as new.
-const PROBES: usize = 4;
-/// Slots of the first name.
-const SLOTS_MIN: usize = 64;
-/// Slots that are never more, so that a batch of different names takes no more memory than that for them.
-const SLOTS_MAX: usize = 1 << 16;
-
-impl Names {
-    fn place_of(&mut self, kpi: &str, source: Option<&str>) -> u32 {
-        let digest = digest_of(kpi, source);
-        for probe in 0..PROBES {
-            let found = self.slots.get(self.slot(digest, probe)).copied().unwrap_or_default();
-            let Some(place) = found.checked_sub(1) else { break };
-            if let Some(name) = self.names.get(place as usize)
-                && *name.kpi == *kpi
-                && name.source.as_deref() == source
-            {
-                return place;
-            }
-        }
-        self.add(digest, kpi, source)
-    }
-
-    fn slot(&self, digest: u64, probe: usize) -> usize {
-        (digest as usize).wrapping_add(probe) & self.slots.len().wrapping_sub(1)
-    }
-
-    fn add(&mut self, digest: u64, kpi: &str, source: Option<&str>) -> u32 {
-        let place = self.names.len() as u32;
-        let last = self.names.last().and_then(|name| name.source.as_ref());
-        let source = source.map(|source| match last {
-            Some(last) if **last == *source => Arc::clone(last),
-            _ => source.into(),
-        });
-        self.names.push(ReportName {
-            kpi: kpi.into(),
-            source,
-        });
-        if self.names.len() * 4 > self.slots.len() && self.slots.len() < SLOTS_MAX {
-            self.grow();
-        } else {
-            self.keep(digest, place);
-        }
-        place
-    }
-
-    fn grow(&mut self) {
-        let slots = (self.slots.len() * 4).max(SLOTS_MIN);
-        self.slots.clear();
-        self.slots.resize(slots, 0);
-        let digests: Vec<u64> = self
-            .names
-            .iter()
-            .map(|name| digest_of(&name.kpi, name.source.as_deref()))
-            .collect();
-        for (place, digest) in (0..).zip(digests) {
-            self.keep(digest, place);
-        }
-    }
-
-    /// In the first free slot, else in the first one.
-    fn keep(&mut self, digest: u64, place: u32) {
-        let free = (0..PROBES).find(|probe| self.slots.get(self.slot(digest, *probe)) == Some(&0));
-        let slot = self.slot(digest, free.unwrap_or(0));
-        if let Some(slot) = self.slots.get_mut(slot) {
-            *slot = place + 1;
-        }
-    }
-}
-
-/// A number that equal names share and different ones mostly do not.
-fn digest_of(kpi: &str, source: Option<&str>) -> u64 {
-    let digest = mixed(kpi.len() as u64, kpi.as_bytes());
-    let digest = source.map_or(digest, |source| mixed(!digest, source.as_bytes()));
-    // Places are its lowest bits: all others have a say in them.
-    let digest = (digest ^ digest >> 32).wrapping_mul(ODD);
-    digest ^ digest >> 32
-}
-
-const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
-
-fn mixed(seed: u64, bytes: &[u8]) -> u64 {
-    let mix = |digest: u64, word: u64| (digest ^ word).wrapping_mul(ODD).rotate_left(29);
-    let (words, _) = bytes.as_chunks();
-    let digest = words
-        .iter()
-        .fold(seed, |digest, word| mix(digest, u64::from_le_bytes(*word)));
-    // The last bytes as one word, which may have bytes of the one before it.
-    let last = match (bytes.last_chunk(), bytes.first_chunk(), bytes.last_chunk()) {
-        (Some(last), _, _) => u64::from_le_bytes(*last),
-        (_, Some(first), Some(last)) => {
-            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
-        }
-        _ => bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
-    };
-    mix(digest, last)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,7 +227,7 @@ mod tests {
                 reports.push_plain(&plain(kpi, None));
                 reports.push_plain(&plain(kpi, Some("a")));
             }
-            let (names, rows) = (reports.names.names.len(), reports.rows.name.len());
+            let (names, rows) = (reports.names.len(), reports.rows.name.len());
             assert_eq!(rows, 6_000 * (round + 1));
             assert!(names < 6_300, "{names} names for 6,000 different ones");
         }
