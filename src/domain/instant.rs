@@ -3,8 +3,12 @@
 //! RFC 3339 text or epoch milliseconds enter, RFC 3339 in UTC leaves, with milliseconds only where they are not
 //! zero. Nothing here asks what time it is.
 
+mod minutes;
+
 use std::fmt;
 use std::time::Duration;
+
+pub use minutes::Minutes;
 
 /// Milliseconds of a second, minute, hour and day.
 pub const SECOND_MS: i64 = 1_000;

@@ -15,7 +15,7 @@ use serde::de::IgnoredAny;
 use crate::domain::measurement::{RejectionReason, Report, ReportValue};
 use crate::domain::reports::{ReportResult, Reports};
 use crate::wire::cloudevents::{self, BinaryAttributes};
-use crate::wire::measurement::{Elements, Form, Refusal, malformed, number, plain};
+use crate::wire::measurement::{Elements, Form, PlainReader, Refusal, malformed, number};
 
 /// What decoding a payload gave: one entry a measurement, in the sender's order, and where its bytes are.
 #[derive(Debug, Default)]
@@ -79,6 +79,7 @@ pub fn decode_into(
     };
     let mut decoder = Decoder {
         reader,
+        plain: PlainReader::default(),
         reports,
         full_at: spans.len().saturating_add(limits.batch_len_max),
         spans,
@@ -93,6 +94,7 @@ pub fn decode_into(
 /// Walks over a payload and keeps what was read.
 struct Decoder<'e, 'r> {
     reader: Reader<'e>,
+    plain: PlainReader,
     reports: &'r mut Reports,
     /// One a measurement, behind those of payloads before.
     spans: &'r mut Vec<Range<usize>>,
@@ -144,7 +146,7 @@ impl<'e> Decoder<'e, '_> {
         let mut start = whole.start;
         while !self.is_full()
             && !self.reader.events_only
-            && let Some((plain, behind)) = text.get(start..whole.end).and_then(plain)
+            && let Some((plain, behind)) = text.get(start..whole.end).and_then(|text| self.plain.read(text))
             && let end = whole.end - behind.len()
             && end - start <= self.reader.limits.measurement_len_max
             && let Some(next) = next_line(behind)
@@ -209,7 +211,7 @@ impl<'e> Decoder<'e, '_> {
     fn item(&mut self, text: &str, span: Range<usize>) {
         if !self.reader.events_only
             && text.len() <= self.reader.limits.measurement_len_max
-            && let Some((plain, "")) = plain(text)
+            && let Some((plain, "")) = self.plain.read(text)
         {
             self.spans.push(span);
             return self.reports.push_plain(&plain);

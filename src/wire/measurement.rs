@@ -21,7 +21,7 @@ mod value;
 
 pub use elements::Elements;
 pub(in crate::wire) use field::Field;
-pub use plain::plain;
+pub use plain::PlainReader;
 pub use receipt::{ReceiptBody, RejectionBody};
 pub use scalar::{Scalar, excerpt};
 pub use value::{check_key, instant_of};

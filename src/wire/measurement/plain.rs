@@ -7,45 +7,53 @@
 //! looked at twice.
 
 use crate::domain::id::ID_LEN_MAX;
-use crate::domain::instant::Instant;
+use crate::domain::instant::{Instant, Minutes};
 use crate::domain::reports::PlainReport;
 
 use super::Field;
 
-/// Reads the object that the text begins with, if it is a plain measurement, and gives what stands behind it.
-pub fn plain(text: &str) -> Option<(PlainReport<'_>, &str)> {
-    let mut rest = behind(text, b'{')?;
-    let (mut seen, mut value, mut observed_at) = (0, None, None);
-    let (mut kpi, mut source, mut id) = (None, None, None);
-    loop {
-        let (field, after) = name(rest)?;
-        if seen & field.bit() != 0 {
-            return None;
+/// Reads measurements that come one after the other.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PlainReader {
+    minutes: Minutes,
+}
+
+impl PlainReader {
+    /// Reads the object that the text begins with, if it is a plain measurement, and gives what stands behind it.
+    pub fn read<'t>(&mut self, text: &'t str) -> Option<(PlainReport<'t>, &'t str)> {
+        let mut rest = behind(text, b'{')?;
+        let (mut seen, mut value, mut observed_at) = (0, None, None);
+        let (mut kpi, mut source, mut id) = (None, None, None);
+        loop {
+            let (field, after) = name(rest)?;
+            if seen & field.bit() != 0 {
+                return None;
+            }
+            seen |= field.bit();
+            rest = match field {
+                Field::Value => kept(number(after)?, &mut value),
+                Field::ObservedAt => kept(instant(after, &mut self.minutes)?, &mut observed_at),
+                Field::Kpi => kept(string(after)?, &mut kpi),
+                Field::Source => kept(key(after)?, &mut source),
+                Field::Id => kept(key(after)?, &mut id),
+                _ => return None,
+            };
+            rest = blank(rest);
+            match rest.as_bytes().first()? {
+                b',' => rest = blank(rest.get(1..)?),
+                b'}' => break,
+                _ => return None,
+            }
         }
-        seen |= field.bit();
-        rest = match field {
-            Field::Value => read(number(after)?, &mut value),
-            Field::ObservedAt => read(instant(after)?, &mut observed_at),
-            Field::Kpi => read(string(after)?, &mut kpi),
-            Field::Source => read(key(after)?, &mut source),
-            Field::Id => read(key(after)?, &mut id),
-            _ => return None,
+        let plain = PlainReport {
+            kpi: kpi?,
+            source,
+            id,
+            observed_at,
+            value: value?,
         };
-        rest = blank(rest);
-        match rest.as_bytes().first()? {
-            b',' => rest = blank(rest.get(1..)?),
-            b'}' => break,
-            _ => return None,
-        }
+        Some((plain, rest.get(1..)?))
     }
-    let plain = PlainReport {
-        kpi: kpi?,
-        source,
-        id,
-        observed_at,
-        value: value?,
-    };
-    Some((plain, rest.get(1..)?))
 }
 
 /// The name of a field, and what stands behind its colon.
@@ -69,7 +77,7 @@ fn name(text: &str) -> Option<(Field, &str)> {
 }
 
 /// Keeps what was read, and gives what stands behind it.
-fn read<'a, T>((found, rest): (T, &'a str), place: &mut Option<T>) -> &'a str {
+fn kept<'a, T>((found, rest): (T, &'a str), place: &mut Option<T>) -> &'a str {
     *place = Some(found);
     rest
 }
@@ -128,12 +136,12 @@ fn special(bytes: &[u8]) -> Option<usize> {
 const INSTANT_LENS: [usize; 2] = ["2026-03-01T10:00:00.250Z".len(), "2026-03-01T10:00:00Z".len()];
 
 /// An instant as a string of the usual form, or as whole milliseconds; of the range that kpid takes.
-fn instant(text: &str) -> Option<(Instant, &str)> {
+fn instant<'t>(text: &'t str, minutes: &mut Minutes) -> Option<(Instant, &'t str)> {
     if let Some(inside) = text.strip_prefix('"') {
         // Where the forms with milliseconds and without a fraction end is known: nobody has to look for it.
         for len in INSTANT_LENS {
             if inside.as_bytes().get(len) == Some(&b'"')
-                && let Some(at) = Instant::parse_utc(inside.as_bytes().get(..len)?)
+                && let Some(at) = minutes.parse_utc(inside.as_bytes().get(..len)?)
             {
                 return Some((at, inside.get(len + 1..)?));
             }
@@ -149,6 +157,9 @@ fn instant(text: &str) -> Option<(Instant, &str)> {
 
 /// A finite number, to the last bit what any correct reader makes of it.
 fn number(text: &str) -> Option<(f64, &str)> {
+    if let Some((value, len)) = short(text.as_bytes()) {
+        return Some((value, text.get(len..)?));
+    }
     let digits = Decimal::scan(text.as_bytes())?;
     let (found, rest) = text.split_at_checked(digits.len)?;
     let value = match digits.exact() {
@@ -156,6 +167,47 @@ fn number(text: &str) -> Option<(f64, &str)> {
         None => found.parse().ok().filter(|value: &f64| value.is_finite())?,
     };
     Some((value, rest))
+}
+
+/// The number that the bytes begin with and its length, where it is shorter than eight bytes and has digits and a point
+/// and nothing else, as most have: all bytes are looked at together. With one digit after the other, the processor could
+/// not know how many there would be, and waited at their end.
+#[inline]
+fn short(bytes: &[u8]) -> Option<(f64, usize)> {
+    const HIGHS: u64 = (u64::MAX / 255) << 7;
+    let is_negative = bytes.first() == Some(&b'-');
+    let start = usize::from(is_negative);
+    let digits = u64::from_le_bytes(*bytes.get(start..)?.first_chunk()?) ^ u64::from_le_bytes([b'0'; 8]);
+    // The highest bit of each byte that is no digit.
+    let others = (((digits & !HIGHS) + u64::from_le_bytes([0x76; 8])) | digits) & HIGHS;
+    let whole_len = others.trailing_zeros() / 8;
+    let begins_with_0 = digits.trailing_zeros() >= 8;
+    if whole_len == 0 || whole_len > 7 || (begins_with_0 && whole_len > 1) {
+        return None;
+    }
+    let byte = |at: u32| (digits >> (8 * at)) as u8 ^ b'0';
+    let whole = digits & ((1 << (8 * whole_len)) - 1);
+    let (len, number, fraction_len) = if byte(whole_len) == b'.' {
+        let behind = others & (others - 1);
+        let len = behind.trailing_zeros() / 8;
+        if len > 7 || len == whole_len + 1 {
+            return None;
+        }
+        let fraction = digits >> (8 * whole_len + 8) & ((1 << (8 * (len - whole_len - 1))) - 1);
+        (len, whole | fraction << (8 * whole_len), len - whole_len - 1)
+    } else {
+        (whole_len, whole, 0)
+    };
+    if matches!(byte(len), b'e' | b'E') {
+        return None;
+    }
+    // Eight digits, of which the first ones are 0: pairs of them, then pairs of pairs, then both halves.
+    let number = number << (8 * (8 - whole_len - fraction_len));
+    let pairs = number.wrapping_mul(10).wrapping_add(number >> 8);
+    let fours = |pairs: u64, worth: u64| (pairs & 0x0000_00FF_0000_00FF).wrapping_mul(worth);
+    let mantissa = fours(pairs, 100 + (1_000_000 << 32)).wrapping_add(fours(pairs >> 16, 1 + (10_000 << 32))) >> 32;
+    let value = mantissa as f64 / POWERS.get(fraction_len as usize)?;
+    Some((if is_negative { -value } else { value }, start + len as usize))
 }
 
 /// A JSON number taken apart.
@@ -254,7 +306,7 @@ mod tests {
 
     /// Reads one measurement both ways. What the quick one reads, the general one reads the same; it need not read it.
     fn agreed(text: &str) -> Result<bool, TestCaseError> {
-        let Some((plain, rest)) = plain(text) else {
+        let Some((plain, rest)) = PlainReader::default().read(text) else {
             return Ok(false);
         };
         let mut report = Report::default();
@@ -322,7 +374,37 @@ mod tests {
             "{}",
             "",
         ] {
-            assert_eq!(plain(text), None, "{text}");
+            assert_eq!(PlainReader::default().read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_short_number_is_what_one_digit_after_the_other_makes_of_it() {
+        let bytes = b"0159.-+eE, }";
+        let mut short_ones = 0;
+        for case in 0..bytes.len().pow(5) {
+            let places = [1, 12, 144, 1_728, 20_736];
+            let head: Vec<u8> = places.iter().map(|place| bytes[case / place % bytes.len()]).collect();
+            for tail in [b"}\n{\"kpi\":" as &[u8], b"5}\n{\"kpi\"", b".2,\"kpi\":", b"e3}\n{\"kp"] {
+                let text = [&head, tail].concat();
+                let Some((value, len)) = short(&text) else { continue };
+                let slow = Decimal::scan(&text).expect("it is a number");
+                let bits = |value: f64| value.to_bits();
+                assert_eq!((slow.exact().map(bits), slow.len), (Some(bits(value)), len), "{text:?}");
+                short_ones += 1;
+            }
+        }
+        assert!(short_ones > 100_000, "{short_ones}");
+        for (text, found) in [
+            ("119.79}\n{", Some((119.79, 6))),
+            ("-98.85}\n{", Some((-98.85, 6))),
+            ("1234567}", Some((1_234_567.0, 7))),
+            ("0.00001,", Some((0.000_01, 7))),
+            ("12345678}", None),
+            ("1.234567}", None),
+            ("1.5}\n", None),
+        ] {
+            assert_eq!(short(text.as_bytes()), found, "{text}");
         }
     }
 
@@ -357,11 +439,14 @@ mod tests {
         #[test]
         fn what_is_read_quickly_is_read_the_same(line in a_line()) {
             agreed(&line)?;
+            agreed(&format!("{line}\n{line}"))?;
         }
 
         #[test]
         fn a_number_is_the_same_to_the_last_bit(number in a_number()) {
-            agreed(&format!("{{\"kpi\":\"a\",\"value\":{number}}}"))?;
+            let line = format!("{{\"kpi\":\"a\",\"value\":{number}}}");
+            agreed(&line)?;
+            agreed(&format!("{line}\n{line}"))?;
         }
 
         #[test]
