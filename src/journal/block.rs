@@ -7,6 +7,7 @@
 use pco::{ChunkConfig, DeltaSpec, ModeSpec, PagingSpec};
 
 use super::bytes::{Cursor, FormatError};
+use super::column::Configs;
 use super::text::{TextReader, TextWriter, take_section};
 use super::{column, facts};
 use crate::domain::column::Column;
@@ -22,7 +23,7 @@ pub(super) const MAGIC: [u8; 4] = *b"\xFFKPJ";
 
 /// The newest format that this kpid writes and reads. A block is of the oldest version that can say what it says, so that
 /// an older kpid reads all it can.
-pub(super) const FORMAT_VERSION: u16 = 2;
+pub(super) const FORMAT_VERSION: u16 = 3;
 
 /// Bytes of a header.
 pub(super) const HEADER_LEN: usize = 88;
@@ -39,12 +40,13 @@ pub(super) const ROWS_MAX: usize = 1 << 20;
 /// Bytes of a body: a megarow of incompressible columns and texts fits; a forged length cannot exhaust memory.
 pub(super) const BODY_LEN_MAX: usize = 512 << 20;
 
-/// The level at which pco writes numbers of series: they gain nothing at a higher one.
-const SERIES_LEVEL: usize = 1;
-/// Of instants: those of ten million measurements, of which one in a hundred is late, take 2.19 bytes each at level 2,
-/// 1.46 at this one, and 1.44 at level 8, for 7 ns more.
+/// The level at which pco writes numbers of series, and small whole numbers of all kinds: these gain little at a higher one,
+/// where it takes three times as long to read them.
+const SMALL_LEVEL: usize = 1;
+/// Of instants that go no way: those of ten million measurements take 2.19 bytes each at level 2, 1.46 at this one, and 1.44 at
+/// level 8, for 7 ns more.
 const INSTANTS_LEVEL: usize = 6;
-/// Of values: of two decimals they take 1.66 bytes at level 2 and 1.70 at this one, for 6 ns less.
+/// Of values that are no decimals.
 const VALUES_LEVEL: usize = 1;
 
 /// Numbers that pco looks at together. In columns of 65,536 it sorts for a third longer to save one byte in five hundred.
@@ -153,26 +155,32 @@ pub(super) fn hash_of(bytes: &[u8]) -> Hash {
 /// Turns blocks into bytes. Keeps its compressor between blocks: making one costs more than a small block.
 pub(super) struct BlockEncoder {
     zstd: zstd::bulk::Compressor<'static>,
-    series: ChunkConfig,
-    instants: ChunkConfig,
-    values: ChunkConfig,
+    series: Configs,
+    instants: Configs,
+    values: Configs,
 }
 
 impl BlockEncoder {
     pub(super) fn new() -> Result<Self, FormatError> {
         let chunks = PagingSpec::EqualPagesUpTo(CHUNK_ROWS);
-        let plain = |level| {
+        let packed = |level| {
             ChunkConfig::default()
                 .with_compression_level(level)
                 .with_paging_spec(chunks.clone())
         };
+        let configs = |plain: ChunkConfig| Configs {
+            plain,
+            small: packed(SMALL_LEVEL),
+        };
         Ok(Self {
             zstd: zstd::bulk::Compressor::new(1).map_err(|_| FormatError::Unfit("zstd has no memory"))?,
-            series: plain(SERIES_LEVEL)
-                .with_mode_spec(ModeSpec::Classic)
-                .with_enable_8_bit(true),
-            instants: plain(INSTANTS_LEVEL).with_delta_spec(DeltaSpec::TryConsecutive(1)),
-            values: plain(VALUES_LEVEL),
+            series: configs(
+                packed(SMALL_LEVEL)
+                    .with_mode_spec(ModeSpec::Classic)
+                    .with_enable_8_bit(true),
+            ),
+            instants: configs(packed(INSTANTS_LEVEL).with_delta_spec(DeltaSpec::TryConsecutive(1))),
+            values: configs(packed(VALUES_LEVEL)),
         })
     }
 
@@ -181,14 +189,14 @@ impl BlockEncoder {
         check(block)?;
         out.clear();
         out.resize(HEADER_LEN, 0);
-        self.body(block, out)?;
+        let version = self.body(block, out)?;
         out.resize(out.len().next_multiple_of(ALIGN), 0);
         let body = out.get(HEADER_LEN..).unwrap_or_default();
         if body.len() > BODY_LEN_MAX {
             return Err(FormatError::Unfit("the block is too long: commit fewer facts at once"));
         }
         let header = Header {
-            version: version_of(block),
+            version,
             first: block.first,
             facts: u32::try_from(block.len()).map_err(|_| FormatError::Unfit("the block has too many facts"))?,
             rows: block.measurements.len() as u32,
@@ -205,8 +213,8 @@ impl BlockEncoder {
         Ok(hash_of(out))
     }
 
-    /// The order of the sections is part of the format.
-    fn body(&mut self, block: &Block, out: &mut Vec<u8>) -> Result<(), FormatError> {
+    /// The order of the sections is part of the format. Tells the oldest version that knows everything in the body.
+    fn body(&mut self, block: &Block, out: &mut Vec<u8>) -> Result<u16, FormatError> {
         let rows = &block.measurements;
         let recorded_at = block.recorded_at.0;
         let waited = rows.received_at.map(|at| recorded_at.wrapping_sub(at));
@@ -215,26 +223,30 @@ impl BlockEncoder {
         text.finish(&mut self.zstd, out)?;
         facts::put_series(&block.new_series, &mut text);
         text.finish(&mut self.zstd, out)?;
-        column::encode(&rows.series, &self.series, out)?;
-        column::encode(&rows.observed_at, &self.instants, out)?;
-        column::encode_column(&waited, &self.instants, out)?;
-        column::encode_column(&rows.shape, &self.series, out)?;
-        column::encode(&rows.value, &self.values, out)?;
-        column::encode_column(&rows.second, &self.values, out)?;
+        let versions = [
+            version_of(&block.others),
+            column::encode(&rows.series, &self.series, out)?,
+            column::encode(&rows.observed_at, &self.instants, out)?,
+            column::encode_column(&waited, &self.instants, out)?,
+            column::encode_column(&rows.shape, &self.series, out)?,
+            column::encode(&rows.value, &self.values, out)?,
+            column::encode_column(&rows.second, &self.values, out)?,
+        ];
         facts::put_words(&rows.words, &mut text);
         text.finish(&mut self.zstd, out)?;
         facts::put_extras(&rows.extras, &mut text);
         text.finish(&mut self.zstd, out)?;
         facts::put_others(&block.others, &mut text);
-        text.finish(&mut self.zstd, out)
+        text.finish(&mut self.zstd, out)?;
+        Ok(versions.into_iter().fold(1, u16::max))
     }
 }
 
-/// The oldest version that knows everything in a block: version 2 knows the base that a trim names.
-fn version_of(block: &Block) -> u16 {
+/// The oldest version that knows these facts: version 2 knows the base that a trim names.
+fn version_of(others: &[(u32, Fact)]) -> u16 {
     let has_base = |fact: &Fact| matches!(fact, Fact::HistoryTrimmed { base: Some(_), .. });
-    if block.others.iter().any(|(_, fact)| has_base(fact)) {
-        FORMAT_VERSION
+    if others.iter().any(|(_, fact)| has_base(fact)) {
+        2
     } else {
         1
     }
@@ -260,8 +272,8 @@ pub(super) fn is_known(version: u16) -> bool {
 /// ("upcast"): one arm a version, so that nothing behind it knows that there ever was another.
 pub(super) fn decode_body(header: &Header, body: &[u8]) -> Result<Block, FormatError> {
     match header.version {
-        // Version 2 has one more kind of fact and the same sections.
-        1 | 2 => decode_body_v1(header, body),
+        // Version 2 has one more kind of fact, version 3 has two more encodings of a column; the sections are the same.
+        1..=FORMAT_VERSION => decode_body_v1(header, body),
         found => Err(FormatError::Version { found }),
     }
 }

@@ -9,10 +9,15 @@
 //! | 1 constant | one word: every row has it |
 //! | 2 small | a word a row |
 //! | 3 pco | a standalone pco file (<https://github.com/pcodec/pcodec>) of the column's type |
+//! | 4 decimal | `f64`s with few decimals, see [`decimal`] |
+//! | 5 forward | `i64`s that mostly go forward, see [`forward`] |
 //!
 //! A word is a varint: of a whole number the zigzag difference to the row before (to 0 for the first), of an `f64` its
 //! bits with the bytes in reverse order, so that short decimal numbers are short. The number of rows stands in the
 //! block's header; nothing here believes a length from the payload.
+
+mod decimal;
+mod forward;
 
 use pco::ChunkConfig;
 use pco::data_types::Number;
@@ -25,6 +30,8 @@ const EMPTY: u8 = 0;
 const CONSTANT: u8 = 1;
 const SMALL: u8 = 2;
 const PCO: u8 = 3;
+const DECIMAL: u8 = 4;
+const FORWARD: u8 = 5;
 
 /// Columns shorter than this are written as words: pco needs some microseconds and a hundred bytes before it gains anything.
 const PCO_ROWS_MIN: usize = 64;
@@ -35,6 +42,25 @@ pub(super) trait Cell: Number + Default {
     fn word(self, before: Self) -> u64;
     /// The number for which a word stands after `before`; `None` when it is out of range.
     fn of_word(word: u64, before: Self) -> Option<Self>;
+
+    /// Appends the payload of the encoding that is this type's own, if these numbers have that form.
+    fn put_own(_cells: &[Self], _configs: &Configs, _out: &mut Vec<u8>) -> Result<Option<u8>, FormatError> {
+        Ok(None)
+    }
+
+    /// Reads a payload of that encoding; `None` for any other one.
+    fn read_own(_encoding: u8, _payload: &[u8], _rows: usize) -> Option<Result<Vec<Self>, FormatError>> {
+        None
+    }
+}
+
+/// How pco packs a column.
+#[derive(Debug, Clone)]
+pub(super) struct Configs {
+    /// Numbers as they are.
+    pub(super) plain: ChunkConfig,
+    /// The small whole numbers that the encodings of a type make of them.
+    pub(super) small: ChunkConfig,
 }
 
 impl Cell for i64 {
@@ -44,6 +70,14 @@ impl Cell for i64 {
 
     fn of_word(word: u64, before: Self) -> Option<Self> {
         Some(before.wrapping_add(unzigzag(word)))
+    }
+
+    fn put_own(cells: &[Self], configs: &Configs, out: &mut Vec<u8>) -> Result<Option<u8>, FormatError> {
+        Ok(forward::put(cells, &configs.small, out)?.then_some(FORWARD))
+    }
+
+    fn read_own(encoding: u8, payload: &[u8], rows: usize) -> Option<Result<Vec<Self>, FormatError>> {
+        (encoding == FORWARD).then(|| forward::read(payload, rows))
     }
 }
 
@@ -79,13 +113,21 @@ impl Cell for f64 {
     fn of_word(word: u64, _before: Self) -> Option<Self> {
         Some(Self::from_bits(word.swap_bytes()))
     }
+
+    fn put_own(cells: &[Self], configs: &Configs, out: &mut Vec<u8>) -> Result<Option<u8>, FormatError> {
+        Ok(decimal::put(cells, &configs.small, out)?.then_some(DECIMAL))
+    }
+
+    fn read_own(encoding: u8, payload: &[u8], rows: usize) -> Option<Result<Vec<Self>, FormatError>> {
+        (encoding == DECIMAL).then(|| decimal::read(payload, rows))
+    }
 }
 
-/// Appends a column as a section.
-pub(super) fn encode<C: Cell>(cells: &[C], config: &ChunkConfig, out: &mut Vec<u8>) -> Result<(), FormatError> {
+/// Appends a column as a section, and tells the oldest version of blocks that knows its encoding.
+pub(super) fn encode<C: Cell>(cells: &[C], configs: &Configs, out: &mut Vec<u8>) -> Result<u16, FormatError> {
     let Some(&first) = cells.first() else {
         out.push(EMPTY);
-        return Ok(());
+        return Ok(1);
     };
     let whole = first.word(C::default());
     if cells.iter().all(|cell| cell.word(C::default()) == whole) {
@@ -93,23 +135,37 @@ pub(super) fn encode<C: Cell>(cells: &[C], config: &ChunkConfig, out: &mut Vec<u
     } else if cells.len() < PCO_ROWS_MIN {
         put_words(SMALL, cells, out);
     } else {
-        let payload = simple_compress(cells, config).map_err(|_| FormatError::Unfit("pco refused a column"))?;
-        put_section(PCO, &payload, out);
+        let mut payload = Vec::new();
+        if let Some(own) = C::put_own(cells, configs, &mut payload)? {
+            put_section(own, &payload, out);
+            return Ok(3);
+        }
+        let packed = simple_compress(cells, &configs.plain);
+        let packed = packed.map_err(|_| FormatError::Unfit("pco refused a column"))?;
+        put_section(PCO, &packed, out);
     }
-    Ok(())
+    Ok(1)
 }
 
 /// Appends a column as a section, as [`encode`] would its rows.
 pub(super) fn encode_column<C: Cell + column::Number>(
     column: &Column<C>,
-    config: &ChunkConfig,
+    configs: &Configs,
     out: &mut Vec<u8>,
-) -> Result<(), FormatError> {
+) -> Result<u16, FormatError> {
     if let Some(same) = column.same() {
         put_words(CONSTANT, &[same], out);
-        return Ok(());
+        return Ok(1);
     }
-    encode(&column.iter().collect::<Vec<_>>(), config, out)
+    encode(&column.iter().collect::<Vec<_>>(), configs, out)
+}
+
+/// Some rows of so many, here and there: what repeats itself does not look like all there is.
+fn some_rows(rows: usize, count: usize) -> impl Iterator<Item = usize> {
+    /// The golden ratio of 2^32: places that are far from all before.
+    const APART: u64 = 0x9E37_79B9;
+    let place = move |number: u64| (u64::from((number * APART) as u32) * rows as u64) >> 32;
+    (0..count as u64).map(move |number| place(number) as usize)
 }
 
 fn put_words<C: Cell>(encoding: u8, cells: &[C], out: &mut Vec<u8>) {
@@ -157,7 +213,9 @@ fn each<C: Cell>((encoding, payload): (u8, &[u8]), rows: usize) -> Result<Vec<C>
     match encoding {
         SMALL => words(payload, rows),
         PCO => unpack(payload, rows),
-        _ => Err(FormatError::Unfit("a column has an unknown encoding")),
+        _ => {
+            C::read_own(encoding, payload, rows).unwrap_or(Err(FormatError::Unfit("a column has an unknown encoding")))
+        }
     }
 }
 
@@ -205,7 +263,7 @@ fn words<C: Cell>(payload: &[u8], rows: usize) -> Result<Vec<C>, FormatError> {
 }
 
 /// Straight into the column: its length is the header's, so a lying payload cannot make it grow.
-fn unpack<C: Cell>(payload: &[u8], rows: usize) -> Result<Vec<C>, FormatError> {
+fn unpack<C: Number + Default>(payload: &[u8], rows: usize) -> Result<Vec<C>, FormatError> {
     let mut cells = vec![C::default(); rows];
     let progress =
         simple_decompress_into(payload, &mut cells).map_err(|_| FormatError::Unfit("a pco column is unreadable"))?;

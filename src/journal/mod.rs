@@ -6,7 +6,7 @@
 //! a measurement, or continues after a failed write. Why it is not a database: an embedded store promises more than a
 //! log needs, and what it does to its tail after a loss of power is its own affair; here a test decides it.
 //!
-//! # The format, versions 1 and 2
+//! # The format, versions 1 to 3
 //!
 //! So that a stranger can write a reader. All numbers are little-endian; a *varint* is an unsigned LEB128 of at most 64
 //! bits; *zigzag* maps 0, -1, 1, -2 to 0, 1, 2, 3; instants are milliseconds since 1970 in UTC.
@@ -27,7 +27,7 @@
 //! | offset | bytes | |
 //! |---|---|---|
 //! | 0 | 4 | magic: `FF 4B 50 4A` |
-//! | 4 | 2 | format version: 1, or 2 where a fact in it needs that |
+//! | 4 | 2 | format version: 1, or 2 or 3 where something in it needs that |
 //! | 6 | 2 | 0 |
 //! | 8 | 8 | sequence of the first fact; where there is none, of the next one |
 //! | 16 | 4 | facts |
@@ -69,9 +69,23 @@
 //! | 1 constant | one word: every row has it |
 //! | 2 small | a word a row |
 //! | 3 pco | a standalone pco file (<https://github.com/pcodec/pcodec>) of the column's type |
+//! | 4 decimal (version 3) | of `f64`: exponent, width, least, exceptions, whole numbers |
+//! | 5 forward (version 3) | of `i64`: first, exceptions, steps |
 //!
 //! A word is a varint: of a whole number the zigzag difference to the row before (of the first row: to 0), of an `f64` its
 //! 64 bits with the bytes in reverse order.
+//!
+//! *Decimal* says numbers as quotients: of a whole number, which is converted to an `f64` exactly, and a power of ten. The
+//! exponent of ten is a byte, 0 to 15. The width is a byte, 4 or 8: the whole numbers are a standalone pco file of `u32` or
+//! `u64`, how much each is above the least one, which stands before as a zigzag varint. Exceptions are their number as a varint
+//! and each the rows between it and the exception before (the first: rows before it) as a varint and the 8 bytes of its `f64`;
+//! the whole number of their row means nothing.
+//!
+//! *Forward* says instants as steps: the first is a zigzag varint, from which the first row goes on; the steps are a standalone
+//! pco file of `u32`, and each row is its step above what it goes on from, mostly the row before. Exceptions are their number as
+//! a varint and each a varint and a zigzag varint. The former is twice the rows between it and the exception before, and one
+//! more if the next row goes on from it, else the next row goes on from what it would have gone on from itself; the latter is the
+//! difference to that. The step of their row means nothing.
 //!
 //! A *text* section holds one run of numbers ("control") and one of UTF-8 ("text"):
 //!

@@ -21,7 +21,7 @@ import pcodec.standalone
 import zstandard
 
 HEADER = struct.Struct("<4sHHQIIqIIII32sII")
-DTYPES = {"u32": numpy.uint32, "i64": numpy.int64, "u8": numpy.uint8, "f64": numpy.float64}
+DTYPES = {"u32": numpy.uint32, "u64": numpy.uint64, "i64": numpy.int64, "u8": numpy.uint8, "f64": numpy.float64}
 
 
 class Damage(Exception):
@@ -103,6 +103,44 @@ class Text:
         return f"{swapped(self.number()):016x}"
 
 
+def packed(data, kind, rows):
+    found = pcodec.standalone.simple_decompress(data)
+    fit(found.dtype == DTYPES[kind] and len(found) == rows, "a pco column of another type or length")
+    return found
+
+
+def decimals(payload, rows):
+    """The bits of quotients, but for exceptions."""
+    power, width, least = 10.0 ** payload.byte(), payload.byte(), payload.signed()
+    fit(width in (4, 8), "whole numbers of an unknown width")
+    exceptions, row = {}, 0
+    for _ in range(payload.varint()):
+        row += payload.varint()
+        exceptions[row] = int.from_bytes(payload.take(8), "little")
+        row += 1
+    fit(row <= rows, "an exception behind the last row")
+    above = packed(payload.data[payload.at :], {4: "u32", 8: "u64"}[width], rows)
+    bits = numpy.array([float(least + int(one)) / power for one in above]).view(numpy.uint64).tolist()
+    return [exceptions.get(row, one) for row, one in enumerate(bits)]
+
+
+def forward(payload, rows):
+    """Whole numbers by steps, but for exceptions."""
+    base, exceptions, row = payload.signed(), {}, 0
+    for _ in range(payload.varint()):
+        word = payload.varint()
+        row += word >> 1
+        exceptions[row] = payload.signed(), word & 1
+        row += 1
+    fit(row <= rows, "an exception behind the last row")
+    found = []
+    for row, step in enumerate(packed(payload.data[payload.at :], "u32", rows)):
+        difference, goes_on = exceptions.get(row, (int(step), 1))
+        found.append(base + difference)
+        base = found[-1] if goes_on else base
+    return found
+
+
 def column(cursor, kind, rows):
     encoding = cursor.byte()
     if encoding == 0:
@@ -110,9 +148,12 @@ def column(cursor, kind, rows):
         return []
     payload = cursor.take(cursor.varint())
     if encoding == 3:
-        found = pcodec.standalone.simple_decompress(payload)
-        fit(found.dtype == DTYPES[kind] and len(found) == rows, "a pco column of another type or length")
+        found = packed(payload, kind, rows)
         return found.view(numpy.uint64).tolist() if kind == "f64" else found.tolist()
+    if encoding == 4 and kind == "f64":
+        return decimals(Cursor(payload), rows)
+    if encoding == 5 and kind == "i64":
+        return forward(Cursor(payload), rows)
     fit(encoding in (1, 2), "a column has an unknown encoding")
     words, found, before = Cursor(payload), [], 0
     for _ in range(1 if encoding == 1 else rows):
@@ -244,7 +285,7 @@ def blocks(data, chain):
     while at + HEADER.size <= len(data) and data[at : at + HEADER.size].strip(b"\0"):
         fields = HEADER.unpack_from(data, at)
         magic, version, zero, first, facts, rows, recorded_at, series_base, new_series, length, crc, before, _, own = fields
-        fit(magic == b"\xffKPJ" and version == 1 and zero == 0, "no block of version 1")
+        fit(magic == b"\xffKPJ" and version in (1, 2, 3) and zero == 0, "no block of a known version")
         fit(crc32c.crc32c(data[at : at + 84]) == own, "the checksum of a header")
         end = at + HEADER.size + length
         content = data[at + HEADER.size : end]

@@ -191,7 +191,7 @@ fn a_reader_keeps_up_with_a_writer_on_another_thread() {
 fn segments_are_reserved_and_named_by_their_first_sequence() {
     let files = FaultyFiles::default();
     let mut journal = FileJournal::open(Path::new("/journal"), SMALL, Arc::new(files.clone())).unwrap();
-    append_all(&mut journal, &[1, 2_000, 1]);
+    append_all(&mut journal, &[1, 20_000, 1]);
     let names = ["/journal/00000000000000000001.seg", "/journal/00000000000000000002.seg"];
     assert_eq!(files.paths()[..2], names.map(PathBuf::from));
     assert_eq!(files.bytes(Path::new(names[0])).len(), 1024);
