@@ -12,6 +12,7 @@ from house import HERE, NotRun, finished, kpid_program, say
 from told import Goal, Row, column, median, number, spread, taking_turns
 
 RELATIVE_MAX = 1e-9
+CLOCKS = {"wall": "wall", "cpu": "cpu", "whole command": "command"}
 VARIANTS = {"": [], "alerts": ["--alerts"], "readings": ["--readings"]}
 
 
@@ -29,7 +30,8 @@ def rows(setting):
         shown[0].notes += told_of(helped) + missing + checked
         shown.insert(1, row(setting, "", results, best_of(alone)))
         shown[1].name, shown[1].what = "replay-alone", "the same beside engines that compute the means and changes by themselves"
-        shown[1].notes += told_of(alone)
+        shown[0].notes.append(told_of_commands(results["kpid"], helped))
+        shown[1].notes += [*told_of(alone), told_of_commands(results["kpid"], alone)]
         return shown
 
 
@@ -39,7 +41,17 @@ def best_of(engines):
 
 
 def told_of(engines):
-    return [f"{name}: {spread(column(engines[name], 'wall'), unit=' s')}, cpu {spread(column(engines[name], 'cpu'), unit=' s')}" for name in engines]
+    def clocks(results):
+        return ", ".join(f"{what} {spread(column(results, key), unit=' s')}" for what, key in CLOCKS.items())
+
+    return [f"{name}: {clocks(results)}" for name, results in engines.items()]
+
+
+def told_of_commands(kpid, engines):
+    """kpid's clock is that of its whole command anyway; here the engines' are, too."""
+    best = min(engines, key=lambda name: median(column(engines[name], "command")))
+    theirs = column(engines[best], "command")
+    return f"both as whole commands, from start to exit: {best} {spread(theirs, unit=' s')}, ratio {number(median(theirs) / median(column(kpid, 'wall')))}"
 
 
 def works(setting, home):
@@ -68,7 +80,8 @@ def computed(setting, home, engine, *more):
         if "No module named" in str(failure):
             return {"reason": f"pip could not install it ({str(failure).strip().splitlines()[-1]})"}
         raise
-    return json.loads(done["out"])
+    # Its own clock starts behind its imports and a first query, kpid's with the process: the whole command is told beside it.
+    return {**json.loads(done["out"]), "command": done["wall"]}
 
 
 def check(setting, home, results, engines, alone):
