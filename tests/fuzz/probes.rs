@@ -30,7 +30,9 @@ fn seal(block: &mut Vec<u8>) -> bool {
         return false;
     }
     block.truncate(block.len() / 8 * 8);
-    block[..8].copy_from_slice(b"\xFFKPJ\x01\0\0\0");
+    // A format version that there is stays what it is.
+    let version = if matches!(block[4], 1..=3) { block[4] } else { 1 };
+    block[..8].copy_from_slice(&[0xFF, b'K', b'P', b'J', version, 0, 0, 0]);
     let body = block.len() as u32 - 88;
     block[40..44].copy_from_slice(&body.to_le_bytes());
     let crc = crc32c(&block[88..]);
